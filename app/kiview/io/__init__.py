@@ -1,0 +1,1 @@
+"""Files to and from core types. pydicom and nibabel live here only."""

@@ -1,0 +1,1 @@
+"""Long work as plain functions of a request and a progress."""

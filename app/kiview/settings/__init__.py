@@ -1,0 +1,1 @@
+"""User settings: declared in schema, kept by store."""

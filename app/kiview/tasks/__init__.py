@@ -1,0 +1,1 @@
+"""Threads, cancellation and delivery on the GUI thread. QtCore only."""

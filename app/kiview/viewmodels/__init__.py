@@ -1,0 +1,1 @@
+"""State, decisions and signals of the window. QtCore only."""

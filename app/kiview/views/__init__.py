@@ -1,0 +1,1 @@
+"""Widgets. pyqtgraph, QtGui and QtWidgets live here only."""

@@ -1,0 +1,1 @@
+"""Training of the bundled networks. Not part of the application."""
