@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -14,6 +15,15 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from tests.helpers.shared_data import shared_data_dir
 
 pytest_plugins = ["pytester"]
+
+# A shared machine is no reason for a property to fail; CI tries the same examples every time.
+hypothesis.settings.register_profile(
+    "kiview",
+    deadline=None,
+    derandomize=os.environ.get("CI") == "true",
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("kiview")
 
 _TESTS = Path(__file__).resolve().parent
 _FOLDER_MARKS = {"gui": "gui", "workflow": "workflow", "training": "training"}
