@@ -1,3 +1,3 @@
-"""KiView, a viewer for dynamic PET. Research use only."""
+"""KiView: a viewer for dynamic PET with parametric images by Patlak and by a network."""
 
 __version__ = "0.1.0"

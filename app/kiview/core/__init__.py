@@ -1,0 +1,1 @@
+"""Science of dynamic PET: types and formulas. No files, no Qt, no settings."""

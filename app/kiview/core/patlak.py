@@ -1,0 +1,196 @@
+"""Patlak graphical analysis: Ki, V0 and the standard error of Ki.
+
+C(t) / Cp(t) = Ki * (integral of Cp from 0 to t) / Cp(t) + V0 for t >= t*, at frame mid-times
+(Patlak CS, Blasberg RG, Fenstermacher JD. J Cereb Blood Flow Metab 1983;3:1-7). The fit is linear
+in the frame values, so a whole slab is one small matrix times (frames, voxels).
+
+This module is the only place where seconds become minutes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview.core.errors import InvalidInputError
+from kiview.core.input_function import InputFunction
+from kiview.core.timing import FrameTiming
+from kiview.core.tracer import F18_HALF_LIFE_S, decay_factor
+
+SECONDS_PER_MINUTE = 60.0
+CHUNK_VOXELS = 1 << 14
+"""Voxels fitted at once: (frames, chunk) in float64 stays in the second-level cache."""
+
+
+class Weighting(StrEnum):
+    """How the frames are weighted."""
+
+    RATIO = "ordinary"
+    """Ordinary least squares of C/Cp on integral/Cp; the default."""
+    LINEAR = "linear"
+    """Least squares of C on (integral, Cp), all frames alike."""
+    LINEAR_WEIGHTED = "linear-weighted"
+    """The same with weights duration x decay."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatlakSettings:
+    """What the user chose.
+
+    Attributes:
+        start_s: Start of the window (t*), s from injection.
+        end_s: End of the window.
+        weighting: How the frames are weighted.
+        half_life_s: Half-life for `LINEAR_WEIGHTED`.
+    """
+
+    start_s: float = 1800.0
+    end_s: float = 3600.0
+    weighting: Weighting = Weighting.RATIO
+    half_life_s: float = F18_HALF_LIFE_S
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.start_s, self.end_s]).all() and 0 <= self.start_s < self.end_s):
+            raise InvalidInputError(
+                f"The Patlak window {self.start_s / 60:g}-{self.end_s / 60:g} min is empty or"
+                " negative; choose a start before the end."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatlakDesign:
+    """The fit of one frame table and input function, ready to be applied to voxels.
+
+    Attributes:
+        frames: (n,) indices of the frames used.
+        x_min: (n,) integral / Cp at mid-frame, in minutes.
+        cp: (n,) Cp at mid-frame in the image's quantity.
+        matrix: (n, n) float64: row 0 gives Ki (per min), row 1 gives V0, the other n - 2 rows are
+            an orthonormal basis of the residuals (of the weighted problem).
+        ki_scale: Standard error of Ki = `ki_scale` x norm of the residual rows; NaN for n = 2.
+    """
+
+    frames: NDArray[np.intp]
+    x_min: NDArray[np.float64]
+    cp: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    ki_scale: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatlakFit:
+    """Result of a fit, each array shaped like the voxels.
+
+    Attributes:
+        ki: Net influx rate in mL/min/mL.
+        v0: Intercept in mL/mL.
+        ki_se: Standard error of Ki in mL/min/mL; NaN with two frames.
+    """
+
+    ki: NDArray[np.float32]
+    v0: NDArray[np.float32]
+    ki_se: NDArray[np.float32]
+
+
+def design(
+    timing: FrameTiming, input_function: InputFunction, settings: PatlakSettings
+) -> PatlakDesign:
+    """Set up the fit of the frames in the window.
+
+    Args:
+        timing: One time per frame (use `FrameTiming.slice_timing` for times per slice).
+        input_function: Plasma activity in the image's quantity.
+        settings: Window and weighting.
+
+    Returns:
+        The fit, to be applied with `fit`.
+
+    Raises:
+        InvalidInputError: fewer than two frames in the window, plasma activity not positive there,
+            or all frames at the same place of the Patlak plot.
+    """
+    frames = np.flatnonzero(timing.in_window(settings.start_s, settings.end_s))
+    if len(frames) < 2:
+        raise InvalidInputError(
+            f"Patlak needs at least two frames between {settings.start_s / 60:g} and"
+            f" {settings.end_s / 60:g} min but the scan has {len(frames)} there; widen the window."
+        )
+    mid_s, duration_s = timing.mid_s[frames], timing.duration_s[frames]
+    cp = input_function.at(mid_s)
+    integral_min = input_function.integral(mid_s) / SECONDS_PER_MINUTE
+    if not (np.isfinite(cp).all() and (cp > 0).all()):
+        raise InvalidInputError(
+            "The input function is not positive in the Patlak window; check its region or samples."
+        )
+    root_weight = _root_weights(settings, cp, mid_s, duration_s)
+    columns = np.column_stack([integral_min, cp]) * root_weight[:, None]
+    q, r = np.linalg.qr(columns, mode="complete")
+    if abs(r[1, 1]) <= np.finfo(float).eps * 100 * abs(r[0, 1]):
+        raise InvalidInputError("All frames lie at one point of the Patlak plot; widen the window.")
+    estimate = np.linalg.solve(r[:2, :2], q[:, :2].T)
+    matrix = np.vstack([estimate, q[:, 2:].T]) * root_weight
+    free = len(frames) - 2
+    variance = float(np.square(np.linalg.inv(r[:2, :2])[0]).sum())
+    ki_scale = np.sqrt(variance / free) if free else np.nan
+    return PatlakDesign(frames, integral_min / cp, cp, matrix, float(ki_scale))
+
+
+def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
+    """Fit every voxel.
+
+    Computed in float64 from float32 voxels, a chunk at a time.
+
+    Args:
+        patlak: From `design`, for these frames.
+        activity: (n, ...) the frames `patlak.frames`, in the input function's quantity,
+            decay-corrected to injection.
+
+    Returns:
+        Ki, V0 and standard error, each (...) float32; NaN where a frame is not a number.
+
+    Raises:
+        InvalidInputError: the number of frames differs from the design's.
+    """
+    if activity.shape[0] != len(patlak.frames):
+        raise InvalidInputError(
+            f"The fit was set up for {len(patlak.frames)} frames but got {activity.shape[0]}."
+        )
+    voxels = activity.reshape(activity.shape[0], -1)
+    out = np.empty((3, voxels.shape[1]), np.float32)
+    fit_into(patlak, voxels, out)
+    return PatlakFit(*(result.reshape(activity.shape[1:]) for result in out))
+
+
+def fit_into(patlak: PatlakDesign, voxels: NDArray[Any], out: NDArray[np.float32]) -> None:
+    """Fit (n, voxels) into `out` (3, voxels): Ki, V0, standard error of Ki."""
+    n, count = voxels.shape
+    chunk = np.empty((n, min(count, CHUNK_VOXELS)))
+    result = np.empty_like(chunk)
+    for first in range(0, count, CHUNK_VOXELS):
+        part = slice(first, min(first + CHUNK_VOXELS, count))
+        width = part.stop - first
+        np.copyto(chunk[:, :width], voxels[:, part])
+        product = result[:, :width]
+        if width == CHUNK_VOXELS or n * width == result.size:
+            np.matmul(patlak.matrix, chunk, out=result)
+        else:
+            product = patlak.matrix @ chunk[:, :width]
+        out[:2, part] = product[:2]
+        residual = np.einsum("fv,fv->v", product[2:], product[2:])
+        out[2, part] = patlak.ki_scale * np.sqrt(residual)
+
+
+def _root_weights(
+    settings: PatlakSettings,
+    cp: NDArray[np.float64],
+    mid_s: NDArray[np.float64],
+    duration_s: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Square roots of the frame weights of the problem C = Ki * integral + V0 * Cp."""
+    if settings.weighting is Weighting.RATIO:
+        return 1.0 / cp
+    if settings.weighting is Weighting.LINEAR:
+        return np.ones_like(cp)
+    return np.sqrt(duration_s * decay_factor(mid_s, settings.half_life_s))

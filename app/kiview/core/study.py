@@ -1,0 +1,137 @@
+"""A patient's study as read from files: who, what, and what is known about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kiview.core.images import DynamicImage
+
+
+class SeriesKind(StrEnum):
+    """What a series is, as far as KiView uses it."""
+
+    DYNAMIC = "dynamic"
+    STATIC = "static"
+    MAP = "map"
+    CT = "ct"
+    MR = "mr"
+    OTHER = "other"
+
+
+class Verdict(StrEnum):
+    """Whether a computation may run on a series."""
+
+    READY = "ready"
+    CONFIRM = "confirm"
+    REFUSED = "refused"
+
+
+_ORDER = (Verdict.READY, Verdict.CONFIRM, Verdict.REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something noticed while reading a series.
+
+    Attributes:
+        code: Stable short name, for example `weight-missing`.
+        message: Sentence for the user: what, where, what to do.
+        suv: What it means for SUV.
+        kinetics: What it means for Ki.
+        fields: Values that would settle it, as `--set` takes them.
+    """
+
+    code: str
+    message: str
+    suv: Verdict = Verdict.READY
+    kinetics: Verdict = Verdict.READY
+    fields: tuple[str, ...] = ()
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most severe of some verdicts; ready when there are none."""
+    return max(verdicts, key=_ORDER.index, default=Verdict.READY)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientInfo:
+    """The patient, as far as the files say.
+
+    Attributes:
+        patient_id: Hospital id; never logged, never in file names.
+        name: Name; never logged, never in file names.
+        sex: `M`, `F`, `O` or empty.
+        weight_kg: Body weight, or None.
+        height_m: Height, or None.
+    """
+
+    patient_id: str = ""
+    name: str = ""
+    sex: str = ""
+    weight_kg: float | None = None
+    height_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One series of a study.
+
+    Attributes:
+        uid: Series instance UID, or a made-up id for files without one.
+        kind: What it is.
+        modality: DICOM modality, for example `PT`.
+        description: Series description.
+        image: Voxels with their meaning, or None when the series cannot be shown.
+        findings: What was noticed while reading.
+        max_value: Largest voxel value as in the files (file's decay reference), or None.
+        file_suv_factor_g_per_bq: SUV factor for values as in the files, or None.
+    """
+
+    uid: str
+    kind: SeriesKind
+    modality: str
+    description: str
+    image: DynamicImage | None
+    findings: tuple[Finding, ...] = ()
+    max_value: float | None = None
+    file_suv_factor_g_per_bq: float | None = None
+
+    @property
+    def suv_verdict(self) -> Verdict:
+        """Whether SUV may be shown."""
+        return worst(finding.suv for finding in self.findings)
+
+    @property
+    def kinetics_verdict(self) -> Verdict:
+        """Whether Ki may be computed."""
+        return worst(finding.kinetics for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """What was opened.
+
+    Attributes:
+        uid: Study instance UID, or a made-up id.
+        patient: The patient.
+        series: Series in the order to list them, dynamic PET first.
+        unused_files: (path, reason) of files in the folder that were not used.
+        source: Path the study was opened from, as text for the window title.
+    """
+
+    uid: str
+    patient: PatientInfo
+    series: tuple[Series, ...]
+    unused_files: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+
+    @property
+    def main_series(self) -> Series | None:
+        """The series to show first: the dynamic one with most frames, else the first static PET."""
+        shown = [series for series in self.series if series.image is not None]
+        pet = [s for s in shown if s.kind in (SeriesKind.DYNAMIC, SeriesKind.STATIC)]
+        return max(pet or shown, key=_frame_count, default=None)
+
+
+def _frame_count(series: Series) -> int:
+    return 0 if series.image is None else series.image.frame_count
