@@ -1,0 +1,366 @@
+"""Everything a developer runs, with nothing but Python: ``python3 installer/dev.py COMMAND``.
+
+The script makes ``.venv`` in the checkout, installs KiView there within ``constraints.txt``, sees
+to the system libraries that Qt needs, then does what was asked. A second run finds that done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ENVIRONMENT = REPOSITORY / ".venv"
+CONSTRAINTS = REPOSITORY / "installer" / "constraints.txt"
+STAMP = ENVIRONMENT / "kiview-installed.json"
+DEMO_OUTPUT = REPOSITORY / "demo-output"
+OLDEST_PYTHON = (3, 11)
+FAST = "not slow and not training and not packaged"
+
+# Shared library -> Debian and Ubuntu package, Fedora package. Qt itself comes with PySide6.
+OFFSCREEN_LIBRARIES = {
+    "libGL.so.1": ("libgl1", "libglvnd-glx"),
+    "libEGL.so.1": ("libegl1", "libglvnd-egl"),
+    "libgthread-2.0.so.0": ("libglib2.0-0", "glib2"),
+    "libdbus-1.so.3": ("libdbus-1-3", "dbus-libs"),
+    "libfontconfig.so.1": ("libfontconfig1", "fontconfig"),
+    "libxkbcommon.so.0": ("libxkbcommon0", "libxkbcommon"),
+}
+WINDOW_LIBRARIES = {
+    **OFFSCREEN_LIBRARIES,
+    "libxkbcommon-x11.so.0": ("libxkbcommon-x11-0", "libxkbcommon-x11"),
+    "libxcb-cursor.so.0": ("libxcb-cursor0", "xcb-util-cursor"),
+    "libxcb-icccm.so.4": ("libxcb-icccm4", "xcb-util-wm"),
+    "libxcb-keysyms.so.1": ("libxcb-keysyms1", "xcb-util-keysyms"),
+    "libxcb-shape.so.0": ("libxcb-shape0", "libxcb"),
+}
+# Programs that read KiView's files or drive its window in the tests. Fedora has not all of them.
+CHECKERS = {
+    "dciodvfy": ("dicom3tools", ""),
+    "dcm2niix": ("dcm2niix", "dcm2niix"),
+    "plastimatch": ("plastimatch", ""),
+    "Xvfb": ("xvfb", "xorg-x11-server-Xvfb"),
+    "xdotool": ("xdotool", "xdotool"),
+}
+
+
+class SetupError(Exception):
+    """What stops the script, in a sentence that says what to do."""
+
+
+def say(sentence: str) -> None:
+    """Tell the developer what happens, before it happens."""
+    sys.stdout.write(f"[kiview] {sentence}\n")
+    sys.stdout.flush()
+
+
+# --- Python environment
+
+
+def interpreter() -> Path:
+    """The Python of the environment, whether or not it exists yet."""
+    if os.name == "nt":
+        return ENVIRONMENT / "Scripts" / "python.exe"
+    return ENVIRONMENT / "bin" / "python"
+
+
+def prepare_environment(extras: set[str]) -> None:
+    """Make ``.venv`` and install KiView with these extras, unless that is done already."""
+    wanted = {"fingerprint": fingerprint(), "extras": sorted(extras)}
+    installed = read_stamp()
+    if installed.get("fingerprint") == wanted["fingerprint"]:
+        if extras <= set(installed.get("extras", [])):
+            return
+        wanted["extras"] = sorted(extras | set(installed.get("extras", [])))
+    make_environment()
+    STAMP.unlink(missing_ok=True)
+    say(f"Installing KiView with {', '.join(wanted['extras']) or 'no extras'} into .venv.")
+    pip_install("hatchling", "editables")
+    chosen = f"[{','.join(wanted['extras'])}]" if wanted["extras"] else ""
+    pip_install("--no-build-isolation", "--editable", f".{chosen}")
+    STAMP.write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def fingerprint() -> str:
+    """Changes whenever the environment has to be installed anew."""
+    content = hashlib.sha256(sys.version.encode())
+    for file in (REPOSITORY / "pyproject.toml", CONSTRAINTS):
+        content.update(file.read_bytes())
+    return content.hexdigest()
+
+
+def read_stamp() -> dict:
+    """What the last finished installation noted; empty when there was none."""
+    try:
+        return json.loads(STAMP.read_text(encoding="utf-8")) if interpreter().exists() else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def make_environment() -> None:
+    """Make an empty ``.venv`` where there is no working one."""
+    if interpreter().exists() and quiet([interpreter(), "-m", "pip", "--version"]) == 0:
+        return
+    require_ensurepip()
+    say("Making the Python environment .venv.")
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]) != 0:
+        raise SetupError("The Python environment .venv could not be made; the reason is above.")
+
+
+def require_ensurepip() -> None:
+    """Debian keeps the module that puts pip into a new environment in a package of its own."""
+    if importlib.util.find_spec("ensurepip") is not None:
+        return
+    if not may_use_apt():
+        raise SetupError(
+            "This Python cannot make environments. On Debian or Ubuntu install the missing part: "
+            "sudo apt-get install -y python3-venv"
+        )
+    apt_install(["python3-venv"])
+
+
+def pip_install(*arguments: str) -> None:
+    """Install within the constraints; pip's own settings say where from."""
+    command = [str(interpreter()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--constraint", str(CONSTRAINTS), *arguments]
+    if subprocess.call(command, cwd=REPOSITORY) != 0:
+        raise SetupError(
+            "pip could not install what KiView needs; its reason is above. Without a connection to "
+            "a package index nothing can be installed."
+        )
+
+
+# --- System packages
+
+
+def may_use_apt() -> bool:
+    """Whether this user may install Debian packages without being asked."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def apt_install(packages: list[str]) -> None:
+    """Install Debian packages; the caller has checked `may_use_apt`."""
+    say(f"Installing system packages: {' '.join(packages)}.")
+    settings = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    quiet_options = ["-qq", "-o", "Dpkg::Use-Pty=0"]
+    subprocess.call(["apt-get", *quiet_options, "update"], env=settings)
+    install = ["apt-get", *quiet_options, "install", "-y", "--no-install-recommends", *packages]
+    if subprocess.call(install, env=settings, stdout=subprocess.DEVNULL) != 0:
+        raise SetupError(f"apt-get could not install: {' '.join(packages)}; its reason is above.")
+
+
+def missing_libraries(libraries: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
+    """Packages of the shared libraries that cannot be loaded here; only Linux can lack them."""
+    if not sys.platform.startswith("linux"):
+        return []
+    return [packages for name, packages in libraries.items() if not can_load(name)]
+
+
+def can_load(library: str) -> bool:
+    """Whether the system finds a shared library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def require_libraries(libraries: dict[str, tuple[str, str]]) -> None:
+    """Install the system libraries that Qt needs, or say how to."""
+    missing = missing_libraries(libraries)
+    if missing and may_use_apt():
+        apt_install([debian for debian, _fedora in missing])
+    elif missing:
+        raise SetupError(f"Qt needs system libraries that are missing here. {how_to_get(missing)}")
+
+
+def prefer_checkers() -> None:
+    """Install the programs that tests use as referees, or say how to; tests can do without."""
+    if not sys.platform.startswith("linux"):
+        return
+    missing = [packages for program, packages in CHECKERS.items() if not shutil.which(program)]
+    if missing and may_use_apt():
+        apt_install([debian for debian, _fedora in missing])
+    elif missing:
+        say(f"Some programs that check KiView's files are missing. {how_to_get(missing)}")
+
+
+def how_to_get(missing: list[tuple[str, str]]) -> str:
+    """The exact line that installs packages, for this system's package manager."""
+    fedora = [name for _debian, name in missing if name]
+    if shutil.which("dnf") and fedora:
+        return f"Install them with: sudo dnf install -y {' '.join(fedora)}"
+    return f"Install them with: sudo apt-get install -y {' '.join(name for name, _ in missing)}"
+
+
+# --- Running
+
+
+def run(command: list, **settings: str) -> int:
+    """Run a command in the checkout; ``settings`` are added to its environment."""
+    parts = [str(part) for part in command]
+    return subprocess.call(parts, cwd=REPOSITORY, env={**os.environ, **settings})
+
+
+def quiet(command: list) -> int:
+    """`run` without its output."""
+    parts = [str(part) for part in command]
+    return subprocess.run(parts, cwd=REPOSITORY, capture_output=True, check=False).returncode
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here; asked of the system first, then of Qt."""
+    if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
+        return False
+    if sys.platform in ("win32", "darwin"):
+        return True
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    require_libraries(WINDOW_LIBRARIES)
+    probe = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
+    if quiet([interpreter(), "-c", probe]) == 0:
+        return True
+    say("A display is named in the environment but does not answer.")
+    return False
+
+
+def demo(_options: argparse.Namespace) -> int:
+    """Open the viewer on the demo study and compute; without a display write pictures instead."""
+    prepare_environment(set())
+    if has_display():
+        say("Opening the demo study. It is made on first use, which takes some minutes.")
+        return run([interpreter(), "-m", "kiview", "--demo"])
+    require_libraries(OFFSCREEN_LIBRARIES)
+    say("There is no display: the demo runs without a window and takes some minutes.")
+    say(f"Pictures, maps (NIfTI and DICOM) and numbers are written to {DEMO_OUTPUT}.")
+    command = [interpreter(), "-m", "kiview", "--demo", "--offscreen-output", DEMO_OUTPUT]
+    return run(command, QT_QPA_PLATFORM="offscreen")
+
+
+def open_viewer(options: argparse.Namespace) -> int:
+    """Run ``kiview`` with the arguments given."""
+    prepare_environment(set())
+    require_libraries(WINDOW_LIBRARIES if has_display() else OFFSCREEN_LIBRARIES)
+    return run([interpreter(), "-m", "kiview", *options.arguments])
+
+
+def static_checks() -> int:
+    """ruff, its formatter, mypy and the import contracts; the number of those that failed."""
+    folder = interpreter().parent
+    typed = ["kiview", "kitrain"] if "train" in read_stamp().get("extras", []) else ["kiview"]
+    checks = {
+        "ruff check": [folder / "ruff", "check", "."],
+        "ruff format": [folder / "ruff", "format", "--check", "."],
+        "mypy": [interpreter(), "-m", "mypy", *(f"--package={name}" for name in typed)],
+        "import contracts": [folder / "lint-imports"],
+    }
+    failed = []
+    for name, command in checks.items():
+        say(f"Checking: {name}.")
+        if run(command) != 0:
+            failed.append(name)
+    if failed:
+        say(f"FAILED: {', '.join(failed)}. The tests still run; the exit code will say failure.")
+    return len(failed)
+
+
+def pytest(*arguments: str) -> int:
+    """Run pytest without a display; its own summary is the last thing printed."""
+    return run([interpreter(), "-m", "pytest", *arguments], QT_QPA_PLATFORM="offscreen")
+
+
+def test(options: argparse.Namespace) -> int:
+    """Everything that CI runs."""
+    prepare_environment({"test"} if options.without_training else {"test", "train"})
+    require_libraries(WINDOW_LIBRARIES)
+    prefer_checkers()
+    failed = static_checks()
+    selection: list[str] = []
+    if options.without_training:
+        say("Without training: tests/training needs torch and is NOT run.")
+        selection = ["--ignore=tests/training", "-m", "not training"]
+    return pytest(*selection, *options.arguments) or min(failed, 1)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Static checks and the fast tests."""
+    prepare_environment({"test"})
+    require_libraries(OFFSCREEN_LIBRARIES)
+    failed = static_checks()
+    fast = ["-m", FAST, "--ignore=tests/training", *options.arguments]
+    return pytest(*fast) or min(failed, 1)
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure against peers in one run and print the ratios."""
+    prepare_environment({"test"})
+    require_libraries(OFFSCREEN_LIBRARIES)
+    command = [interpreter(), "tests/benchmarks/run.py", *options.arguments]
+    return run(command, QT_QPA_PLATFORM="offscreen")
+
+
+def build(_options: argparse.Namespace) -> int:
+    """Make the wheel and the source archive in ``dist``."""
+    prepare_environment(set())
+    code = run([interpreter(), "-m", "hatchling", "build", "-d", REPOSITORY / "dist"])
+    say("An installer for each system is not made yet: install the wheel from dist with pip.")
+    return code
+
+
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "check": check,
+    "run": open_viewer,
+    "bench": bench,
+    "build": build,
+}
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line; what is not ours goes to the program that is run."""
+    parser = argparse.ArgumentParser(prog="dev.py", description="Run, test and build KiView.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        summary = (function.__doc__ or "").splitlines()[0]
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name == "test":
+            command.add_argument(
+                "--without-training",
+                action="store_true",
+                help="do not install torch and leave out tests/training",
+            )
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command in ("demo", "build"):
+        parser.error(f"{options.command} takes no arguments: {' '.join(rest)}")
+    options.arguments = rest[1:] if rest[:1] == ["--"] else rest
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; what stops it is told in a sentence."""
+    if sys.version_info < OLDEST_PYTHON:
+        here = ".".join(str(part) for part in sys.version_info[:2])
+        sys.stderr.write(f"KiView needs Python 3.11 or newer, this is Python {here}.\n")
+        return 2
+    options = parse(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except SetupError as error:
+        sys.stderr.write(f"[kiview] {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("[kiview] Stopped.\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
