@@ -85,6 +85,7 @@ class Series:
         findings: What was noticed while reading.
         max_value: Largest voxel value as in the files (file's decay reference), or None.
         file_suv_factor_g_per_bq: SUV factor for values as in the files, or None.
+        source_files: Paths of the files; exports copy the patient and study from the first one.
     """
 
     uid: str
@@ -95,6 +96,7 @@ class Series:
     findings: tuple[Finding, ...] = ()
     max_value: float | None = None
     file_suv_factor_g_per_bq: float | None = None
+    source_files: tuple[str, ...] = ()
 
     @property
     def suv_verdict(self) -> Verdict:
