@@ -50,6 +50,11 @@ class FrameStore(ABC):
     def curve(self, mask_zyx: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of the masked voxels in every frame, each (t,)."""
 
+    def voxels_at(self, index_zyx: NDArray[np.intp], t: int) -> NDArray[np.float32]:
+        """Values of single voxels of one frame, (..., 3) indices -> (...)."""
+        z, y, x = np.moveaxis(index_zyx, -1, 0)
+        return np.asarray(self.frame(t)[z, y, x])
+
     def frame(self, t: int) -> NDArray[np.float32]:
         """One frame, (z, y, x) float32, not to be written to."""
         frame: NDArray[np.float32] = self.slab(0, self.shape_tzyx[1], [t])[0]
@@ -130,6 +135,12 @@ class ScaledFrameStore(FrameStore):
         slope, intercept = self._slope[t], self._intercept[t]
         scaled: NDArray[np.float32] = np.multiply(stored, slope[:, None], dtype=np.float32)
         return np.asarray(scaled + intercept[:, None].astype(np.float32))
+
+    def voxels_at(self, index_zyx: NDArray[np.intp], t: int) -> NDArray[np.float32]:
+        """Values of single voxels of one frame, (..., 3) indices -> (...)."""
+        z, y, x = np.moveaxis(index_zyx, -1, 0)
+        values = self._voxels[t, z, y, x] * self._slope[t, z] + self._intercept[t, z]
+        return np.asarray(values, dtype=np.float32)
 
     def curve(self, mask_zyx: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of the masked voxels in every frame, each (t,)."""

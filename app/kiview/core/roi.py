@@ -1,6 +1,7 @@
-"""Regions of interest."""
+"""Regions of interest: what is drawn, in patient millimetres, and the voxels it holds."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 from kiview.core._arrays import frozen_view
 from kiview.core.errors import GeometryMismatchError, InvalidInputError
 from kiview.core.geometry import VolumeGeometry
+from kiview.core.roi_shapes import Shape, shape_from_dict
+
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,3 +50,95 @@ class RoiMask:
     def volume_ml(self) -> float:
         """Volume in mL."""
         return self.voxel_count * self.geometry.voxel_volume_ml
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A region as drawn.
+
+    Attributes:
+        roi_id: Identity, kept through every change.
+        name: As shown.
+        colour: `#rrggbb`.
+        shape: Where it is, in LPS mm.
+        revision: Changes whenever the shape does; results remember it to know when they are stale.
+    """
+
+    roi_id: str
+    name: str
+    colour: str
+    shape: Shape
+    revision: int = 1
+
+    def rasterise(self, geometry: VolumeGeometry) -> RoiMask:
+        """Voxels whose centre lies inside the region.
+
+        Raises:
+            InvalidInputError: no voxel centre lies inside.
+        """
+        inside = np.zeros(geometry.shape_zyx, np.bool_)
+        box = _index_box(self.shape, geometry)
+        if box is not None:
+            axes = [np.arange(part.start, part.stop) for part in box]
+            index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+            inside[box] = self.shape.signed_distance_mm(geometry.to_lps_mm(index)) >= 0
+        return RoiMask(inside, geometry, self.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary for JSON."""
+        return {
+            "id": self.roi_id,
+            "name": self.name,
+            "colour": self.colour,
+            "revision": self.revision,
+            "shape": self.shape.to_dict(),
+        }
+
+
+def _index_box(shape: Shape, geometry: VolumeGeometry) -> tuple[slice, slice, slice] | None:
+    """Voxels that the region can reach, or None when it lies outside the grid."""
+    low, high = shape.bounds_lps_mm()
+    corners = np.array([[x, y, z] for x, y, z in np.ndindex(2, 2, 2)])
+    index = geometry.to_index(np.where(corners, high, low))
+    first = np.maximum(np.floor(index.min(axis=0)).astype(int), 0)
+    last = np.minimum(np.ceil(index.max(axis=0)).astype(int), np.array(geometry.shape_zyx) - 1)
+    if (first > last).any():
+        return None
+    z, y, x = (slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
+    return z, y, x
+
+
+def to_dict(rois: tuple[Roi, ...]) -> dict[str, Any]:
+    """Regions as a plain dictionary for JSON: `{"schema_version": 1, "regions": [...]}`."""
+    return {"schema_version": SCHEMA_VERSION, "regions": [roi.to_dict() for roi in rois]}
+
+
+def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the JSON file held
+    """Regions of a JSON document written by `to_dict`.
+
+    Raises:
+        InvalidInputError: the document is something else, or was written by a newer version.
+    """
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InvalidInputError(
+            f"This is no region file of version {SCHEMA_VERSION} (schema_version is {version!r})."
+        )
+    regions = document.get("regions")
+    if not isinstance(regions, list):
+        raise InvalidInputError("The region file has no list of regions.")
+    return tuple(_roi_from_dict(entry, number) for number, entry in enumerate(regions, 1))
+
+
+def _roi_from_dict(entry: Any, number: int) -> Roi:  # noqa: ANN401 - whatever the JSON file held
+    try:
+        name = str(entry.get("name", f"Region {number}"))
+        return Roi(
+            roi_id=str(entry.get("id", f"region-{number}")),
+            name=name,
+            colour=str(entry.get("colour", "#4cc2ff")),
+            shape=shape_from_dict(entry["shape"]),
+            revision=int(entry.get("revision", 1)),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(f"Region {number} of the file is damaged: {error!r}.") from error
