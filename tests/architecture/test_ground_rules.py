@@ -6,6 +6,8 @@ import sys
 import pytest
 from tests.architecture.sources import REPOSITORY
 
+from kiview import paths
+
 EMITS = """
 import sys
 from PySide6.QtCore import QCoreApplication, QObject, Signal
