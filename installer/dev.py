@@ -48,6 +48,7 @@ CHECKERS = {
     "dcm2niix": ("dcm2niix", "dcm2niix"),
     "plastimatch": ("plastimatch", ""),
     "Xvfb": ("xvfb", "xorg-x11-server-Xvfb"),
+    "xauth": ("xauth", "xorg-x11-xauth"),
     "xdotool": ("xdotool", "xdotool"),
 }
 
