@@ -1,0 +1,302 @@
+"""Training slabs: frames, direct references and truth of a few slices of one random person.
+
+Call `simulate_slab(training_config(seed), seed)` for a training group, or build a `SlabConfig` of
+your own for a test protocol. Everything follows from configuration and seed, nothing is shared,
+so slabs can be made in as many processes as there are cores (set one BLAS thread each).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from kiview.core.progress import NullProgress, Progress
+from kiview.core.timing import FrameTiming
+from kiview.simulate import acquisition
+from kiview.simulate.acquisition import Expected
+from kiview.simulate.kinetics import (
+    ActivityBasis,
+    SampledInput,
+    activity_basis,
+    curve_tables,
+    patlak_basis,
+)
+from kiview.simulate.other_phantoms import draw_brain, draw_nema, draw_uniform
+from kiview.simulate.parametric import PatlakImages, direct_patlak
+from kiview.simulate.phantom import Drawing, Lesion, Phantom, lesion_index
+from kiview.simulate.plasma import draw_plasma
+from kiview.simulate.projector import field_of_view
+from kiview.simulate.recon import System, osem
+from kiview.simulate.shapes import Grid
+from kiview.simulate.slab_config import SlabConfig
+from kiview.simulate.torso import HIGHEST_MM, LOWEST_MM, draw_torso
+
+Floats = NDArray[np.float32]
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SlabSimulation:
+    """One slab: two noisy scans of the same person, references and truth.
+
+    Arrays are (z, y, x) or (t, z, y, x) float32 on the reconstruction grid. Activity is in SUV
+    (g/mL), decay-corrected to injection; the input function is in the same unit.
+
+    Attributes:
+        config: What was asked.
+        seed: Of everything random.
+        frames: OSEM frames of scan 1, (t, z, y, x).
+        frames_second: OSEM frames of scan 2 (independent noise and background error).
+        direct: Direct Ki and V0 of scan 1 (same data as `frames`), None if not asked for.
+        direct_second: Direct Ki and V0 of scan 2 (independent of `frames`), None if not asked for.
+        ki: True Ki, /min, averaged onto the pixels.
+        v0: True V0, mL/mL.
+        body: bool, inside the patient (lungs included).
+        attenuation_per_mm: 511 keV.
+        labels: uint8 material (`tissues.Label`) of pixels that hold one material only, else 255;
+            air is 0.
+        lesion_index: uint8, lesion i + 1 where more than half the pixel is lesion i, else 0.
+        lesions: The tumours, in order of `lesion_index`.
+        timing: (t,) frames, seconds from injection.
+        plasma: Finely sampled input function (minutes, SUV), blood = plasma.
+        basis: (2, t) frame means of the integral of the input (SUV x min) and of the input.
+        weights: (t,) duration x mean decay factor.
+        grid: Where the slab lies.
+    """
+
+    config: SlabConfig
+    seed: int
+    frames: Floats
+    frames_second: Floats
+    direct: PatlakImages | None
+    direct_second: PatlakImages | None
+    ki: Floats
+    v0: Floats
+    body: NDArray[np.bool_]
+    attenuation_per_mm: Floats
+    labels: NDArray[np.uint8]
+    lesion_index: NDArray[np.uint8]
+    lesions: tuple[Lesion, ...]
+    timing: FrameTiming
+    plasma: SampledInput
+    basis: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    grid: Grid
+
+    @property
+    def v_scale(self) -> float:
+        """<C> / <S> (/min) with `weights`: V' = V0 x this is in the unit of Ki."""
+        means = self.basis @ self.weights
+        return float(means[1] / means[0])
+
+
+def simulate_slab(
+    config: SlabConfig,
+    seed: int,
+    progress: Progress | None = None,
+    with_direct: bool = True,
+) -> SlabSimulation:
+    """Simulate a slab twice (two noise realisations), reconstruct both, keep the truth.
+
+    Args:
+        config: Protocol and scanner.
+        seed: Same seed and configuration, same numbers; the person does not depend
+            on protocol or counts.
+        progress: Told after every step.
+        with_direct: Also make the direct references (most of the time).
+    """
+    progress = progress or NullProgress()
+    person, noise_first, noise_second = np.random.default_rng(seed).spawn(3)
+    progress.step(0.0, "Phantom")
+    slab = _draw_slab(config, person)
+    progress.step(0.1, "Expected counts")
+    expected = _expected(config, slab)
+    body = _coarse(slab.phantom_mask()) > _HALF
+    system = System.build(config.projector(fine=False), support_of(body), config.subsets)
+    bench = _Bench(config, slab, system, expected, with_direct)
+    first = bench.reconstruct(noise_first, progress.child(0.2, 0.6))
+    second = bench.reconstruct(noise_second, progress.child(0.6, 1.0))
+    return SlabSimulation(
+        config=config,
+        seed=seed,
+        frames=first[0],
+        frames_second=second[0],
+        direct=first[1],
+        direct_second=second[1],
+        ki=_coarse(slab.truth("ki")),
+        v0=_coarse(slab.truth("v0")),
+        body=body,
+        attenuation_per_mm=_coarse(slab.truth("attenuation_per_mm")),
+        labels=pure_labels(slab.inner_labels()),
+        lesion_index=majority_lesion(slab.inner_labels()),
+        lesions=slab.phantom.lesions,
+        timing=config.timing,
+        plasma=slab.plasma,
+        basis=slab.patlak,
+        weights=slab.weights,
+        grid=slab.coarse_grid(),
+    )
+
+
+def support_of(body: NDArray[np.bool_], margin: int = 3) -> NDArray[np.bool_]:
+    """Pixels (y, x) that may hold activity: any slice of the body (z, y, x) and a margin."""
+    grown = ndimage.binary_dilation(np.asarray(body.any(axis=0)), iterations=margin)
+    return np.asarray(grown & field_of_view(body.shape[-1]))
+
+
+def pure_labels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Label of 2 x 2 fine pixels if all agree, else 255: (z, 2y, 2x) -> (z, y, x)."""
+    blocks = _blocks(labels)
+    same = (blocks == blocks[:, :, :1, :, :1]).all(axis=(2, 4))
+    return np.where(same, blocks[:, :, 0, :, 0], np.uint8(255)).astype(np.uint8)
+
+
+def majority_lesion(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lesion number where three or four of 2 x 2 fine pixels are that lesion, else 0."""
+    index = _blocks(lesion_index(labels))
+    highest = index.max(axis=(2, 4))
+    share = (index == highest[:, :, None, :, None]).sum(axis=(2, 4))
+    return np.where(share > 2, highest, 0).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slab:
+    """The person on the fine grid, one slice more at either end for the axial blur."""
+
+    phantom: Phantom
+    drawing: Drawing
+    plasma: SampledInput
+    activity: ActivityBasis
+    patlak: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def truth(self, name: str) -> Floats:
+        return self.phantom.truth(self.drawing, name)[1:-1]
+
+    def inner_labels(self) -> NDArray[np.uint8]:
+        return self.drawing.labels[1:-1]
+
+    def phantom_mask(self) -> Floats:
+        """Inside the patient, holes such as the windpipe filled."""
+        inside = self.inner_labels() > 0
+        filled = [ndimage.binary_fill_holes(plane) for plane in inside]
+        return np.asarray(filled, dtype=np.float32)
+
+    def coarse_grid(self) -> Grid:
+        fine = self.drawing.grid
+        slices, height, width = fine.shape_zyx
+        dz, dy, dx = fine.spacing_zyx_mm
+        z, y, x = fine.origin_zyx_mm
+        shape = (slices - 2, height // 2, width // 2)
+        return Grid(shape, (dz, 2 * dy, 2 * dx), (z + dz, y + dy / 2, x + dx / 2))
+
+
+def _draw_slab(config: SlabConfig, rng: np.random.Generator) -> _Slab:
+    phantom, z_mm = _draw_phantom(config, rng)
+    grid = Grid.centred(
+        config.slices + 2, 2 * config.pixels, (config.slice_mm, config.pixel_mm / 2), z_mm
+    )
+    timing = config.timing
+    plasma = draw_plasma(rng).sampled(timing)
+    activity = activity_basis(*curve_tables(phantom, plasma, timing))
+    weights = timing.duration_s * acquisition.decay_factors(timing, config.scanner.half_life_s)
+    return _Slab(
+        phantom, phantom.draw(grid), plasma, activity, patlak_basis(plasma, timing), weights
+    )
+
+
+def _draw_phantom(config: SlabConfig, rng: np.random.Generator) -> tuple[Phantom, float]:
+    """A person and the height of the slab's middle."""
+    half = 0.5 * config.slices * config.slice_mm
+    count = int(rng.integers(1, 6)) if config.lesions is None else config.lesions
+    if config.kind == "torso":
+        z = float(rng.uniform(LOWEST_MM + 20, HIGHEST_MM - 35))
+        return draw_torso(rng, count, (z - half, z + half)), z
+    z = float(rng.uniform(-25, 45))
+    if config.kind == "brain":
+        return draw_brain(rng, min(count, 2), (z - half, z + half)), z
+    if config.kind == "uniform":
+        return draw_uniform(rng, count, (z - half, z + half)), z
+    return draw_nema(rng, z), z
+
+
+def _expected(config: SlabConfig, slab: _Slab) -> Expected:
+    grid = slab.drawing.grid
+    images = slab.activity.images(slab.phantom, slab.drawing)
+    blurred = acquisition.blur(images, grid.spacing_zyx_mm, config.scanner.blur_fwhm_mm)[:, 1:-1]
+    curves = slab.activity.curves
+    unit = acquisition.expected_counts(
+        config.projector(fine=True),
+        blurred,
+        curves,
+        slab.truth("attenuation_per_mm"),
+        slab.weights.astype(np.float32),
+        config.scanner,
+    )
+    per_frame = unit.trues.sum(axis=(0, 1), dtype=np.float64).mean(axis=0) / slab.weights
+    factor = acquisition.sensitivity(
+        per_frame, slab.weights, config.timing, config.scanner.trues_per_frame
+    )
+    return unit.scaled(factor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Everything that two scans of the same person share."""
+
+    config: SlabConfig
+    slab: _Slab
+    system: System
+    expected: Expected
+    with_direct: bool
+
+    def reconstruct(
+        self, rng: np.random.Generator, progress: Progress
+    ) -> tuple[Floats, PatlakImages | None]:
+        """Frames and direct maps of one noisy scan."""
+        config = self.config
+        data = acquisition.measure(self.expected, config.scanner, rng)
+        report = _Ticker(progress, 0.0, 0.3, config.iterations * config.subsets, "Frames")
+        frames = osem(self.system, data, config.iterations, report.tick)
+        frames = post_filter(frames, config.post_filter_mm, (config.slice_mm, config.pixel_mm))
+        if not self.with_direct:
+            return frames, None
+        steps = config.direct.iterations * config.subsets
+        report = _Ticker(progress, 0.3, 1.0, steps, "Direct Patlak")
+        direct = direct_patlak(self.system, data, self.slab.patlak, config.direct, report.tick)
+        return frames, direct
+
+
+class _Ticker:
+    """Turns "one more update" into progress."""
+
+    def __init__(
+        self, progress: Progress, start: float, end: float, steps: int, message: str
+    ) -> None:
+        self._progress = progress.child(start, end)
+        self._steps, self._done, self._message = steps, 0, message
+
+    def tick(self) -> None:
+        self._done += 1
+        self._progress.step(self._done / self._steps, self._message)
+
+
+def post_filter(frames: Floats, fwhm_mm: float, spacing_zy_mm: tuple[float, float]) -> Floats:
+    """3-D Gaussian on every frame of (t, z, y, x)."""
+    if fwhm_mm <= 0:
+        return frames
+    sigma = fwhm_mm / acquisition.FWHM_PER_SIGMA
+    z, y = sigma / spacing_zy_mm[0], sigma / spacing_zy_mm[1]
+    return np.asarray(ndimage.gaussian_filter(frames, (0, z, y, y), mode="nearest", truncate=3))
+
+
+def _blocks(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    z, y, x = fine.shape
+    return fine.reshape(z, y // 2, 2, x // 2, 2)
+
+
+def _coarse(fine: Floats) -> Floats:
+    """Mean of 2 x 2 fine pixels, (z, 2y, 2x) -> (z, y, x)."""
+    z, y, x = fine.shape
+    return np.asarray(fine.reshape(z, y // 2, 2, x // 2, 2).mean(axis=(2, 4)), dtype=np.float32)
