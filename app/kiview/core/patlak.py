@@ -65,7 +65,8 @@ class PatlakDesign:
 
     Attributes:
         frames: (n,) indices of the frames used.
-        x_min: (n,) integral / Cp at mid-frame, in minutes.
+        x_min: (n,) integral / Cp at mid-frame, in minutes; NaN where Cp is not positive, which only
+            the linear forms allow.
         cp: (n,) Cp at mid-frame in the image's quantity.
         matrix: (n, n) float64: row 0 gives Ki (per min), row 1 gives V0, the other n - 2 rows are
             an orthonormal basis of the residuals (of the weighted problem).
@@ -120,7 +121,8 @@ def design(
     mid_s, duration_s = timing.mid_s[frames], timing.duration_s[frames]
     cp = input_function.at(mid_s)
     integral_min = input_function.integral(mid_s) / SECONDS_PER_MINUTE
-    if not (np.isfinite(cp).all() and (cp > 0).all()):
+    usable = (cp > 0).all() if settings.weighting is Weighting.RATIO else (cp > 0).any()
+    if not (np.isfinite(cp).all() and usable):
         raise InvalidInputError(
             "The input function is not positive in the Patlak window; check its region or samples."
         )
@@ -134,7 +136,8 @@ def design(
     free = len(frames) - 2
     variance = float(np.square(np.linalg.inv(r[:2, :2])[0]).sum())
     ki_scale = np.sqrt(variance / free) if free else np.nan
-    return PatlakDesign(frames, integral_min / cp, cp, matrix, float(ki_scale))
+    x_min = np.divide(integral_min, cp, out=np.full_like(cp, np.nan), where=cp > 0)
+    return PatlakDesign(frames, x_min, cp, matrix, float(ki_scale))
 
 
 def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
