@@ -20,6 +20,7 @@ from kiview.core.timing import FrameTiming
 from kiview.core.tracer import F18_HALF_LIFE_S, decay_factor
 
 SECONDS_PER_MINUTE = 60.0
+_SMALLEST_SPREAD = 1e-9  # of the frames along the Patlak plot, relative
 CHUNK_VOXELS = 1 << 14
 """Voxels fitted at once: (frames, chunk) in float64 stays in the second-level cache."""
 
@@ -129,7 +130,7 @@ def design(
     root_weight = _root_weights(settings, cp, mid_s, duration_s)
     columns = np.column_stack([integral_min, cp]) * root_weight[:, None]
     q, r = np.linalg.qr(columns, mode="complete")
-    if abs(r[1, 1]) <= np.finfo(float).eps * 100 * abs(r[0, 1]):
+    if abs(r[1, 1]) <= _SMALLEST_SPREAD * abs(r[0, 1]):
         raise InvalidInputError("All frames lie at one point of the Patlak plot; widen the window.")
     estimate = np.linalg.solve(r[:2, :2], q[:, :2].T)
     matrix = np.vstack([estimate, q[:, 2:].T]) * root_weight
