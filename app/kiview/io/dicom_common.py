@@ -229,11 +229,6 @@ def coding_scheme_sequence() -> Sequence:
     return Sequence([item])
 
 
-def software_version(modified: bool, weight_set_id: str) -> str:
-    """KiView's version, marked when weights were modified: `x.y.z+modified.<hash8>`."""
-    return f"{__version__}+modified.{weight_set_id[:8]}" if modified else __version__
-
-
 def equipment_item(purpose: Dataset, attributes: Mapping[str, str]) -> Dataset:
     """One item of the contributing equipment sequence.
 

@@ -1,0 +1,157 @@
+"""Write a parametric map as one DICOM Parametric Map object with float voxels (PS3.3 A.75).
+
+Values are stored as they are, NaN included; the real-world value mapping names quantity and unit.
+"""
+
+import warnings
+from pathlib import Path
+
+import highdicom
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.sr.coding import Code
+from pydicom.uid import PositronEmissionTomographyImageStorage, generate_uid
+
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.images import ParametricMap
+from kiview.core.units import Quantity
+from kiview.io.dicom_common import (
+    APPLICATION,
+    PRIVATE_SCHEME,
+    SourceHeader,
+    coding_scheme_sequence,
+    plane_attributes,
+    slice_position,
+)
+from kiview.io.map_record import (
+    derivation_code,
+    derivation_text,
+    equipment,
+    series_description,
+    version_mark,
+)
+
+CODE_LIMIT = 16
+SMALLEST_WINDOW = 1e-12
+
+
+def write_parametric_map(
+    path: Path, parametric_map: ParametricMap, header: SourceHeader, series_number: int
+) -> None:
+    """Write one map as a single multi-frame file.
+
+    Args:
+        path: File to write.
+        parametric_map: (z, y, x) float32, NaN kept.
+        header: Patient and study to inherit.
+        series_number: SeriesNumber.
+
+    Raises:
+        ExportError: rows and columns of the map are not at right angles.
+    """
+    geometry, provenance = parametric_map.geometry, parametric_map.provenance
+    version = version_mark(provenance)
+    low, high = _range(parametric_map.values)
+    plane = {name: [float(v) for v in texts] for name, texts in plane_attributes(geometry).items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # highdicom warns of names without a comma-separated part
+        written = highdicom.pm.ParametricMap(
+            source_images=[_stand_in(header, geometry)],
+            pixel_array=np.ascontiguousarray(parametric_map.values, np.float32),
+            series_instance_uid=generate_uid(),
+            series_number=series_number,
+            sop_instance_uid=generate_uid(),
+            instance_number=1,
+            manufacturer=APPLICATION,
+            manufacturer_model_name=APPLICATION,
+            software_versions=version,
+            device_serial_number=f"{APPLICATION}-{version}",
+            contains_recognizable_visual_features=False,
+            real_world_value_mappings=[_mapping(parametric_map.quantity, low, high)],
+            voi_lut_transformations=[
+                highdicom.VOILUTTransformation(
+                    window_center=(low + high) / 2,
+                    window_width=max(high - low, SMALLEST_WINDOW),
+                    voi_lut_function="LINEAR_EXACT",
+                )
+            ],
+            pixel_measures=highdicom.PixelMeasuresSequence(
+                plane["PixelSpacing"], plane["SliceThickness"][0]
+            ),
+            plane_orientation=highdicom.PlaneOrientationSequence(
+                "PATIENT", plane["ImageOrientationPatient"]
+            ),
+            plane_positions=[
+                highdicom.PlanePositionSequence("PATIENT", geometry.to_lps_mm([z, 0, 0]).tolist())
+                for z in range(geometry.shape_zyx[0])
+            ],
+            content_label=parametric_map.quantity.code.upper()[:CODE_LIMIT],
+            content_description=series_description(parametric_map),
+        )
+    _complete(written, parametric_map, header)
+    written.save_as(path)
+
+
+def _mapping(quantity: Quantity, low: float, high: float) -> highdicom.pm.RealWorldValueMapping:
+    unit = Code(quantity.unit.ucum, "UCUM", quantity.unit.symbol)
+    return highdicom.pm.RealWorldValueMapping(
+        lut_label=quantity.code[:CODE_LIMIT],
+        lut_explanation=str(quantity),
+        unit=unit,
+        value_range=(low, high),
+        slope=1.0,
+        intercept=0.0,
+        quantity_definition=Code(
+            quantity.code.upper()[:CODE_LIMIT], PRIVATE_SCHEME, quantity.label
+        ),
+    )
+
+
+def _range(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Smallest and largest finite value; 0 to 1 when there is none."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    return float(finite.min()), float(finite.max())
+
+
+def _stand_in(header: SourceHeader, geometry: VolumeGeometry) -> Dataset:
+    """Source image as highdicom wants it: patient, study and frame of reference."""
+    source = header.study_module()
+    source.FrameOfReferenceUID = (
+        geometry.frame_of_reference_uid or header.dataset.FrameOfReferenceUID
+    )
+    source.PositionReferenceIndicator = header.dataset.get("PositionReferenceIndicator") or ""
+    source.SOPClassUID = PositronEmissionTomographyImageStorage
+    source.SOPInstanceUID, source.SeriesInstanceUID = generate_uid(), generate_uid()
+    source.Modality = "PT"
+    source.Rows, source.Columns = geometry.shape_zyx[1:]
+    for keyword, value in plane_attributes(geometry).items():
+        setattr(source, keyword, value)
+    source.ImagePositionPatient = slice_position(geometry, 0)
+    return source
+
+
+def _complete(written: Dataset, parametric_map: ParametricMap, header: SourceHeader) -> None:
+    """Add descriptions and marks; drop references to the stand-in, which is no file."""
+    written.SeriesDescription = series_description(parametric_map)
+    written.DerivationDescription = derivation_text(parametric_map, missing_as_zero=False)
+    written.ContributingEquipmentSequence = equipment(header, parametric_map, missing_as_zero=False)
+    written.CodingSchemeIdentificationSequence = coding_scheme_sequence()
+    if header.dataset.get("BodyPartExamined"):
+        written.BodyPartExamined = header.dataset.BodyPartExamined
+    else:
+        written.Laterality = ""
+    derivation = Sequence([derivation_code(parametric_map.provenance)])
+    for group in (
+        *written.SharedFunctionalGroupsSequence,
+        *written.PerFrameFunctionalGroupsSequence,
+    ):
+        for item in group.get("DerivationImageSequence") or []:
+            item.DerivationCodeSequence = derivation
+            item.SourceImageSequence = Sequence()
+    for keyword in ("ReferencedSeriesSequence", "SourceImageSequence"):
+        if keyword in written:
+            del written[keyword]

@@ -1,0 +1,139 @@
+"""What an exported map says about itself: names, descriptions, marks, equipment."""
+
+from datetime import UTC, datetime
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from kiview import __version__
+from kiview.core.images import ParametricMap
+from kiview.core.provenance import JsonValue, Provenance
+from kiview.io.dicom_common import (
+    APPLICATION,
+    LONG_LIMIT,
+    RESEARCH_USE,
+    SHORT_LIMIT,
+    SourceHeader,
+    code_item,
+    date_text,
+    equipment_item,
+    private_code,
+    scanner_items,
+    time_text,
+)
+
+_METHOD_NAMES = {"patlak": "Patlak", "network": "network"}
+_DERIVATIONS = {
+    "patlak": ("PATLAK", "Patlak graphical analysis"),
+    "network": ("NETWORK", "Neural network from frames and plasma curve"),
+}
+
+
+def file_stem(parametric_map: ParametricMap) -> str:
+    """File name without ending, for example `patlak_Ki`; never patient data."""
+    name = f"{parametric_map.provenance.method}_{parametric_map.quantity.code}"
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "-" for c in name)
+
+
+def method_name(provenance: Provenance) -> str:
+    """Method as shown to people."""
+    return _METHOD_NAMES.get(provenance.method, provenance.method)
+
+
+def window_min(provenance: Provenance) -> tuple[float, float] | None:
+    """Time window of the frames used in minutes from injection, or None if it is not recorded."""
+    window = provenance.settings.get("window_min")
+    if not isinstance(window, list | tuple) or len(window) != 2:
+        return None
+    first, last = window
+    if isinstance(first, int | float) and isinstance(last, int | float):
+        return float(first), float(last)
+    return None
+
+
+def series_description(parametric_map: ParametricMap) -> str:
+    """For example `Ki Patlak 30-60 min [mL/min/mL] RUO`, with `MOD` for modified weights."""
+    provenance, quantity = parametric_map.provenance, parametric_map.quantity
+    window = window_min(provenance)
+    span = f" {window[0]:g}-{window[1]:g} min" if window else ""
+    marks = " RUO MOD" if provenance.modified else " RUO"
+    what = f"{quantity.code} {method_name(provenance)}{span} [{quantity.unit.symbol}]"
+    return what[: SHORT_LIMIT - len(marks)] + marks
+
+
+def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str:
+    """One readable paragraph of at most 1024 characters: method, input, marks, missing voxels.
+
+    Args:
+        parametric_map: The map.
+        missing_as_zero: Whether voxels without a value are stored as 0.
+    """
+    provenance = parametric_map.provenance
+    window = window_min(provenance)
+    span = f", frames of {window[0]:g}-{window[1]:g} min" if window else ""
+    count = parametric_map.unfitted_count
+    stored = "stored as 0" if missing_as_zero else "not a number"
+    parts = [
+        f"{parametric_map.quantity} by {method_name(provenance)}{span}.",
+        f"{count} voxels without a value are {stored}.",
+        _network_text(provenance),
+        RESEARCH_USE,
+        _input_text(provenance),
+        _user_given_text(provenance),
+    ]
+    return " ".join(part for part in parts if part)[:LONG_LIMIT]
+
+
+def version_mark(provenance: Provenance) -> str:
+    """Version that made the result, with `+modified.<hash8>` when weights were modified."""
+    name, _, version = provenance.software.rpartition(" ")
+    made_with = version if name else __version__
+    if not provenance.modified:
+        return made_with
+    return f"{made_with}+modified.{provenance.weight_set_id[:8]}"
+
+
+def equipment(
+    header: SourceHeader, parametric_map: ParametricMap, missing_as_zero: bool
+) -> Sequence:
+    """Contributing equipment: the scanner and KiView with the version that made the map."""
+    now = datetime.now(UTC).astimezone()
+    own = equipment_item(
+        code_item("109102", "DCM", "Processing Equipment"),
+        {
+            "Manufacturer": APPLICATION,
+            "ManufacturerModelName": APPLICATION,
+            "SoftwareVersions": version_mark(parametric_map.provenance),
+            "ContributionDateTime": date_text(now) + time_text(now),
+            "ContributionDescription": derivation_text(parametric_map, missing_as_zero),
+        },
+    )
+    return Sequence([*scanner_items(header), own])
+
+
+def derivation_code(provenance: Provenance) -> Dataset:
+    """Coded method, in KiView's own scheme (the standard has none for tracer kinetics)."""
+    unknown = ("DERIVED", "Other parametric imaging method")
+    return private_code(*_DERIVATIONS.get(provenance.method, unknown))
+
+
+def _network_text(provenance: Provenance) -> str:
+    if not provenance.network_id:
+        return ""
+    state = "MODIFIED weights" if provenance.modified else "shipped weights"
+    return f"Network {provenance.network_id}, {state} {provenance.weight_set_id[:8]}."
+
+
+def _input_text(provenance: Provenance) -> str:
+    record = provenance.inputs.get("input_function")
+    description = record.get("description") if isinstance(record, dict) else None
+    return f"Input function: {description}." if description else ""
+
+
+def _user_given_text(provenance: Provenance) -> str:
+    given: list[str] = [f"{name}={_short(value)}" for name, value in provenance.user_given.items()]
+    return f"Entered by the user: {', '.join(given)}." if given else ""
+
+
+def _short(value: JsonValue) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
