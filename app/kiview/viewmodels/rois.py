@@ -1,0 +1,222 @@
+"""The regions: drawing, changing, undo and redo."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from itertools import count
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from kiview.core import roi as roi_files
+from kiview.core.errors import InvalidInputError
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.roi import Roi, RoiMask
+from kiview.core.roi_shapes import Shape
+
+FIRST_NAME = "Aorta"
+COLOURS = ("#ff6b6b", "#4cd964", "#ffb340", "#b48cff", "#ff8ad8", "#5ee0d0", "#e6e05c", "#6fa8ff")
+UNDO_STEPS = 200
+
+
+class RoiTool(StrEnum):
+    """What a press with the left button does."""
+
+    CURSOR = "cursor"
+    SPHERE = "sphere"
+    CYLINDER = "cylinder"
+    POLYGON = "polygon"
+
+
+class RoisViewModel(QObject):
+    """Regions of the open study.
+
+    Attributes:
+        tool: What a press with the left button does.
+
+    Signals:
+        rois_changed: regions were added, removed, renamed, recoloured, moved or resized.
+        selection_changed: another region, or none, is selected.
+        tool_changed: another tool is in the hand.
+        message_changed(str): a sentence about what was just drawn, empty to clear it.
+    """
+
+    rois_changed = Signal()
+    selection_changed = Signal()
+    tool_changed = Signal()
+    message_changed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.tool = RoiTool.CURSOR
+        self._rois: tuple[Roi, ...] = ()
+        self._selected_id: str | None = None
+        self._undo: list[tuple[Roi, ...]] = []
+        self._redo: list[tuple[Roi, ...]] = []
+        self._numbers = count(1)
+        self._revisions = count(1)
+        self._masks: dict[tuple[str, int], list[RoiMask]] = {}
+
+    # What there is
+
+    @property
+    def rois(self) -> tuple[Roi, ...]:
+        """All regions in the order they were drawn."""
+        return self._rois
+
+    def roi(self, roi_id: str | None) -> Roi | None:
+        """A region by its id."""
+        return next((roi for roi in self._rois if roi.roi_id == roi_id), None)
+
+    @property
+    def selected(self) -> Roi | None:
+        """The selected region."""
+        return self.roi(self._selected_id)
+
+    def select(self, roi_id: str | None) -> None:
+        """Select a region, or none."""
+        if roi_id != self._selected_id:
+            self._selected_id = roi_id
+            self.selection_changed.emit()
+
+    def use_tool(self, tool: RoiTool) -> None:
+        """Take another tool."""
+        if tool != self.tool:
+            self.tool = tool
+            self.tool_changed.emit()
+
+    def mask(self, roi_id: str, geometry: VolumeGeometry) -> RoiMask | None:
+        """Voxels of a region on a grid; None when it holds no voxel centre there."""
+        roi = self.roi(roi_id)
+        if roi is None:
+            return None
+        kept = self._masks.setdefault((roi_id, roi.revision), [])
+        for mask in kept:
+            if mask.geometry.matches(geometry):
+                return mask
+        try:
+            kept.append(roi.rasterise(geometry))
+        except InvalidInputError:
+            return None
+        return kept[-1]
+
+    # Changing
+
+    def add(self, shape: Shape, name: str | None = None, colour: str | None = None) -> str:
+        """Add a region and select it.
+
+        Args:
+            shape: Where it is.
+            name: As shown; `Aorta` for the first, else a number.
+            colour: `#rrggbb`, else the next of `COLOURS`.
+
+        Returns:
+            Id of the region.
+        """
+        number = self._free_number()
+        roi = Roi(
+            f"region-{number}",
+            name or self._free_name(number),
+            colour or COLOURS[(number - 1) % len(COLOURS)],
+            shape,
+            next(self._revisions),
+        )
+        self._change((*self._rois, roi))
+        self.select(roi.roi_id)
+        return roi.roi_id
+
+    def reshape(self, roi_id: str, shape: Shape) -> None:
+        """Move or resize a region."""
+        roi = self.roi(roi_id)
+        if roi is not None and roi.shape != shape:
+            self._replace(replace(roi, shape=shape, revision=next(self._revisions)))
+
+    def rename(self, roi_id: str, name: str) -> None:
+        """Give a region another name; an empty one is not taken."""
+        roi = self.roi(roi_id)
+        if roi is not None and name.strip() and name.strip() != roi.name:
+            self._replace(replace(roi, name=name.strip()))
+
+    def recolour(self, roi_id: str, colour: str) -> None:
+        """Give a region another colour, `#rrggbb`."""
+        roi = self.roi(roi_id)
+        if roi is not None and colour != roi.colour:
+            self._replace(replace(roi, colour=colour))
+
+    def delete(self, roi_id: str) -> None:
+        """Remove a region."""
+        if self.roi(roi_id) is not None:
+            self._change(tuple(roi for roi in self._rois if roi.roi_id != roi_id))
+
+    def clear(self) -> None:
+        """Forget all regions and their history: another study is opened."""
+        self._undo.clear()
+        self._redo.clear()
+        self._masks.clear()
+        self._take(())
+
+    # Undo
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a change was taken back."""
+        return bool(self._redo)
+
+    def undo(self) -> None:
+        """Take back the last change."""
+        if self._undo:
+            self._redo.append(self._rois)
+            self._take(self._undo.pop())
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        if self._redo:
+            self._undo.append(self._rois)
+            self._take(self._redo.pop())
+
+    # Saving
+
+    def to_dict(self) -> dict[str, Any]:
+        """Regions for JSON, see `kiview.core.roi`."""
+        return roi_files.to_dict(self._rois)
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take over saved regions; the history starts anew.
+
+        Raises:
+            InvalidInputError: the document is no region document.
+        """
+        rois = roi_files.from_dict(dict(saved))
+        self.clear()
+        self._revisions = count(max((roi.revision for roi in rois), default=0) + 1)
+        self._take(rois)
+
+    def _free_number(self) -> int:
+        taken = {roi.roi_id for roi in self._rois}
+        return next(n for n in self._numbers if f"region-{n}" not in taken)
+
+    def _free_name(self, number: int) -> str:
+        names = {roi.name for roi in self._rois}
+        return FIRST_NAME if FIRST_NAME not in names else f"Region {number}"
+
+    def _replace(self, changed: Roi) -> None:
+        self._change(tuple(changed if r.roi_id == changed.roi_id else r for r in self._rois))
+
+    def _change(self, rois: tuple[Roi, ...]) -> None:
+        self._undo.append(self._rois)
+        del self._undo[:-UNDO_STEPS]
+        self._redo.clear()
+        self._take(rois)
+
+    def _take(self, rois: tuple[Roi, ...]) -> None:
+        self._rois = rois
+        current = {(roi.roi_id, roi.revision) for roi in rois}
+        self._masks = {key: kept for key, kept in self._masks.items() if key in current}
+        if self._selected_id is not None and self.selected is None:
+            self.select(None)
+        self.rois_changed.emit()
