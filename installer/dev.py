@@ -23,6 +23,9 @@ CONSTRAINTS = REPOSITORY / "installer" / "constraints.txt"
 STAMP = ENVIRONMENT / "kiview-installed.json"
 DEMO_OUTPUT = REPOSITORY / "demo-output"
 OLDEST_PYTHON = (3, 11)
+# pyjpegls, which highdicom needs, has no ready-made package for a newer Python yet.
+NEWEST_PYTHON = (3, 13)
+LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
 FAST = "not slow and not training and not packaged"
 
 # Shared library -> Debian and Ubuntu package, Fedora package. Qt itself comes with PySide6.
@@ -112,8 +115,24 @@ def make_environment() -> None:
         return
     require_ensurepip()
     say("Making the Python environment .venv.")
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]) != 0:
+    if subprocess.call([base_python(), "-m", "venv", "--clear", str(ENVIRONMENT)]) != 0:
         raise SetupError("The Python environment .venv could not be made; the reason is above.")
+
+
+def base_python() -> str:
+    """The Python to make the environment with: this one, or a slightly older one if this is new."""
+    if sys.version_info[:2] <= NEWEST_PYTHON:
+        return sys.executable
+    for minor in range(NEWEST_PYTHON[1], OLDEST_PYTHON[1] - 1, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            say(f"Using {found}: some packages are not ready for the Python that runs this script.")
+            return found
+    say(
+        "This Python is newer than 3.13: pyjpegls may have to be compiled, which needs C++. "
+        "With Python 3.13 installed beside it, this script uses that one."
+    )
+    return sys.executable
 
 
 def require_ensurepip() -> None:
@@ -255,13 +274,12 @@ def open_viewer(options: argparse.Namespace) -> int:
 
 def static_checks() -> int:
     """ruff, its formatter, mypy and the import contracts; the number of those that failed."""
-    folder = interpreter().parent
     typed = ["kiview", "kitrain"] if "train" in read_stamp().get("extras", []) else ["kiview"]
     checks = {
-        "ruff check": [folder / "ruff", "check", "."],
-        "ruff format": [folder / "ruff", "format", "--check", "."],
+        "ruff check": [interpreter(), "-m", "ruff", "check", "."],
+        "ruff format": [interpreter(), "-m", "ruff", "format", "--check", "."],
         "mypy": [interpreter(), "-m", "mypy", *(f"--package={name}" for name in typed)],
-        "import contracts": [folder / "lint-imports"],
+        "import contracts": [interpreter(), "-c", LINT_IMPORTS],
     }
     failed = []
     for name, command in checks.items():

@@ -62,6 +62,15 @@ def test_that_an_old_python_is_told_so_in_one_sentence(dev, monkeypatch, capsys)
     assert capsys.readouterr().err == "KiView needs Python 3.11 or newer, this is Python 3.10.\n"
 
 
+def test_that_a_python_that_is_too_new_makes_way_for_an_older_one(dev, monkeypatch, capsys):
+    monkeypatch.setattr(dev.sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(dev.shutil, "which", {"python3.12": "/usr/bin/python3.12"}.get)
+    assert dev.base_python() == "/usr/bin/python3.12"
+    monkeypatch.setattr(dev.shutil, "which", {}.get)
+    assert dev.base_python() == sys.executable
+    assert "needs C++" in capsys.readouterr().out
+
+
 def test_that_a_second_run_installs_nothing(dev, monkeypatch):
     monkeypatch.setattr(dev, "make_environment", lambda: None)
     make_venv(dev)
