@@ -1,1 +1,1 @@
-"""Training of the bundled networks. Not part of the application."""
+"""Training of the networks that KiView ships: data, network, training, scores, export."""

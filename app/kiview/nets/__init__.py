@@ -1,0 +1,1 @@
+"""Networks that turn SUV frames and a plasma curve into parametric maps."""

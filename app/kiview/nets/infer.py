@@ -1,0 +1,340 @@
+"""Frames and an input function through a network: Ki and V0 maps, block by block."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview import __version__
+from kiview.core.errors import NetworkError
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.images import DynamicImage, MapSet, ParametricMap
+from kiview.core.input_function import InputFunction, require_same_quantity
+from kiview.core.progress import Progress
+from kiview.core.provenance import JsonValue, Provenance
+from kiview.core.tracer import F18_HALF_LIFE_S
+from kiview.core.units import KI, LOG_CORRECTION, V0
+from kiview.nets import preprocess
+from kiview.nets.catalog import NetworkCard
+from kiview.nets.domain import Finding, Severity, check_domain
+from kiview.nets.grid import plan_grid
+from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
+from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.weights import WeightSet, WeightState, weight_set_id
+
+HALO = 32
+"""In-plane reach of the network and its alignment, in voxels."""
+BLOCK_VOXELS = 131_072
+"""Per block: a fraction of a second, so that progress and cancel are prompt."""
+ALARM_LEVEL = 0.405
+"""|ln| of a correction by half as much again."""
+ALARM_SHARE = 0.05
+_ALIGN = 4
+_PREPARE_SHARE = 0.15
+_NETWORK_SHARE = 0.95
+_BODY_LEVEL = 0.1
+
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkRequest:
+    """Everything that decides a network map.
+
+    Attributes:
+        image: Frames, decay-corrected to injection.
+        input_function: In the image's quantity.
+        start_s: Start of the time window.
+        end_s: End of the time window.
+        card: The network.
+        weights: Of the network.
+        tied: Whether to tie the map to linear Patlak at coarse scale.
+    """
+
+    image: DynamicImage
+    input_function: InputFunction
+    start_s: float
+    end_s: float
+    card: NetworkCard
+    weights: WeightSet
+    tied: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedStudy:
+    """Features of a study, computed once and good for any weights.
+
+    Attributes:
+        features: Sides padded with zeros to multiples of 4.
+        geometry: Grid of the maps.
+        v0_per_v: (z,) factor from the network's V in /min to V0.
+        unfitted: (z, y, x) where frames hold no number.
+        findings: What differs from the network's training.
+        frame_count: Frames used.
+    """
+
+    features: StudyFeatures
+    geometry: VolumeGeometry
+    v0_per_v: NDArray[np.float64]
+    unfitted: NDArray[np.bool_]
+    findings: tuple[Finding, ...]
+    frame_count: int
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...]:
+        """Voxel spacing along z, y, x."""
+        return tuple(float(d) for d in self.geometry.spacing_zyx_mm)
+
+    def patlak_ki(self) -> Volume:
+        """Weighted linear Patlak Ki of the same frames on this grid, (z, y, x) /min."""
+        _, rows, columns = self.geometry.shape_zyx
+        ki = self.features.values[preprocess.FEATURE_NAMES.index("ki"), :, :rows, :columns]
+        scaled: Volume = ki * np.float32(self.features.normaliser * self.features.noise_gain)
+        return scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box of voxels on the grid of the maps, half-open."""
+
+    z0: int
+    z1: int
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+
+def run_network(request: NetworkRequest, progress: Progress) -> MapSet:
+    """Compute Ki and V0 maps by a network.
+
+    Args:
+        request: What to compute.
+        progress: Told of every block; its cancel ends the run.
+
+    Returns:
+        Ki, V0, and with `tied` the map of |ln| of the correction, on the grid of the network.
+
+    Raises:
+        NetworkError: the study lies outside what the network can do, or a file was changed.
+        Cancelled: the user asked to stop.
+    """
+    prepared = prepare(request, progress.child(0.0, _PREPARE_SHARE))
+    progress.step(_PREPARE_SHARE, "Loading the network")
+    tensors = request.weights.tensors(request.card)
+    shipped = request.weights.state(request.card) is WeightState.SHIPPED
+    runtime = NetworkRuntime(request.card, None if shipped else tensors)
+    ki, v = network_volume(prepared, runtime, progress.child(_PREPARE_SHARE, _NETWORK_SHARE))
+    progress.step(_NETWORK_SHARE, "Comparing with Patlak")
+    identity = weight_set_id(tensors, request.weights.image_blend)
+    provenance = _provenance(request, runtime, identity)
+    return finish(request, prepared, (ki, v), provenance)
+
+
+def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
+    """Compute the features of a study; the frames are read once, slab by slab.
+
+    Raises:
+        NetworkError: refused, with the reason.
+    """
+    image = request.image
+    require_same_quantity(image.quantity, request.input_function)
+    frames, plasma = _chosen_frames(request)
+    operators = preprocess.linear_operators(plasma)
+    timing = image.timing.select(frames).weighted()
+    findings = check_domain(request.card.domain, image, timing, operators.noise_gain)
+    refusals = [f.message for f in findings if f.severity is Severity.REFUSAL]
+    if refusals:
+        raise NetworkError(" ".join(refusals))
+    plan = plan_grid(image.geometry, request.card.voxel_mm)
+    maps = _read_maps(image, frames, operators, request, progress)
+    unfitted = ~np.isfinite(maps[0])
+    spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
+    features = preprocess.study_features(maps, operators.noise_gain, spacing)
+    v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
+    return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, len(frames))
+
+
+def _chosen_frames(request: NetworkRequest) -> tuple[NDArray[np.intp], FrameInput]:
+    image = request.image
+    inside = image.timing.in_window(request.start_s, request.end_s)
+    frames = np.flatnonzero(inside if inside.ndim == 1 else inside.any(axis=1))
+    if len(frames) < preprocess.MIN_FRAMES:
+        raise NetworkError(
+            f"A network needs at least two frames between {request.start_s / 60:g} and"
+            f" {request.end_s / 60:g} min but the scan has {len(frames)} there; widen the window."
+        )
+    injection = image.injection
+    half_life = injection.radionuclide.half_life_s if injection else F18_HALF_LIFE_S
+    timing = image.timing.select(frames)
+    integral = request.input_function.integral
+    plasma = preprocess.frame_input(timing, integral, half_life)
+    weight = np.where(inside[frames], plasma.weight, 0.0)
+    return frames, FrameInput(plasma.mean, plasma.integral_min, weight)
+
+
+def _read_maps(
+    image: DynamicImage,
+    frames: NDArray[np.intp],
+    operators: LinearOperators,
+    request: NetworkRequest,
+    progress: Progress,
+) -> Volume:
+    plan = plan_grid(image.geometry, request.card.voxel_mm)
+    shape = (len(preprocess.LINEAR_NAMES), *plan.geometry.shape_zyx)
+    maps: Volume = np.zeros(shape, dtype=np.float32)
+    plane = image.geometry.shape_zyx[1] * image.geometry.shape_zyx[2]
+    thickness = max(1, BLOCK_VOXELS * 4 // plane)
+    depth = image.geometry.shape_zyx[0]
+    for z0 in range(0, depth, thickness):
+        progress.step(z0 / depth, "Network, reading frames")
+        z1 = min(depth, z0 + thickness)
+        voxels = image.store.slab(z0, z1, frames)
+        part = preprocess.linear_maps(voxels, operators.for_slices(z0, z1))
+        plan.add_slices(maps, plan.in_plane(part), z0)
+    return maps
+
+
+def _padded(features: StudyFeatures) -> StudyFeatures:
+    rows, columns = features.values.shape[2:]
+    pad = ((0, 0), (0, 0), (0, -rows % _ALIGN), (0, -columns % _ALIGN))
+    values = np.pad(features.values, pad) if rows % _ALIGN or columns % _ALIGN else features.values
+    return StudyFeatures(values, features.normaliser, features.noise_gain)
+
+
+def network_volume(
+    prepared: PreparedStudy, runtime: NetworkRuntime, progress: Progress
+) -> tuple[Volume, Volume]:
+    """Run a network over a whole study.
+
+    Returns:
+        Ki and V in /min, each (z, y, x), as the network gives them.
+    """
+    depth, rows, columns = prepared.geometry.shape_zyx
+    ki: Volume = np.zeros((depth, rows, columns), dtype=np.float32)
+    v = np.zeros_like(ki)
+    thickness = max(1, BLOCK_VOXELS // (rows * columns))
+    started = time.monotonic()
+    for z0 in range(0, depth, thickness):
+        progress.step(z0 / depth, _time_left(z0, depth, time.monotonic() - started))
+        z1 = min(depth, z0 + thickness)
+        region = Region(z0, z1, 0, rows, 0, columns)
+        ki[z0:z1], v[z0:z1] = network_region(prepared, runtime, region)
+    return ki, v
+
+
+def network_region(
+    prepared: PreparedStudy, runtime: NetworkRuntime, region: Region
+) -> tuple[Volume, Volume]:
+    """Run a network over a box of a study; equals the same box of the whole map.
+
+    Returns:
+        Ki and V in /min, each shaped like the region.
+    """
+    n = np.float32(prepared.features.normaliser)
+    shape = (region.z1 - region.z0, region.y1 - region.y0, region.x1 - region.x0)
+    if n <= 0:
+        return np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    rows, top = _aligned(region.y0, region.y1, prepared.features.values.shape[2])
+    columns, left = _aligned(region.x0, region.x1, prepared.features.values.shape[3])
+    block = prepared.features.block(region.z0, region.z1, rows, columns)
+    ki, v = runtime.run(block)
+    inside = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
+    return ki[inside] * n, v[inside] * n
+
+
+def _aligned(first: int, last: int, size: int) -> tuple[slice, int]:
+    start = max(0, (first - HALO) // _ALIGN * _ALIGN)
+    stop = min(size, -(-(last + HALO) // _ALIGN) * _ALIGN)
+    return slice(start, stop), first - start
+
+
+def _time_left(done: int, total: int, seconds: float) -> str:
+    if done == 0:
+        return f"Network, {total} planes"
+    left = seconds * (total - done) / done
+    return f"Network, plane {done} of {total}, {left:.0f} s left"
+
+
+def finish(
+    request: NetworkRequest,
+    prepared: PreparedStudy,
+    volumes: tuple[Volume, Volume],
+    provenance: Provenance,
+) -> MapSet:
+    """Tie to Patlak, blend, and wrap the volumes of a run.
+
+    Args:
+        request: The run.
+        prepared: Its features.
+        volumes: Ki and V in /min from `network_volume`.
+        provenance: Of the run.
+    """
+    ki, v = volumes
+    messages = [f.message for f in prepared.findings]
+    patlak = prepared.patlak_ki()
+    alarm = None
+    if request.tied:
+        n = prepared.features.normaliser
+        ki, alarm = preprocess.tie_to_patlak(ki, patlak, n, prepared.spacing_mm)
+        messages += _alarm_message(alarm, ki, n)
+    blend = np.float32(request.weights.image_blend)
+    if blend:
+        ki = (1 - blend) * ki + blend * patlak
+    v0 = v * prepared.v0_per_v.astype(np.float32)[:, None, None]
+    volumes_by_quantity = [(ki, KI), (v0, V0)]
+    if alarm is not None:
+        volumes_by_quantity.append((alarm, LOG_CORRECTION))
+    maps = tuple(
+        ParametricMap(
+            np.where(prepared.unfitted, np.float32(np.nan), values),
+            quantity,
+            prepared.geometry,
+            provenance,
+        )
+        for values, quantity in volumes_by_quantity
+    )
+    return MapSet(maps, tuple(messages))
+
+
+def _alarm_message(alarm: Volume, ki: Volume, n: float) -> list[str]:
+    body = ki > _BODY_LEVEL * n
+    if not body.any():
+        return []
+    share = float((alarm[body] > ALARM_LEVEL).mean())
+    if share <= ALARM_SHARE:
+        return []
+    message = (
+        f"Network and Patlak differ by more than half at coarse scale in {100 * share:.0f} % of the"
+        " tissue: the study may be unlike the training. Look at the correction map."
+    )
+    return [message]
+
+
+def _provenance(request: NetworkRequest, runtime: NetworkRuntime, identity: str) -> Provenance:
+    settings: dict[str, JsonValue] = {
+        "start_s": request.start_s,
+        "end_s": request.end_s,
+        "tied_to_patlak": request.tied,
+        "slider_position": request.weights.position,
+        "image_blend": request.weights.image_blend,
+        "network_version": request.card.version,
+        "network_sha256": request.card.network.sha256,
+        "device": runtime.device,
+    }
+    inputs: dict[str, JsonValue] = {
+        "series_uid": request.image.series_uid,
+        "input_function": request.input_function.description,
+        "input_source": str(request.input_function.source),
+    }
+    return Provenance(
+        method="network",
+        software=f"KiView {__version__}",
+        settings=settings,
+        inputs=inputs,
+        network_id=request.card.id,
+        weight_set_id=identity,
+        modified=request.weights.state(request.card) is WeightState.MODIFIED,
+        user_given=dict(request.image.user_given),
+    )

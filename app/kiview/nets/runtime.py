@@ -1,0 +1,128 @@
+"""ONNX sessions: providers, threads, replaced weights, stopping."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]  # ships no types
+from numpy.typing import NDArray
+
+from kiview.core.errors import NetworkError
+from kiview.core.progress import Cancelled
+from kiview.nets.catalog import NetworkCard, TensorSpec
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+_SILENT = 4
+_INPUT, _OUTPUTS = "features", ["ki", "v"]
+
+
+def available_threads() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class NetworkRuntime:
+    """One network with one set of weights, ready to run.
+
+    Creating and running release the interpreter, so do both in a worker thread.
+    """
+
+    def __init__(
+        self,
+        card: NetworkCard,
+        tensors: Mapping[str, NDArray[np.float32]] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Load a network.
+
+        Args:
+            card: The network; its file is checked against the card's hash.
+            tensors: Weights that replace the shipped ones, all or some, by name.
+            threads: Of the processor; all that are available if None.
+
+        Raises:
+            NetworkError: the file was changed, or a name or shape is not the network's.
+        """
+        content = card.network.read()
+        self._tensors = checked_tensors(card.tensors, tensors or {})
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_threads()
+        options.log_severity_level = _SILENT
+        # Spinning threads would take the processor from the window between two blocks.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._values = {n: ort.OrtValue.ortvalue_from_numpy(t) for n, t in self._tensors.items()}
+        for name, value in self._values.items():
+            options.add_initializer(name, value)
+        ort.set_default_logger_severity(_SILENT)
+        self._session = ort.InferenceSession(content, options, providers=wanted_providers())
+        self._run_options = ort.RunOptions()
+        self._stopped = False
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """What really computes, first choice first, after the session was made."""
+        return tuple(self._session.get_providers())
+
+    @property
+    def device(self) -> str:
+        """`GPU (CUDA)` or `CPU`, for the screen."""
+        return "GPU (CUDA)" if self.providers[0] == CUDA else "CPU"
+
+    def run(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the network.
+
+        Args:
+            features: (b, channels, y, x) float32, sides multiples of 4.
+
+        Returns:
+            Ki / n and V / n, each (b, y, x).
+
+        Raises:
+            Cancelled: `stop` was called.
+        """
+        if self._stopped:
+            raise Cancelled
+        try:
+            ki, v = self._session.run(_OUTPUTS, {_INPUT: features}, self._run_options)
+        except Exception as error:
+            if self._stopped:
+                raise Cancelled from error
+            raise NetworkError(
+                f"The network could not be computed ({type(error).__name__});"
+                " close other programs to free memory and try again."
+            ) from error
+        return ki, v
+
+    def stop(self) -> None:
+        """End a run from another thread, and refuse later ones."""
+        self._stopped = True
+        self._run_options.terminate = True
+
+
+def wanted_providers() -> list[str]:
+    """Providers to ask for: CUDA where the library knows it, the processor always."""
+    known = ort.get_available_providers()
+    return [p for p in (CUDA, CPU) if p in known]
+
+
+def checked_tensors(
+    specs: tuple[TensorSpec, ...], tensors: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Contiguous float32 weights whose names and shapes are the network's.
+
+    onnxruntime takes unknown names without a word and finds wrong shapes only when it runs.
+
+    Raises:
+        NetworkError: a name is unknown or a shape is wrong.
+    """
+    shapes = {spec.name: spec.shape for spec in specs}
+    for name, tensor in tensors.items():
+        if name not in shapes:
+            raise NetworkError(f"The network has no weight {name!r}; choose a fitting weight set.")
+        if tensor.shape != shapes[name]:
+            raise NetworkError(
+                f"The weight {name!r} has shape {tensor.shape}, the network needs {shapes[name]}."
+            )
+    return {n: np.ascontiguousarray(t, dtype=np.float32) for n, t in tensors.items()}

@@ -1,0 +1,99 @@
+"""Command line: `python -m kitrain smoke|reduced|full|evaluate|export`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kitrain import bundle, pipeline
+from kitrain.config import ConfigError, DataConfig, read_config
+from kitrain.data import make_split
+from kitrain.evaluate import all_methods, evaluate, slider_path, table, verdict
+from kiview.paths import cache_dir
+
+_TRAINING = Path(__file__).resolve().parents[1]
+_RECIPES = ("smoke", "reduced", "full")
+_TEST_SLABS = 24
+_SLIDER = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command in _RECIPES:
+            return _train(options)
+        if options.command == "evaluate":
+            return _evaluate(options)
+        return _export(options)
+    except (ConfigError, FileNotFoundError, ValueError) as error:
+        sys.stderr.write(f"kitrain: {error}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kitrain", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for recipe in _RECIPES:
+        command = commands.add_parser(recipe, help=f"simulate, train, export: {recipe}.toml")
+        command.add_argument("--out", type=Path, default=_TRAINING / "runs" / recipe)
+        command.add_argument("--skip-evaluation", action="store_true")
+    command = commands.add_parser("export", help="make a network folder from a finished run")
+    command.add_argument("--run", type=Path, required=True)
+    command.add_argument("--to", type=Path, default=_TRAINING.parent, help="folder of networks")
+    command = commands.add_parser("evaluate", help="score a network folder on fresh phantoms")
+    command.add_argument("--network", type=Path, required=True)
+    command.add_argument("--slabs", type=int, default=_TEST_SLABS)
+    command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
+    command.add_argument("--write", action="store_true", help="put the results into the card")
+    for command in commands.choices.values():
+        command.add_argument("--data", type=Path, default=cache_dir() / "training-slabs")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = read_config(_TRAINING / "configs" / f"{options.command}.toml")
+    finished = pipeline.run(config, options.data, options.out, _say)
+    folder = bundle.write_bundle(finished, options.out, options.command)
+    _say(f"wrote {folder}")
+    if options.skip_evaluation:
+        return 0
+    evaluated = argparse.Namespace(
+        network=folder,
+        slabs=config.data.test,
+        seed=config.data.seed,
+        write=True,
+        data=options.data,
+    )
+    status = _evaluate(evaluated)
+    return 0 if options.command == "smoke" else status
+
+
+def _export(options: argparse.Namespace) -> int:
+    finished = pipeline.load_run(options.run)
+    _say(f"wrote {bundle.write_bundle(finished, options.to, 'full')}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    weights = bundle.read_bundle(options.network)
+    size = DataConfig(train=1, validation=1, test=options.slabs, seed=options.seed)
+    records = make_split("test", size, options.data, _say).load()
+    methods = all_methods(weights.at(weights.shipped_position), weights.width)
+    evaluation = evaluate(methods, records, _say)
+    path = slider_path(weights.at, _SLIDER, weights.width, records)
+    slider = {f"slider at {a:g}": row for a, row in path.items()}
+    lines = (table(evaluation.scores), "", table(slider), "", verdict(evaluation))
+    _say("\n".join(lines))
+    if options.write:
+        bundle.write_results(options.network, evaluation, slider, vars(options))
+    return 0 if evaluation.passed else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Records as tensors, and crops drawn from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kitrain.records import SlabRecord
+from kiview.nets.preprocess import SLICE_COUNT, smooth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Crops for one step.
+
+    Attributes:
+        features: (b, 31, y, x).
+        ki: (b, y, x) target Ki / n.
+        v: (b, y, x) 4-D direct V / n.
+        body: (b, y, x) 1 inside the patient, else 0.
+        lesion: (b, y, x) 1 inside a tumour, else 0.
+    """
+
+    features: Tensor
+    ki: Tensor
+    v: Tensor
+    body: Tensor
+    lesion: Tensor
+
+
+class SlabSet:
+    """All slabs of a split on one device, both realisations as separate samples.
+
+    Args:
+        records: Slabs of one shape.
+        blur_mm: FWHM of the smoothing of the Ki target, 0 for none.
+        device: Where the tensors live.
+    """
+
+    def __init__(self, records: Sequence[SlabRecord], blur_mm: float, device: torch.device) -> None:
+        stacks: dict[str, list[NDArray[np.float32]]] = {
+            name: [] for name in ("features", "ki", "v", "body", "lesion")
+        }
+        for record in records:
+            target = smooth(record.ki, (blur_mm,) * 3, record.spacing_mm)
+            for r in range(len(record.features)):
+                n = np.float32(record.normaliser[r])
+                stacks["features"].append(np.moveaxis(record.features[r], 0, -1))
+                stacks["ki"].append(target / n)
+                stacks["v"].append(record.v_direct[r] / n)
+                stacks["body"].append(record.body.astype(np.float32))
+                stacks["lesion"].append((record.lesions > 0).astype(np.float32))
+        tensors = {k: torch.from_numpy(np.stack(v)).to(device) for k, v in stacks.items()}
+        self._features = tensors["features"]
+        self._maps = torch.stack([tensors[k] for k in ("ki", "v", "body", "lesion")], dim=-1)
+        gains = [float(record.noise_gain) for record in records for _ in record.features]
+        self._log_gain = torch.log(torch.tensor(gains, dtype=torch.float32)).to(device)
+        self._boxes = [_bounding_box(body) for body in stacks["body"]]
+        self._tumours = [np.argwhere(lesion > 0) for lesion in stacks["lesion"]]
+
+    def __len__(self) -> int:
+        """Number of (slab, realisation) samples."""
+        return len(self._features)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        return self._features.device
+
+    def draw(self, rng: np.random.Generator, size: int, crop: int, tumour_share: float) -> Batch:
+        """Random crops with random flips and quarter turns.
+
+        Args:
+            rng: Decides everything.
+            size: Number of crops.
+            crop: Side in voxels.
+            tumour_share: Share of crops that hold a tumour voxel near their middle.
+        """
+        corners = np.array([self._corner(rng, crop, tumour_share) for _ in range(size)])
+        sample, z, top, left = corners.T
+        steps = np.arange(crop)
+        flip_y, flip_x, turn, flip_z = rng.integers(0, 2, (4, size)).astype(bool)
+        first = np.where(flip_y[:, None], steps[::-1], steps)[:, :, None]
+        second = np.where(flip_x[:, None], steps[::-1], steps)[:, None, :]
+        turned = turn[:, None, None]
+        rows = np.where(turned, second, first) + top[:, None, None]
+        columns = np.where(turned, first, second) + left[:, None, None]
+        offsets = np.arange(SLICE_COUNT) - SLICE_COUNT // 2
+        offsets = np.where(flip_z[:, None], -offsets, offsets)
+        slices = np.clip(z[:, None] + offsets, 0, self._features.shape[1] - 1)
+        return self._gather(sample, slices, rows, columns)
+
+    def _corner(self, rng: np.random.Generator, crop: int, tumour_share: float) -> tuple[int, ...]:
+        sample = int(rng.integers(len(self)))
+        _, depth, height, width, _ = self._features.shape
+        tumours = self._tumours[sample]
+        if len(tumours) and rng.random() < tumour_share:
+            z, y, x = tumours[rng.integers(len(tumours))]
+            top, left = (int(c - crop // 2 + rng.integers(-crop // 4, crop // 4)) for c in (y, x))
+        else:
+            z = rng.integers(depth)
+            (y0, x0), (y1, x1) = self._boxes[sample]
+            top, left = (int(rng.integers(a, max(a + 1, b))) for a, b in ((y0, y1), (x0, x1)))
+            top, left = top - crop // 2, left - crop // 2
+        top, left = min(max(top, 0), height - crop), min(max(left, 0), width - crop)
+        return sample, int(z), top, left
+
+    def _gather(
+        self,
+        sample: NDArray[np.int64],
+        slices: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+    ) -> Batch:
+        device = self._features.device
+        s, z, y, x = (torch.from_numpy(i).to(device) for i in (sample, slices, rows, columns))
+        stack = self._features[s[:, None, None, None], z[:, :, None, None], y[:, None], x[:, None]]
+        count, depth, height, width, names = stack.shape
+        stack = stack.permute(0, 1, 4, 2, 3).reshape(count, depth * names, height, width)
+        gain = self._log_gain[s].view(count, 1, 1, 1).expand(-1, 1, height, width)
+        middle = z[:, SLICE_COUNT // 2]
+        maps = self._maps[s[:, None, None], middle[:, None, None], y, x]
+        ki, v, body, lesion = maps.unbind(dim=-1)
+        return Batch(torch.cat([stack, gain], dim=1), ki, v, body, lesion)
+
+
+def _bounding_box(body: NDArray[np.float32]) -> NDArray[np.int64]:
+    """First and last (row, column) inside the patient, (2, 2)."""
+    inside = np.argwhere(body.any(axis=0))
+    return np.stack([inside.min(axis=0), inside.max(axis=0)])

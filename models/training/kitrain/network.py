@@ -1,0 +1,87 @@
+"""The network: a three-level U-Net that corrects an uptake ratio and splits it into Ki and V."""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kiview.nets.preprocess import CHANNEL_COUNT, FUR_CHANNEL
+
+SHARPNESS = 4.0
+"""Of the softplus: near the identity for an uptake above a quarter of the normaliser."""
+
+
+class _Convolutions(nn.Module):
+    def __init__(self, *channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = functional.leaky_relu(layer(x), 0.1)
+        return x
+
+
+class KiNetwork(nn.Module):
+    """Features -> Ki / n and V / n.
+
+    D = softplus(FUR + r1), Ki = D sigmoid(r2), V = D (1 - sigmoid(r2)): both are non-negative and
+    their sum is a denoised uptake ratio. There are no normalisation layers, so that weights of two
+    fine-tunings of one start may be mixed.
+
+    Args:
+        width: Channels of the first level; twice as many further down.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.encoder0 = _Convolutions(CHANNEL_COUNT, width, width)
+        self.encoder1 = _Convolutions(width, 2 * width, 2 * width)
+        self.bottom = _Convolutions(2 * width, 2 * width, 2 * width)
+        self.decoder1 = _Convolutions(4 * width, 2 * width)
+        self.decoder0 = _Convolutions(3 * width, width, width)
+        self.head = nn.Conv2d(width, 2, 1)
+        nn.init.normal_(self.head.weight, std=1e-3)
+
+    def residuals(self, features: Tensor) -> Tensor:
+        """What was learned: (b, 2, y, x), r1 and r2."""
+        level0 = self.encoder0(features)
+        level1 = self.encoder1(functional.avg_pool2d(level0, 2))
+        level2 = self.bottom(functional.avg_pool2d(level1, 2))
+        up1 = functional.interpolate(level2, scale_factor=2.0, mode="bilinear", align_corners=False)
+        level1 = self.decoder1(torch.cat([level1, up1], dim=1))
+        up0 = functional.interpolate(level1, scale_factor=2.0, mode="bilinear", align_corners=False)
+        result: Tensor = self.head(self.decoder0(torch.cat([level0, up0], dim=1)))
+        return result
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute both maps.
+
+        Args:
+            features: (b, 31, y, x), sides multiples of 4.
+
+        Returns:
+            Ki / n and V / n, each (b, y, x).
+        """
+        return combine(features, self.residuals(features))
+
+
+def combine(features: Tensor, residuals: Tensor) -> tuple[Tensor, Tensor]:
+    """The head: uptake ratio and residuals -> Ki / n and V / n, each (b, y, x)."""
+    uptake = features[:, FUR_CHANNEL] + residuals[:, 0]
+    total = functional.softplus(uptake * SHARPNESS) / SHARPNESS
+    share = torch.sigmoid(residuals[:, 1])
+    return total * share, total * (1.0 - share)
+
+
+def blend(
+    smooth: dict[str, Tensor], sharp: dict[str, Tensor], position: float
+) -> dict[str, Tensor]:
+    """W = (1 - a) smooth + a sharp, computed in double precision and rounded once."""
+    return {
+        name: ((1.0 - position) * smooth[name].double() + position * sharp[name].double()).float()
+        for name in smooth
+    }
