@@ -322,7 +322,7 @@ def bench(options: argparse.Namespace) -> int:
     """Measure against peers in one run and print the ratios."""
     prepare_environment({"test"})
     require_libraries(OFFSCREEN_LIBRARIES)
-    command = [interpreter(), "tests/benchmarks/run.py", *options.arguments]
+    command = [interpreter(), "-m", "tests.benchmarks.run", *options.arguments]
     return run(command, QT_QPA_PLATFORM="offscreen")
 
 
