@@ -188,9 +188,8 @@ class ViewsViewModel(QObject):
 
     def fit_window(self, quantity: Quantity) -> None:
         """Set the window to what the shown planes of a quantity need."""
-        windows = [
-            needed_window(each, self.link) for each in self.layers if each.quantity == quantity
-        ]
+        shown = [layer for layer in self.layers if layer.quantity == quantity]
+        windows = [needed_window(layer, self.link.cursor_lps_mm) for layer in shown]
         if windows:
             low, high = min(w.low for w in windows), max(w.high for w in windows)
             self.scales.set_window(quantity, DisplayWindow(low, high))
