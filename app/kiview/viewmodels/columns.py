@@ -1,0 +1,74 @@
+"""Keeps the columns of the views in step with the study and the results."""
+
+from PySide6.QtCore import QObject
+
+from kiview.viewmodels.agreement import AgreementViewModel
+from kiview.viewmodels.results import METHOD_NAMES, NETWORK, Result, ResultsViewModel
+from kiview.viewmodels.study import StudyViewModel
+from kiview.viewmodels.views import ViewsViewModel
+
+
+class ColumnsCoordinator(QObject):
+    """Shows frames and maps beside each other, marks what is stale and names what differs."""
+
+    def __init__(
+        self,
+        study: StudyViewModel,
+        results: ResultsViewModel,
+        agreement: AgreementViewModel,
+        views: ViewsViewModel,
+    ) -> None:
+        super().__init__()
+        self._study, self._results = study, results
+        self._agreement, self._views = agreement, views
+        self._shown: dict[str, Result] = {}
+        self._series_uid = ""
+        self.quantity = "Ki"
+        study.series_changed.connect(self._on_series_changed)
+        results.changed.connect(self._on_results_changed)
+        agreement.changed.connect(self._mark)
+
+    def show_quantity(self, code: str) -> None:
+        """Show another map of each run, for example `V0`."""
+        self.quantity = code
+        self._shown.clear()
+        self._on_results_changed()
+
+    def _on_series_changed(self) -> None:
+        series, image = self._study.series, self._study.image
+        if series is not None and image is not None and series.uid == self._series_uid:
+            self._views.replace_image(image)
+            self._results.judge()
+            return
+        self._series_uid = "" if series is None else series.uid
+        self._shown.clear()
+        self._results.clear()
+        self._views.set_image(image)
+
+    def _on_results_changed(self) -> None:
+        for result in self._results.all:
+            shown = self._shown.get(result.method)
+            if shown is None or shown.maps is not result.maps:
+                self._show(result)
+            self._shown[result.method] = result
+        for method in set(self._shown) - {result.method for result in self._results.all}:
+            del self._shown[method]
+            self._views.remove_map(method)
+        self._mark()
+
+    def _show(self, result: Result) -> None:
+        codes = [each.quantity.code for each in result.maps.maps]
+        if self.quantity not in codes:
+            self._views.remove_map(result.method)
+            return
+        chosen = result.maps.by_code(self.quantity)
+        name = METHOD_NAMES[result.method]
+        short = name if result.method != NETWORK else name.lower()
+        title = f"{name} {chosen.quantity.label}"
+        self._views.set_map(result.method, chosen, title, short, result.summary)
+
+    def _mark(self) -> None:
+        for result in self._results.all:
+            self._views.mark(result.method, stale=result.is_stale)
+        told = self._agreement.mismatches
+        self._views.mark(NETWORK, note=f"has {' and '.join(told)}" if told else "")

@@ -1,0 +1,202 @@
+"""What is written where, whether it may be written, and the writing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from kiview.core.images import MapSet
+from kiview.core.input_function import InputFunction
+from kiview.core.progress import Progress
+from kiview.core.study import Series, Study
+from kiview.tasks import Task, TaskFailure, TaskRunner
+from kiview.viewmodels.input_function import InputFunctionViewModel
+from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
+from kiview.viewmodels.results import METHOD_NAMES, ResultsViewModel
+from kiview.viewmodels.study import StudyViewModel
+
+
+class ExportFormat(StrEnum):
+    """How maps are written; the values are those of `--format`."""
+
+    NIFTI = "nifti"
+    DICOM = "dicom"
+    PARAMETRIC_MAP = "pm"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportOrder:
+    """Everything to be written.
+
+    Attributes:
+        study: Study the maps belong to.
+        series: Series they were computed from.
+        map_sets: Runs to write.
+        input_function: Input function to write beside them, or None.
+        folder: Where.
+        formats: In which forms.
+        overwrite: Whether existing files may be replaced.
+    """
+
+    study: Study
+    series: Series
+    map_sets: tuple[MapSet, ...]
+    input_function: InputFunction | None
+    folder: Path
+    formats: tuple[ExportFormat, ...]
+    overwrite: bool = False
+
+
+ExportJob = Callable[[ExportOrder, Progress], tuple[Path, ...]]
+
+
+class ExportViewModel(QObject):
+    """Choices about the export, and its runs.
+
+    Attributes:
+        formats: Chosen forms.
+        folder: Chosen folder, or None.
+        written: What the last export wrote.
+
+    Signals:
+        changed: A choice, readiness or the state of a run changed.
+        overwrite_asked: Files exist; the names that would be replaced. Answer with `export(True)`.
+    """
+
+    changed = Signal()
+    overwrite_asked = Signal(object)
+
+    def __init__(
+        self,
+        runner: TaskRunner,
+        study: StudyViewModel,
+        input_function: InputFunctionViewModel,
+        results: ResultsViewModel,
+        messages: MessagesViewModel,
+        job: ExportJob,
+    ) -> None:
+        super().__init__()
+        self._runner, self._study, self._input = runner, study, input_function
+        self._results, self._messages, self._job = results, messages, job
+        self._task: Task | None = None
+        self._chosen = {ExportFormat.NIFTI, ExportFormat.DICOM}
+        self._left_out: set[str] = set()
+        self.folder: Path | None = None
+        self.written: tuple[Path, ...] = ()
+        results.changed.connect(self.changed)
+        study.study_changed.connect(self._on_study_changed)
+
+    @property
+    def formats(self) -> tuple[ExportFormat, ...]:
+        """Chosen forms."""
+        return tuple(form for form in ExportFormat if form in self._chosen)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods whose runs would be written."""
+        return tuple(r.method for r in self._results.all if r.method not in self._left_out)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an export is under way."""
+        return self._task is not None
+
+    @property
+    def why_not(self) -> str:
+        """What keeps the maps from being written, or an empty text."""
+        chosen = [result for result in self._results.all if result.method in self.methods]
+        if not self._results.all:
+            return "Compute a map first."
+        if not chosen:
+            return "Choose at least one map."
+        stale = [METHOD_NAMES[result.method] for result in chosen if result.is_stale]
+        if stale:
+            return f"The {' and '.join(stale)} map is out of date; compute again before exporting."
+        if not self._chosen:
+            return "Choose at least one format."
+        return "" if self.folder is not None else "Choose a folder."
+
+    @property
+    def status(self) -> str:
+        """One line for the panel."""
+        if self.is_running:
+            return "Writing\N{HORIZONTAL ELLIPSIS}"
+        if self.why_not:
+            return self.why_not
+        if self.written:
+            return f"{len(self.written)} files and folders written."
+        return "Ready to write."
+
+    def set_format(self, form: ExportFormat, chosen: bool) -> None:
+        """Write in this form, or not."""
+        self._chosen = self._chosen | {form} if chosen else self._chosen - {form}
+        self.changed.emit()
+
+    def set_method(self, method: str, chosen: bool) -> None:
+        """Write the run of this method, or not."""
+        self._left_out = self._left_out - {method} if chosen else self._left_out | {method}
+        self.changed.emit()
+
+    def set_folder(self, folder: Path | None) -> None:
+        """Choose where to write."""
+        self.folder = folder
+        self.written = ()
+        self.changed.emit()
+
+    def export(self, overwrite: bool = False) -> None:
+        """Write; asks first when something would be replaced."""
+        if self._task is not None:
+            return
+        order = self._order(overwrite)
+        if order is None:
+            self._messages.show_failure(TaskFailure(self.why_not))
+            return
+        taken = () if overwrite else _existing(order.folder)
+        if taken:
+            self.overwrite_asked.emit(taken)
+            return
+        self._task = self._runner.start("Export", partial(self._job, order))
+        self._task.succeeded.connect(self._on_succeeded)
+        self._task.failed.connect(self._messages.show_failure)
+        self._task.finished.connect(self._on_finished)
+        self.changed.emit()
+
+    def _order(self, overwrite: bool) -> ExportOrder | None:
+        study, series = self._study.study, self._study.series
+        if self.why_not or study is None or series is None or self.folder is None:
+            return None
+        chosen = tuple(r.maps for r in self._results.all if r.method in self.methods)
+        return ExportOrder(
+            study,
+            series,
+            chosen,
+            self._input.input_function,
+            self.folder,
+            self.formats,
+            overwrite,
+        )
+
+    def _on_study_changed(self) -> None:
+        self.written = ()
+        self.changed.emit()
+
+    def _on_succeeded(self, written: tuple[Path, ...]) -> None:
+        self.written = written
+        where = "" if self.folder is None else f" to {self.folder}"
+        self._messages.show(f"Wrote {len(written)} files and folders{where}.", MessageLevel.NOTE)
+
+    def _on_finished(self) -> None:
+        self._task = None
+        self.changed.emit()
+
+
+def _existing(folder: Path) -> tuple[str, ...]:
+    """Names in a folder that may be replaced by an export."""
+    if not folder.is_dir():
+        return ()
+    starts = tuple(METHOD_NAMES)
+    names = (path.name for path in folder.iterdir())
+    return tuple(sorted(n for n in names if n.startswith((*starts, "input_function"))))
