@@ -138,14 +138,26 @@ def expected_counts(
     return Expected(trues, scatter, randoms, factors, gain.astype(np.float32))
 
 
-def measure(expected: Expected, settings: ScannerSettings, rng: np.random.Generator) -> Sinograms:
-    """One noisy scan: Poisson counts, and a background that is known with an error."""
+def draw_background_errors(
+    settings: ScannerSettings, frames: int, rng: np.random.Generator
+) -> Floats:
+    """Estimated / true scatter (row 0) and randoms (row 1) of one scan, (2, t)."""
+    scan, frame = rng.standard_normal((2, 1)), rng.standard_normal((2, frames))
+    errors = 1 + settings.background_error * (scan + 0.2 * frame)
+    return np.asarray(np.maximum(errors, 0.5), dtype=np.float32)
+
+
+def measure(expected: Expected, background_errors: Floats, rng: np.random.Generator) -> Sinograms:
+    """One noisy scan: Poisson counts, and a background that is known with an error.
+
+    Args:
+        expected: Mean counts.
+        background_errors: (2, t) from `draw_background_errors`.
+        rng: Of the noise.
+    """
     background = expected.scatter + expected.randoms
     counts = rng.poisson(expected.trues + background).astype(np.float32)
-    scan, frame = rng.standard_normal((2, 1)), rng.standard_normal((2, expected.gain.size))
-    errors = 1 + settings.background_error * (scan + 0.2 * frame)
-    scatter_error, randoms_error = np.maximum(errors, 0.5).astype(np.float32)
-    known = expected.scatter * scatter_error + expected.randoms * randoms_error
+    known = expected.scatter * background_errors[0] + expected.randoms * background_errors[1]
     return Sinograms(counts, known, expected.attenuation, expected.gain)
 
 
@@ -153,6 +165,16 @@ def noise_free(expected: Expected) -> Sinograms:
     """The scan without noise and with a perfectly known background."""
     background = expected.scatter + expected.randoms
     return Sinograms(expected.trues + background, background, expected.attenuation, expected.gain)
+
+
+def post_filter(frames: Floats, fwhm_mm: float, spacing_zy_mm: tuple[float, float]) -> Floats:
+    """3-D Gaussian on every frame of (..., z, y, x)."""
+    if fwhm_mm <= 0:
+        return frames
+    sigma = fwhm_mm / FWHM_PER_SIGMA
+    flat = [0.0] * (frames.ndim - 3)
+    z, y = sigma / spacing_zy_mm[0], sigma / spacing_zy_mm[1]
+    return np.asarray(ndimage.gaussian_filter(frames, (*flat, z, y, y), mode="nearest", truncate=3))
 
 
 def _combine(lines: Floats, weighted: Floats) -> Floats:

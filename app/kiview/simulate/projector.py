@@ -7,7 +7,7 @@ projection uses the transpose of the same numbers.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,11 @@ class ProjectorGeometry:
         """Width of a detector bin."""
         return self.width_mm / self.bins
 
+    @property
+    def sampling(self) -> "Sampling":
+        """The part that does not depend on the scale."""
+        return Sampling(self.pixels, self.bins, self.angles)
+
 
 @dataclass(frozen=True, slots=True)
 class SubsetMatrices:
@@ -63,28 +68,42 @@ def field_of_view(pixels: int) -> NDArray[np.bool_]:
     return np.asarray(centre[:, None] + centre[None, :] <= (pixels / 2 - 1) ** 2)
 
 
-@cache
-def back_matrix(geometry: ProjectorGeometry) -> sparse.csr_array:
-    """Back projector of all angles, (pixels^2, angles x bins) float32; cached per process.
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What a matrix depends on apart from its scale; the key of the caches."""
+
+    pixels: int
+    bins: int
+    angles: int
+
+
+def strip_matrix(sampling: Sampling) -> sparse.csr_array:
+    """Back projector for bins of 1 mm, (pixels^2, angles x bins) float32.
 
     Rows outside the field of view are empty.
     """
-    inside = np.flatnonzero(field_of_view(geometry.pixels))
-    blocks = [_strip_weights(geometry, inside, a) for a in range(geometry.angles)]
+    inside = np.flatnonzero(field_of_view(sampling.pixels))
+    blocks = [_strip_weights(sampling, inside, a) for a in range(sampling.angles)]
     data = np.concatenate([b[0] for b in blocks], axis=1)
     columns = np.concatenate([b[1] for b in blocks], axis=1)
     used = data > 0
-    counts = np.zeros(geometry.pixels**2, dtype=np.int32)
+    counts = np.zeros(sampling.pixels**2, dtype=np.int32)
     counts[inside] = used.sum(axis=1)
     pointer = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    shape = (geometry.pixels**2, geometry.angles * geometry.bins)
+    shape = (sampling.pixels**2, sampling.angles * sampling.bins)
     return sparse.csr_array((data[used], columns[used], pointer), shape=shape)
 
 
-@cache
-def forward_matrix(geometry: ProjectorGeometry) -> sparse.csr_array:
-    """Forward projector of all angles, (angles x bins, pixels^2) float32; cached per process."""
-    return back_matrix(geometry).T.tocsr()
+@lru_cache(maxsize=2)
+def back_matrix(sampling: Sampling) -> sparse.csr_array:
+    """`strip_matrix`, kept for this process."""
+    return strip_matrix(sampling)
+
+
+@lru_cache(maxsize=2)
+def forward_matrix(sampling: Sampling) -> sparse.csr_array:
+    """Transpose of `strip_matrix` by rows, kept for this process."""
+    return strip_matrix(sampling).T.tocsr()
 
 
 def support_subsets(
@@ -100,7 +119,8 @@ def support_subsets(
     Returns:
         One entry per subset, in an order that keeps successive subsets far apart.
     """
-    forward = back_matrix(geometry)[np.flatnonzero(support)].T.tocsr()
+    forward = back_matrix(geometry.sampling)[np.flatnonzero(support)].T.tocsr()
+    forward.data *= np.float32(geometry.bin_mm)
     rows = np.arange(geometry.angles * geometry.bins).reshape(geometry.angles, geometry.bins)
     found = []
     for s in subset_order(subsets):
@@ -128,7 +148,8 @@ def project(geometry: ProjectorGeometry, images: Floats) -> Floats:
         (angles, bins, k) activity x mm.
     """
     flat = np.ascontiguousarray(images.reshape(geometry.pixels**2, -1), dtype=np.float32)
-    sinogram = forward_matrix(geometry) @ flat
+    sinogram = forward_matrix(geometry.sampling) @ flat
+    sinogram *= np.float32(geometry.bin_mm)
     return np.asarray(sinogram.reshape(geometry.angles, geometry.bins, -1))
 
 
@@ -146,26 +167,25 @@ def attenuation_factors(geometry: ProjectorGeometry, attenuation_per_mm: Floats)
 
 
 def _strip_weights(
-    geometry: ProjectorGeometry, inside: NDArray[np.intp], angle: int
+    sampling: Sampling, inside: NDArray[np.intp], angle: int
 ) -> tuple[Floats, NDArray[np.int32]]:
     """Weights and columns of one angle, each (pixels inside, 3)."""
-    theta = np.pi * (angle + 0.5) / geometry.angles
-    ratio = geometry.pixel_mm / geometry.bin_mm
-    y, x = np.divmod(inside, geometry.pixels)
-    middle = (geometry.pixels - 1) / 2
+    theta = np.pi * (angle + 0.5) / sampling.angles
+    ratio = sampling.bins / sampling.pixels
+    y, x = np.divmod(inside, sampling.pixels)
+    middle = (sampling.pixels - 1) / 2
     position = ratio * ((x - middle) * np.cos(theta) + (y - middle) * np.sin(theta))
-    position += geometry.bins / 2
+    position += sampling.bins / 2
     wide, narrow = sorted((abs(ratio * np.cos(theta)), abs(ratio * np.sin(theta))), reverse=True)
     first = np.floor(position - (wide + narrow) / 2).astype(np.int64)
     edges = first[:, None] + np.arange(4) - position[:, None]
     weights = np.diff(_trapezoid_share(edges, wide, narrow), axis=1)
     weights[weights < _NEGLIGIBLE] = 0
     columns = first[:, None] + np.arange(3)
-    weights[(columns < 0) | (columns >= geometry.bins)] = 0
-    columns = np.clip(columns, 0, geometry.bins - 1) + angle * geometry.bins
-    # share of the pixel area in the strip x area (mm^2) / strip width (mm)
-    scale = geometry.pixel_mm**2 / geometry.bin_mm
-    return (scale * weights).astype(np.float32), columns.astype(np.int32)
+    weights[(columns < 0) | (columns >= sampling.bins)] = 0
+    columns = np.clip(columns, 0, sampling.bins - 1) + angle * sampling.bins
+    # share of the pixel area in the strip x area / strip width, for strips of width 1
+    return (ratio**2 * weights).astype(np.float32), columns.astype(np.int32)
 
 
 def _trapezoid_share(u: NDArray[np.float64], wide: float, narrow: float) -> NDArray[np.float64]:

@@ -9,12 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.timing import FrameTiming
 from kiview.simulate import acquisition
 from kiview.simulate.acquisition import Expected
+from kiview.simulate.coarse import (
+    coarse_mean,
+    inside_of,
+    majority_lesion,
+    pure_labels,
+    support_of,
+)
 from kiview.simulate.kinetics import (
     ActivityBasis,
     SampledInput,
@@ -24,9 +30,8 @@ from kiview.simulate.kinetics import (
 )
 from kiview.simulate.other_phantoms import draw_brain, draw_nema, draw_uniform
 from kiview.simulate.parametric import PatlakImages, direct_patlak
-from kiview.simulate.phantom import Drawing, Lesion, Phantom, lesion_index
+from kiview.simulate.phantom import Drawing, Lesion, Phantom
 from kiview.simulate.plasma import draw_plasma
-from kiview.simulate.projector import field_of_view
 from kiview.simulate.recon import System, osem
 from kiview.simulate.shapes import Grid
 from kiview.simulate.slab_config import SlabConfig
@@ -112,7 +117,7 @@ def simulate_slab(
     slab = _draw_slab(config, person)
     progress.step(0.1, "Expected counts")
     expected = _expected(config, slab)
-    body = _coarse(slab.phantom_mask()) > _HALF
+    body = coarse_mean(slab.phantom_mask()) > _HALF
     system = System.build(config.projector(fine=False), support_of(body), config.subsets)
     bench = _Bench(config, slab, system, expected, with_direct)
     first = bench.reconstruct(noise_first, progress.child(0.2, 0.6))
@@ -124,10 +129,10 @@ def simulate_slab(
         frames_second=second[0],
         direct=first[1],
         direct_second=second[1],
-        ki=_coarse(slab.truth("ki")),
-        v0=_coarse(slab.truth("v0")),
+        ki=coarse_mean(slab.truth("ki")),
+        v0=coarse_mean(slab.truth("v0")),
         body=body,
-        attenuation_per_mm=_coarse(slab.truth("attenuation_per_mm")),
+        attenuation_per_mm=coarse_mean(slab.truth("attenuation_per_mm")),
         labels=pure_labels(slab.inner_labels()),
         lesion_index=majority_lesion(slab.inner_labels()),
         lesions=slab.phantom.lesions,
@@ -137,27 +142,6 @@ def simulate_slab(
         weights=slab.weights,
         grid=slab.coarse_grid(),
     )
-
-
-def support_of(body: NDArray[np.bool_], margin: int = 3) -> NDArray[np.bool_]:
-    """Pixels (y, x) that may hold activity: any slice of the body (z, y, x) and a margin."""
-    grown = ndimage.binary_dilation(np.asarray(body.any(axis=0)), iterations=margin)
-    return np.asarray(grown & field_of_view(body.shape[-1]))
-
-
-def pure_labels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Label of 2 x 2 fine pixels if all agree, else 255: (z, 2y, 2x) -> (z, y, x)."""
-    blocks = _blocks(labels)
-    same = (blocks == blocks[:, :, :1, :, :1]).all(axis=(2, 4))
-    return np.where(same, blocks[:, :, 0, :, 0], np.uint8(255)).astype(np.uint8)
-
-
-def majority_lesion(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lesion number where three or four of 2 x 2 fine pixels are that lesion, else 0."""
-    index = _blocks(lesion_index(labels))
-    highest = index.max(axis=(2, 4))
-    share = (index == highest[:, :, None, :, None]).sum(axis=(2, 4))
-    return np.where(share > 2, highest, 0).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +163,7 @@ class _Slab:
 
     def phantom_mask(self) -> Floats:
         """Inside the patient, holes such as the windpipe filled."""
-        inside = self.inner_labels() > 0
-        filled = [ndimage.binary_fill_holes(plane) for plane in inside]
-        return np.asarray(filled, dtype=np.float32)
+        return inside_of(self.inner_labels())
 
     def coarse_grid(self) -> Grid:
         fine = self.drawing.grid
@@ -256,10 +238,12 @@ class _Bench:
     ) -> tuple[Floats, PatlakImages | None]:
         """Frames and direct maps of one noisy scan."""
         config = self.config
-        data = acquisition.measure(self.expected, config.scanner, rng)
+        errors = acquisition.draw_background_errors(config.scanner, config.frame_count, rng)
+        data = acquisition.measure(self.expected, errors, rng)
         report = _Ticker(progress, 0.0, 0.3, config.iterations * config.subsets, "Frames")
         frames = osem(self.system, data, config.iterations, report.tick)
-        frames = post_filter(frames, config.post_filter_mm, (config.slice_mm, config.pixel_mm))
+        spacing = (config.slice_mm, config.pixel_mm)
+        frames = acquisition.post_filter(frames, config.post_filter_mm, spacing)
         if not self.with_direct:
             return frames, None
         steps = config.direct.iterations * config.subsets
@@ -280,23 +264,3 @@ class _Ticker:
     def tick(self) -> None:
         self._done += 1
         self._progress.step(self._done / self._steps, self._message)
-
-
-def post_filter(frames: Floats, fwhm_mm: float, spacing_zy_mm: tuple[float, float]) -> Floats:
-    """3-D Gaussian on every frame of (t, z, y, x)."""
-    if fwhm_mm <= 0:
-        return frames
-    sigma = fwhm_mm / acquisition.FWHM_PER_SIGMA
-    z, y = sigma / spacing_zy_mm[0], sigma / spacing_zy_mm[1]
-    return np.asarray(ndimage.gaussian_filter(frames, (0, z, y, y), mode="nearest", truncate=3))
-
-
-def _blocks(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    z, y, x = fine.shape
-    return fine.reshape(z, y // 2, 2, x // 2, 2)
-
-
-def _coarse(fine: Floats) -> Floats:
-    """Mean of 2 x 2 fine pixels, (z, 2y, 2x) -> (z, y, x)."""
-    z, y, x = fine.shape
-    return np.asarray(fine.reshape(z, y // 2, 2, x // 2, 2).mean(axis=(2, 4)), dtype=np.float32)
