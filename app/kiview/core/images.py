@@ -55,6 +55,17 @@ class FrameStore(ABC):
         z, y, x = np.moveaxis(index_zyx, -1, 0)
         return np.asarray(self.frame(t)[z, y, x])
 
+    def stored_slice(
+        self, z: int, frames: NDArray[np.intp]
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+        """One slice of some frames in the type it is stored in, for work that scales by itself.
+
+        Returns:
+            Voxels (n, y, x), slope (n,) and intercept (n,): value = voxel x slope + intercept.
+        """
+        voxels = self.slab(z, z + 1, frames)[:, 0]
+        return voxels, np.ones(len(voxels)), np.zeros(len(voxels))
+
     def frame(self, t: int) -> NDArray[np.float32]:
         """One frame, (z, y, x) float32, not to be written to."""
         frame: NDArray[np.float32] = self.slab(0, self.shape_tzyx[1], [t])[0]
@@ -125,6 +136,13 @@ class ScaledFrameStore(FrameStore):
         for i, t in enumerate(index):
             self._scale(self._voxels[t, z0:z1], t, slice(z0, z1), out[i])
         return out
+
+    def stored_slice(
+        self, z: int, frames: NDArray[np.intp]
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+        """One slice as stored, a view where the frames follow each other."""
+        chosen = slice(frames[0], frames[-1] + 1) if _is_run(frames) else frames
+        return self._voxels[chosen, z], self._slope[chosen, z], self._intercept[chosen, z]
 
     def plane(self, axis: int, index: int, t: int) -> NDArray[np.float32]:
         """One plane of one frame: axis 0 -> (y, x), 1 -> (z, x), 2 -> (z, y)."""

@@ -167,23 +167,47 @@ def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
     return PatlakFit(*(result.reshape(activity.shape[1:]) for result in out))
 
 
-def fit_into(patlak: PatlakDesign, voxels: NDArray[Any], out: NDArray[np.float32]) -> None:
-    """Fit (n, voxels) into `out` (3, voxels): Ki, V0, standard error of Ki."""
+def fit_into(
+    patlak: PatlakDesign,
+    voxels: NDArray[Any],
+    out: NDArray[np.float32],
+    slope: NDArray[np.float64] | None = None,
+    intercept: NDArray[np.float64] | None = None,
+    work: NDArray[np.float64] | None = None,
+) -> None:
+    """Fit stored voxels without scaling them first: slope and intercept go into the matrix.
+
+    Args:
+        patlak: From `design`, for these frames.
+        voxels: (n, voxels) as stored.
+        out: (3, voxels), receives Ki, V0 and the standard error of Ki.
+        slope: (n,) value = voxel x slope + intercept, one pair per frame; None for 1.
+        intercept: (n,); None for 0.
+        work: From `workspace`, to be used again by the same thread; None makes one.
+    """
     n, count = voxels.shape
-    chunk = np.empty((n, min(count, CHUNK_VOXELS)))
-    result = np.empty_like(chunk)
-    for first in range(0, count, CHUNK_VOXELS):
-        part = slice(first, min(first + CHUNK_VOXELS, count))
-        width = part.stop - first
-        np.copyto(chunk[:, :width], voxels[:, part])
-        product = result[:, :width]
-        if width == CHUNK_VOXELS or n * width == result.size:
-            np.matmul(patlak.matrix, chunk, out=result)
-        else:
-            product = patlak.matrix @ chunk[:, :width]
-        out[:2, part] = product[:2]
-        residual = np.einsum("fv,fv->v", product[2:], product[2:])
-        out[2, part] = patlak.ki_scale * np.sqrt(residual)
+    matrix = patlak.matrix if slope is None else patlak.matrix * slope
+    offset = None
+    if intercept is not None and intercept.any():
+        offset = (patlak.matrix @ intercept)[:, None]
+    memory = workspace(patlak) if work is None else work
+    pieces = -(-count // CHUNK_VOXELS)
+    for piece in range(pieces):  # of nearly equal size
+        part = slice(count * piece // pieces, count * (piece + 1) // pieces)
+        used = n * (part.stop - part.start)
+        chunk, result = memory[0, :used].reshape(n, -1), memory[1, :used].reshape(n, -1)
+        np.copyto(chunk, voxels[:, part])
+        np.matmul(matrix, chunk, out=result)
+        if offset is not None:
+            result += offset
+        out[:2, part] = result[:2]
+        residual = np.einsum("fv,fv->v", result[2:], result[2:])
+        out[2, part] = patlak.ki_scale * np.sqrt(residual, out=residual)
+
+
+def workspace(patlak: PatlakDesign) -> NDArray[np.float64]:
+    """Memory for `fit_into`: fresh pages for every call would cost more than the fit."""
+    return np.empty((2, len(patlak.frames) * CHUNK_VOXELS))
 
 
 def _root_weights(

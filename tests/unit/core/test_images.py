@@ -49,6 +49,11 @@ def test_that_every_way_of_reading_gives_stored_value_times_slope(dtype):
     for axis, plane in enumerate((truth[2, 1], truth[2, :, 1], truth[2, :, :, 1])):
         np.testing.assert_allclose(store.plane(axis, 1, 2), plane, rtol=1e-6)
         assert store.plane(axis, 1, 2).dtype == np.float32
+    for frames in (np.array([1, 2, 3]), np.array([4, 0])):
+        plane, factor, offset = store.stored_slice(2, frames)
+        assert plane.dtype == dtype
+        scaled = plane * factor[:, None, None] + offset[:, None, None]
+        np.testing.assert_allclose(scaled, truth[frames, 2])
     mask = np.random.default_rng(2).random((4, 3, 2)) > 0.5
     np.testing.assert_allclose(store.curve(mask)[0], truth[:, mask].mean(axis=1))
     np.testing.assert_allclose(store.curve(mask)[1], truth[:, mask].std(axis=1))

@@ -235,3 +235,15 @@ def test_that_frames_at_one_place_of_the_patlak_plot_are_refused():
     timing = FrameTiming([1e8, 1e8 + 1e-5], [9e-6, 9e-6])
     with pytest.raises(InvalidInputError, match="one point of the Patlak plot"):
         patlak.design(timing, constant_in_time, PatlakSettings(0, 1e9))
+
+
+def test_that_stored_integers_with_slope_and_intercept_give_the_maps_of_their_values():
+    _, _, design, _, activity = noisy_problem()
+    slope = np.linspace(1e-4, 2e-4, len(design.frames))
+    intercept = np.linspace(-0.1, 0.2, len(design.frames))
+    stored = np.rint((activity - intercept[:, None]) / slope[:, None]).astype(np.int32)
+    values = stored * slope[:, None] + intercept[:, None]
+    out = np.empty((3, activity.shape[1]), np.float32)
+    patlak.fit_into(design, stored, out, slope, intercept)
+    expected = patlak.fit(design, values)
+    np.testing.assert_allclose(out, [expected.ki, expected.v0, expected.ki_se], rtol=1e-6)
