@@ -3,6 +3,7 @@
 Units say MLMINML or MLML, never BQML, so that no viewer makes an SUV of a Ki (PS3.3 C.8.9.1).
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -16,6 +17,8 @@ from kiview.io.dicom_common import (
     SeriesText,
     SourceHeader,
     coding_scheme_sequence,
+    date_text,
+    time_text,
     write_dataset,
 )
 from kiview.io.dicom_pet_writer import MS_PER_S, pet_dataset, put_slice
@@ -90,8 +93,9 @@ def _add_times(dataset: Dataset, parametric_map: ParametricMap, source: Dataset)
     """Times of the source; a map of rates has no time or decay of its own."""
     for keyword in ("SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime"):
         setattr(dataset, keyword, source.get(keyword) or "")
-    dataset.SeriesDate = dataset.SeriesDate or source.StudyDate
-    dataset.SeriesTime = dataset.SeriesTime or source.StudyTime
+    if not (dataset.SeriesDate and dataset.SeriesTime):
+        now = datetime.now(UTC).astimezone()
+        dataset.SeriesDate, dataset.SeriesTime = date_text(now), time_text(now)
     window = window_min(parametric_map.provenance)
     seconds = (window[1] - window[0]) * SECONDS_PER_MINUTE if window else 0.0
     dataset.ActualFrameDuration = round(seconds * MS_PER_S) if window else ""

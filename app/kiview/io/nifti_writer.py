@@ -99,7 +99,7 @@ def write_nifti_volume(
         ) as out,
     ):
         header.write_to(out)
-        out.write(bytes(header.single_vox_offset - header.sizeof_hdr))
+        out.write(bytes(header.single_vox_offset - out.tell()))
         for z in range(slices):
             progress.step(z / slices, f"Writing NIfTI slice {z + 1}")
             out.write(np.ascontiguousarray(values[z], "<f4").tobytes())

@@ -1,0 +1,208 @@
+"""Derived PET series and Parametric Map: what other programs read in them."""
+
+import numpy as np
+import pydicom
+import pytest
+from tests.helpers.phantoms import axial_affine, feet_first_affine
+from tests.helpers.results import (
+    INJECTED,
+    MODIFIED,
+    converted_by_dcm2niix,
+    converted_by_plastimatch,
+    dciodvfy_errors,
+    header,
+    ki_map,
+    oblique_geometry,
+    provenance,
+    sampled_at,
+    slice_tolerance,
+)
+
+from kiview.core.errors import ExportError, ReadError
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.images import ParametricMap
+from kiview.core.progress import NullProgress
+from kiview.core.study import PatientInfo
+from kiview.core.units import KI_STANDARD_ERROR, LOG_CORRECTION, UNKNOWN, V0
+from kiview.io.dicom_common import made_up_header, number_text, read_source_header
+from kiview.io.dicom_map import write_parametric_map
+from kiview.io.dicom_pet_map import write_pet_map
+from kiview.io.map_record import file_stem, series_description
+
+GRIDS = {
+    "axial": VolumeGeometry((5, 8, 11), axial_affine()),
+    "feet first": VolumeGeometry((5, 8, 11), feet_first_affine()),
+    "oblique": oblique_geometry(),
+}
+
+
+def write_pet(folder, parametric_map, source=None):
+    folder.mkdir()
+    return write_pet_map(folder, parametric_map, source or header(), 9001, NullProgress())
+
+
+def write_pm(path, parametric_map, source=None):
+    write_parametric_map(path, parametric_map, source or header(), 9002)
+    return pydicom.dcmread(path)
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_that_dcm2niix_and_plastimatch_read_the_pet_map_at_the_same_place(tmp_path, grid):
+    parametric_map = ki_map(geometry=grid)
+    write_pet(tmp_path / "dicom", parametric_map)
+    truth = np.nan_to_num(parametric_map.values)
+    for image in (
+        converted_by_dcm2niix(tmp_path / "dicom", tmp_path / "nii"),
+        converted_by_plastimatch(tmp_path / "dicom", tmp_path / "plastimatch.nii.gz"),
+    ):
+        found = sampled_at(image, grid)
+        assert (np.abs(found - truth) <= slice_tolerance(truth)).all()
+
+
+def test_that_the_pet_map_says_what_it_is(tmp_path):
+    source = header()
+    paths = write_pet(tmp_path / "dicom", ki_map(), source)
+    first, second = pydicom.dcmread(paths[0]), pydicom.dcmread(paths[1])
+    assert first.SOPClassUID == "1.2.840.10008.5.1.4.1.1.128"
+    assert first.ImageType == ["DERIVED", "PRIMARY"]
+    assert first.Units == "MLMINML"
+    assert float(first.RescaleIntercept) == 0
+    assert first.RescaleSlope != second.RescaleSlope
+    assert first.SeriesDescription == "Ki Patlak 30-60 min [mL/min/mL] RUO"
+    assert "2 voxels without a value are stored as 0" in first.DerivationDescription
+    assert "Research use only" in first.DerivationDescription
+    assert "region aorta" in first.DerivationDescription
+    assert first.StudyInstanceUID == source.study_uid
+    assert first.FrameOfReferenceUID == oblique_geometry().frame_of_reference_uid
+    assert first.SeriesInstanceUID == second.SeriesInstanceUID
+    assert str(first.PatientName) == "Secret^Patient"
+    assert [item.Manufacturer for item in first.ContributingEquipmentSequence] == [
+        "Test scanners",
+        "KiView",
+    ]
+    assert first.ContributingEquipmentSequence[1].SoftwareVersions == "1.2.3"
+    assert all(len(pydicom.dcmread(p)["RescaleSlope"].value.original_string) <= 16 for p in paths)
+
+
+@pytest.mark.parametrize("quantity", [V0, KI_STANDARD_ERROR, LOG_CORRECTION])
+def test_that_the_checker_finds_no_error_in_any_quantity(tmp_path, quantity):
+    parametric_map = ki_map(quantity=quantity)
+    paths = write_pet(tmp_path / "dicom", parametric_map)
+    write_pm(tmp_path / "pm.dcm", parametric_map)
+    assert dciodvfy_errors(paths[2]) == []
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+    assert pydicom.dcmread(paths[0]).Units == quantity.unit.dicom_term
+
+
+def test_that_modified_weights_are_marked_in_both_formats(tmp_path):
+    parametric_map = ki_map(MODIFIED)
+    pet = pydicom.dcmread(write_pet(tmp_path / "dicom", parametric_map)[0])
+    for written in (pet, write_pm(tmp_path / "pm.dcm", parametric_map)):
+        assert written.SeriesDescription == "Ki network 30-60 min [mL/min/mL] RUO MOD"
+        own = written.ContributingEquipmentSequence[-1]
+        assert own.SoftwareVersions == written.SoftwareVersions == "1.2.3+modified.abcdef01"
+        assert "ki-net-1, MODIFIED weights abcdef01" in written.DerivationDescription
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+
+
+def test_that_patient_and_study_come_from_the_source_file(tmp_path):
+    source = write_pet(tmp_path / "source", ki_map())[0]
+    changed = pydicom.dcmread(source)
+    changed.PatientName, changed.AccessionNumber = "Müller^Änne", "A-1"
+    changed.InstitutionName, changed.PatientComments = "Hospital", "not to be copied"
+    changed.save_as(source)
+    written = pydicom.dcmread(
+        write_pet(tmp_path / "derived", ki_map(), read_source_header(source))[0]
+    )
+    assert str(written.PatientName) == "Müller^Änne"
+    assert written.AccessionNumber == "A-1"
+    assert written.StudyInstanceUID == changed.StudyInstanceUID
+    assert written.SeriesInstanceUID != changed.SeriesInstanceUID
+    assert "PatientComments" not in written
+    assert dciodvfy_errors(tmp_path / "derived" / "slice0003.dcm") == []
+    (tmp_path / "rubbish.dcm").write_bytes(b"not a DICOM file")
+    for name in ("gone.dcm", "rubbish.dcm"):
+        with pytest.raises(ReadError, match=name):
+            read_source_header(tmp_path / name)
+
+
+def test_that_results_of_files_without_a_header_are_sound_too(tmp_path):
+    nameless = made_up_header(PatientInfo())
+    path = write_pet(tmp_path / "dicom", ki_map(), nameless)[1]
+    write_pm(tmp_path / "pm.dcm", ki_map(), nameless)
+    assert dciodvfy_errors(path) == []
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_that_the_parametric_map_keeps_floats_and_their_place(tmp_path, grid):
+    parametric_map = ki_map(geometry=grid)
+    (tmp_path / "pm").mkdir()
+    write_pm(tmp_path / "pm" / "pm.dcm", parametric_map)
+    image = converted_by_dcm2niix(tmp_path / "pm", tmp_path / "nii")
+    np.testing.assert_array_equal(sampled_at(image, grid), parametric_map.values)
+
+
+def test_that_the_parametric_map_frames_carry_position_unit_and_quantity(tmp_path):
+    parametric_map = ki_map()
+    written = write_pm(tmp_path / "pm.dcm", parametric_map)
+    frames = np.frombuffer(written.FloatPixelData, "<f4").reshape(-1, 8, 11)
+    geometry = parametric_map.geometry
+    for frame, group in zip(frames, written.PerFrameFunctionalGroupsSequence, strict=True):
+        position = group.PlanePositionSequence[0].ImagePositionPatient
+        z, y, x = geometry.nearest_index([float(v) for v in position])
+        assert (y, x) == (0, 0)
+        np.testing.assert_array_equal(frame, parametric_map.values[z])
+    mapping = written.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    unit = mapping.MeasurementUnitsCodeSequence[0]
+    assert (unit.CodeValue, unit.CodingSchemeDesignator) == ("ml/min/ml", "UCUM")
+    quantity = mapping.QuantityDefinitionSequence[0].ConceptCodeSequence[0]
+    assert (quantity.CodeValue, quantity.CodingSchemeDesignator) == ("KI", "99KIVIEW")
+    assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == (1.0, 0.0)
+    assert written.ContentQualification == "RESEARCH"
+    assert "SourceImageSequence" not in written
+
+
+def test_that_a_map_without_any_value_is_written_as_zeros_and_nan(tmp_path):
+    empty = ParametricMap(
+        np.full((5, 8, 11), np.nan, np.float32), V0, oblique_geometry(), provenance()
+    )
+    paths = write_pet(tmp_path / "dicom", empty)
+    assert not pydicom.dcmread(paths[0]).pixel_array.any()
+    assert "440 voxels without a value" in pydicom.dcmread(paths[0]).DerivationDescription
+    written = write_pm(tmp_path / "pm.dcm", empty)
+    assert np.isnan(np.frombuffer(written.FloatPixelData, "<f4")).all()
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+
+
+def test_that_a_quantity_without_dicom_unit_is_refused(tmp_path):
+    with pytest.raises(ExportError, match="export NIfTI"):
+        write_pet(tmp_path / "dicom", ki_map(quantity=UNKNOWN))
+
+
+def test_that_a_long_method_name_never_pushes_out_the_marks():
+    long = ki_map(provenance("m" * 80, modified=True, weight_set_id="0" * 64))
+    description = series_description(long)
+    assert len(description) == 64
+    assert description.endswith(" RUO MOD")
+
+
+def test_that_a_method_name_cannot_leave_the_folder():
+    assert file_stem(ki_map(provenance("../über/x"))) == "..--ber-x_Ki"
+
+
+@pytest.mark.parametrize("value", [1.0, -1234.56789012345, 1.23456789e-12, 9.99999999999e21, -0.1])
+def test_that_numbers_fit_in_sixteen_characters_without_losing_nine_digits(value):
+    text = number_text(value)
+    assert len(text) <= 16
+    assert float(text) == pytest.approx(value, rel=1e-9)
+
+
+def test_that_a_number_that_is_none_is_refused():
+    with pytest.raises(ExportError, match="nan"):
+        number_text(float("nan"))
+
+
+def test_that_a_header_keeps_its_clock():
+    dataset = made_up_header(PatientInfo(), INJECTED).dataset
+    assert (dataset.SeriesDate, dataset.SeriesTime) == ("20260105", "235830.000000")
