@@ -23,6 +23,7 @@ from kiview.io.dicom_common import (
 )
 from kiview.io.dicom_pet_writer import MS_PER_S, pet_dataset, put_slice
 from kiview.io.map_record import (
+    SECONDS_PER_MINUTE,
     derivation_code,
     derivation_text,
     equipment,
@@ -30,8 +31,6 @@ from kiview.io.map_record import (
     version_mark,
     window_min,
 )
-
-SECONDS_PER_MINUTE = 60.0
 
 
 def write_pet_map(

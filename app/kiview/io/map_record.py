@@ -22,6 +22,7 @@ from kiview.io.dicom_common import (
     time_text,
 )
 
+SECONDS_PER_MINUTE = 60.0
 _METHOD_NAMES = {"patlak": "Patlak", "network": "network"}
 _DERIVATIONS = {
     "patlak": ("PATLAK", "Patlak graphical analysis"),
@@ -41,14 +42,31 @@ def method_name(provenance: Provenance) -> str:
 
 
 def window_min(provenance: Provenance) -> tuple[float, float] | None:
-    """Time window of the frames used in minutes from injection, or None if it is not recorded."""
-    window = provenance.settings.get("window_min")
-    if not isinstance(window, list | tuple) or len(window) != 2:
-        return None
-    first, last = window
+    """Time window of the frames used in minutes from injection, or None if it is not recorded.
+
+    Recorded as `window_min` or, in seconds, as `start_s` and `end_s`.
+    """
+    settings = provenance.settings
+    window = settings.get("window_min")
+    if isinstance(window, list | tuple) and len(window) == 2:
+        first, last, scale = window[0], window[1], 1.0
+    else:
+        first, last = settings.get("start_s"), settings.get("end_s")
+        scale = SECONDS_PER_MINUTE
     if isinstance(first, int | float) and isinstance(last, int | float):
-        return float(first), float(last)
+        return first / scale, last / scale
     return None
+
+
+def input_function_record(provenance: Provenance) -> dict[str, JsonValue]:
+    """What is known of the input function, with at least a `description` if one is recorded."""
+    inputs = provenance.inputs
+    record = inputs.get("input_function")
+    if isinstance(record, dict):
+        return record
+    if record is None:
+        return {}
+    return {"description": record, "source": inputs.get("input_source")}
 
 
 def series_description(parametric_map: ParametricMap) -> str:
@@ -125,8 +143,7 @@ def _network_text(provenance: Provenance) -> str:
 
 
 def _input_text(provenance: Provenance) -> str:
-    record = provenance.inputs.get("input_function")
-    description = record.get("description") if isinstance(record, dict) else None
+    description = input_function_record(provenance).get("description")
     return f"Input function: {description}." if description else ""
 
 

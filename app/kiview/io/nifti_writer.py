@@ -110,6 +110,7 @@ def sidecar_record(
 ) -> dict[str, JsonValue]:
     """What made the map, for the JSON sidecar."""
     provenance, quantity = parametric_map.provenance, parametric_map.quantity
+    window = window_min(provenance)
     return {
         "quantity": quantity.code,
         "label": quantity.label,
@@ -118,8 +119,8 @@ def sidecar_record(
         "method_name": method_name(provenance),
         **provenance.to_dict(),
         "software_version": version_mark(provenance),
-        "window_min": provenance.settings.get("window_min"),
-        "input_function": provenance.inputs.get("input_function"),
+        "window_min": None if window is None else [*window],
+        "input_function": input_function_record(provenance),
         "description": series_description(parametric_map),
         "derivation": derivation_text(parametric_map, missing_as_zero=False),
         "voxels_without_value": parametric_map.unfitted_count,

@@ -63,3 +63,24 @@ def test_that_two_exports_of_one_map_are_the_same_bytes(tmp_path):
 def test_that_a_stop_request_stops_the_writing(tmp_path):
     with pytest.raises(Cancelled):
         write_nifti_map(tmp_path, "patlak_Ki", ki_map(), (), CallbackProgress(print, lambda: True))
+
+
+def test_that_a_window_in_seconds_and_a_named_input_are_understood(tmp_path):
+    made_by = provenance(
+        "network",
+        settings={"start_s": 1800.0, "end_s": 3600.0},
+        inputs={"input_function": "region aorta", "input_source": "image-derived"},
+    )
+    _, sidecar = write(tmp_path, ki_map(made_by))
+    record = json.loads(sidecar.read_text(encoding="utf-8"))
+    assert record["window_min"] == [30.0, 60.0]
+    assert record["input_function"] == {"description": "region aorta", "source": "image-derived"}
+    assert record["description"] == "Ki network 30-60 min [mL/min/mL] RUO"
+
+
+def test_that_a_map_without_a_recorded_window_says_none(tmp_path):
+    _, sidecar = write(tmp_path, ki_map(provenance(settings={}, inputs={})))
+    record = json.loads(sidecar.read_text(encoding="utf-8"))
+    assert record["window_min"] is None
+    assert record["input_function"] == {}
+    assert record["description"] == "Ki Patlak [mL/min/mL] RUO"
