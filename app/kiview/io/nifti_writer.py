@@ -17,7 +17,14 @@ from kiview.core.images import ParametricMap
 from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue
 from kiview.io.dicom_common import RESEARCH_USE
-from kiview.io.map_record import derivation_text, method_name, series_description, version_mark
+from kiview.io.map_record import (
+    derivation_text,
+    input_function_record,
+    method_name,
+    series_description,
+    version_mark,
+    window_min,
+)
 
 SCANNER_COORDINATES = 1
 COMPRESSION_LEVEL = 3
