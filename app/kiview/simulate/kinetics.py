@@ -38,9 +38,9 @@ class SampledInput:
 
 
 def fine_times_min(timing: FrameTiming) -> Floats:
-    """Samples dense enough for FDG (0.01 min early) that contain every frame edge, (n,) min."""
+    """Samples dense enough for FDG (0.005 min early) that contain every frame edge, (n,) min."""
     last = float(timing.end_s[-1]) / 60
-    steps = (np.arange(0, 2, 0.01), np.arange(2, 10, 0.05), np.arange(10, last, 0.25))
+    steps = (np.arange(0, 2, 0.005), np.arange(2, 10, 0.05), np.arange(10, last, 0.25))
     edges = np.concatenate([timing.start_s, timing.end_s]) / 60
     everything = np.concatenate([*steps, edges])
     return np.unique(np.round(everything[(everything >= 0) & (everything <= last)], 9))

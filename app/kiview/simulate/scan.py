@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kiview.core.errors import InvalidInputError
 from kiview.core.feng import FENG_FDG, FengParameters
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.progress import NullProgress, Progress
@@ -99,6 +100,13 @@ class ScanConfig:
     threads: int = 2
     slices_per_chunk: int = 6
     version: int = CONFIG_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        if self.angles % self.subsets:
+            raise InvalidInputError("The number of angles must be a multiple of the subsets.")
+        if not self.frame_seconds or min(self.frame_seconds) <= 0:
+            raise InvalidInputError("A study needs at least one frame, each longer than 0 s.")
 
     @property
     def timing(self) -> FrameTiming:

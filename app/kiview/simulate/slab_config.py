@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from kiview.core.errors import InvalidInputError
 from kiview.core.timing import FrameTiming
 from kiview.simulate.acquisition import ScannerSettings
 from kiview.simulate.parametric import DirectSettings
@@ -57,6 +58,13 @@ class SlabConfig:
     post_filter_mm: float = 0.0
     lesions: int | None = None
     version: int = CONFIG_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        if self.angles % self.subsets:
+            raise InvalidInputError("The number of angles must be a multiple of the subsets.")
+        if self.frame_count < 2:
+            raise InvalidInputError("A Patlak slab needs two frames or more.")
 
     @property
     def timing(self) -> FrameTiming:
