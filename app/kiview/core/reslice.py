@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -227,7 +228,7 @@ class Reslicer:
         rising = self._directions[plane.normal_axis, axis] > 0
         return axis, index if rising else self.geometry.shape_zyx[axis] - 1 - index
 
-    def upright(self, voxels: NDArray[np.float32], plane: Plane) -> NDArray[np.float32]:
+    def upright(self, voxels: NDArray[Any], plane: Plane) -> NDArray[Any]:
         """Turn a voxel plane of an aligned volume to the screen: rows down, columns right."""
         axes = self._aligned_axes()
         right, down = plane.axes_lps[:2]

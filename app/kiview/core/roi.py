@@ -52,6 +52,33 @@ class RoiMask:
         return self.voxel_count * self.geometry.voxel_volume_ml
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RoiVoxels:
+    """Voxels of a region within the box that it can reach: small, for display.
+
+    Attributes:
+        box: Slices along z, y, x of the grid.
+        inside: bool, as large as the box.
+        geometry: Grid.
+    """
+
+    box: tuple[slice, slice, slice]
+    inside: NDArray[np.bool_]
+    geometry: VolumeGeometry
+
+    def plane(self, axis: int, index: int) -> NDArray[np.bool_] | None:
+        """One whole plane of the grid, or None when it holds no voxel of the region."""
+        if not self.box[axis].start <= index < self.box[axis].stop:
+            return None
+        part = self.inside.take(index - self.box[axis].start, axis=axis)
+        if not part.any():
+            return None
+        others = [i for i in range(3) if i != axis]
+        whole = np.zeros([self.geometry.shape_zyx[i] for i in others], np.bool_)
+        whole[self.box[others[0]], self.box[others[1]]] = part
+        return whole
+
+
 @dataclass(frozen=True, slots=True)
 class Roi:
     """A region as drawn.
@@ -70,18 +97,23 @@ class Roi:
     shape: Shape
     revision: int = 1
 
+    def voxels(self, geometry: VolumeGeometry) -> RoiVoxels:
+        """Voxels whose centre lies inside the region, as a small box; may be empty."""
+        box = _index_box(self.shape, geometry)
+        axes = [np.arange(part.start, part.stop) for part in box]
+        index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+        inside = self.shape.signed_distance_mm(geometry.to_lps_mm(index)) >= 0
+        return RoiVoxels(box, inside, geometry)
+
     def rasterise(self, geometry: VolumeGeometry) -> RoiMask:
         """Voxels whose centre lies inside the region.
 
         Raises:
             InvalidInputError: no voxel centre lies inside.
         """
+        voxels = self.voxels(geometry)
         inside = np.zeros(geometry.shape_zyx, np.bool_)
-        box = _index_box(self.shape, geometry)
-        if box is not None:
-            axes = [np.arange(part.start, part.stop) for part in box]
-            index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-            inside[box] = self.shape.signed_distance_mm(geometry.to_lps_mm(index)) >= 0
+        inside[voxels.box] = voxels.inside
         return RoiMask(inside, geometry, self.name)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,16 +127,15 @@ class Roi:
         }
 
 
-def _index_box(shape: Shape, geometry: VolumeGeometry) -> tuple[slice, slice, slice] | None:
-    """Voxels that the region can reach, or None when it lies outside the grid."""
+def _index_box(shape: Shape, geometry: VolumeGeometry) -> tuple[slice, slice, slice]:
+    """Voxels that the region can reach; empty slices when it lies outside the grid."""
     low, high = shape.bounds_lps_mm()
     corners = np.array([[x, y, z] for x, y, z in np.ndindex(2, 2, 2)])
     index = geometry.to_index(np.where(corners, high, low))
-    first = np.maximum(np.floor(index.min(axis=0)).astype(int), 0)
-    last = np.minimum(np.ceil(index.max(axis=0)).astype(int), np.array(geometry.shape_zyx) - 1)
-    if (first > last).any():
-        return None
-    z, y, x = (slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
+    size = np.array(geometry.shape_zyx)
+    first = np.clip(np.floor(index.min(axis=0)).astype(int), 0, size)
+    stop = np.clip(np.ceil(index.max(axis=0)).astype(int) + 1, first, size)
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(first, stop, strict=True))
     return z, y, x
 
 

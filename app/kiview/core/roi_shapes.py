@@ -6,6 +6,7 @@ joined or cut it is a bound with the right sign. Voxels and outlines both follow
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,16 @@ class Cylinder(Shape):
         if flat[1]:
             distance = np.minimum(distance, length - along)
         return distance
+
+    def axis_distance_mm(self, position_lps_mm: ArrayLike) -> NDArray[np.float64]:
+        """Distance to the line in the middle; (..., 3) mm -> (...)."""
+        wide = [
+            self._segment_distance(
+                np.asarray(position_lps_mm, np.float64), np.array(a), np.array(b), (False, False)
+            )
+            for a, b in pairwise(self.points)
+        ]
+        return np.asarray(self.radius_mm - np.max(wide, axis=0))
 
     def bounds_lps_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lowest and highest coordinates (a little outside where the ends are flat)."""

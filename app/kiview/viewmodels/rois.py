@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from kiview.core import roi as roi_files
 from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
-from kiview.core.roi import Roi, RoiMask
+from kiview.core.roi import Roi, RoiMask, RoiVoxels
 from kiview.core.roi_shapes import Shape
 
 FIRST_NAME = "Aorta"
@@ -55,7 +55,7 @@ class RoisViewModel(QObject):
         self._redo: list[tuple[Roi, ...]] = []
         self._numbers = count(1)
         self._revisions = count(1)
-        self._masks: dict[tuple[str, int], list[RoiMask]] = {}
+        self._voxels: dict[tuple[str, int], list[RoiVoxels]] = {}
 
     # What there is
 
@@ -90,14 +90,18 @@ class RoisViewModel(QObject):
         roi = self.roi(roi_id)
         if roi is None:
             return None
-        kept = self._masks.setdefault((roi_id, roi.revision), [])
-        for mask in kept:
-            if mask.geometry.matches(geometry):
-                return mask
         try:
-            kept.append(roi.rasterise(geometry))
+            return roi.rasterise(geometry)
         except InvalidInputError:
             return None
+
+    def voxels(self, roi: Roi, geometry: VolumeGeometry) -> RoiVoxels:
+        """Voxels of a region on a grid as a small box, kept for display."""
+        kept = self._voxels.setdefault((roi.roi_id, roi.revision), [])
+        for voxels in kept:
+            if voxels.geometry is geometry or voxels.geometry.matches(geometry):
+                return voxels
+        kept.append(roi.voxels(geometry))
         return kept[-1]
 
     # Changing
@@ -152,7 +156,7 @@ class RoisViewModel(QObject):
         """Forget all regions and their history: another study is opened."""
         self._undo.clear()
         self._redo.clear()
-        self._masks.clear()
+        self._voxels.clear()
         self._take(())
 
     # Undo
@@ -216,7 +220,7 @@ class RoisViewModel(QObject):
     def _take(self, rois: tuple[Roi, ...]) -> None:
         self._rois = rois
         current = {(roi.roi_id, roi.revision) for roi in rois}
-        self._masks = {key: kept for key, kept in self._masks.items() if key in current}
+        self._voxels = {key: kept for key, kept in self._voxels.items() if key in current}
         if self._selected_id is not None and self.selected is None:
             self.select(None)
         self.rois_changed.emit()

@@ -1,0 +1,193 @@
+"""What is drawn over and around a picture: letters, scale bar, colour bar, badges."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+
+from kiview.views.canvas import palette
+from kiview.views.canvas.colormap import colour_table
+from kiview.views.canvas.viewport import BOTTOM_STRIP, TOP_STRIP
+
+HEADER_HEIGHT = 42
+MARGIN = 8
+_BAR_HEIGHT = 6
+_PILL = QColor(14, 16, 19, 185)
+_SCALE_LENGTHS_MM = (500, 200, 100, 50, 20, 10, 5, 2, 1)
+_LONGEST_SCALE_PX = 200.0
+_BADGE_ALPHA = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the strip above a picture says.
+
+    Attributes:
+        title: What is shown.
+        detail: Frame and time, or how the map was made.
+        badges: Warnings in one word each.
+        low: Value of the first colour.
+        high: Value of the last colour.
+        unit: Unit of the values.
+        colormap: Name of the colours.
+        active: Whether the window controls belong to this layer.
+    """
+
+    title: str
+    detail: str
+    badges: tuple[str, ...]
+    low: str
+    high: str
+    unit: str
+    colormap: str
+    active: bool
+
+
+def draw_header(painter: QPainter, header: Header, width: float) -> None:
+    """Title line and colour bar in a strip of `width` x `HEADER_HEIGHT`."""
+    painter.fillRect(QRectF(0, 0, width, HEADER_HEIGHT), QColor(palette.PANEL))
+    if header.active:
+        painter.fillRect(QRectF(0, 0, width, 2), QColor(palette.ACCENT))
+    right = width - MARGIN
+    for badge in reversed(header.badges):
+        right = _draw_badge(painter, badge, right) - 4
+    _draw_title(painter, header, right)
+    _draw_colour_bar(painter, header, width)
+
+
+def _draw_title(painter: QPainter, header: Header, right: float) -> None:
+    font = painter.font()
+    bold = QFont(font)
+    bold.setBold(True)
+    metrics = QFontMetricsF(bold, painter.device())
+    room = right - MARGIN
+    title = metrics.elidedText(header.title, Qt.TextElideMode.ElideRight, room)
+    painter.setFont(bold)
+    painter.setPen(QColor(palette.TEXT))
+    painter.drawText(QRectF(MARGIN, 4, room, 18), Qt.AlignmentFlag.AlignVCenter, title)
+    painter.setFont(font)
+    left = MARGIN + metrics.horizontalAdvance(title) + 8
+    if header.detail and right - left > 24:
+        plain = QFontMetricsF(font, painter.device())
+        detail = plain.elidedText(header.detail, Qt.TextElideMode.ElideRight, right - left)
+        painter.setPen(QColor(palette.MUTED))
+        painter.drawText(QRectF(left, 4, right - left, 18), Qt.AlignmentFlag.AlignVCenter, detail)
+
+
+def _draw_badge(painter: QPainter, text: str, right: float) -> float:
+    """Draw a badge that ends at `right`; returns where it begins."""
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    width = metrics.horizontalAdvance(text) + 10
+    box = QRectF(right - width, 5, width, 16)
+    fill = QColor(palette.WARNING)
+    fill.setAlpha(_BADGE_ALPHA)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(fill)
+    painter.drawRoundedRect(box, 4, 4)
+    painter.setPen(QColor(palette.WARNING))
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    return right - width
+
+
+def _draw_colour_bar(painter: QPainter, header: Header, width: float) -> None:
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    high = f"{header.high} {header.unit}".strip()
+    low_width, high_width = (metrics.horizontalAdvance(text) for text in (header.low, high))
+    left, right = MARGIN + low_width + 6, width - MARGIN - high_width - 6
+    painter.setPen(QColor(palette.MUTED))
+    middle = Qt.AlignmentFlag.AlignVCenter
+    painter.drawText(QRectF(MARGIN, 23, low_width + 1, 16), middle, header.low)
+    painter.drawText(QRectF(right + 6, 23, high_width + 1, 16), middle, high)
+    if right - left < 16:
+        return
+    colours = np.ascontiguousarray(colour_table(header.colormap)[None, 1:])
+    strip = QImage(colours.data, colours.shape[1], 1, QImage.Format.Format_RGB32)
+    bar = QRectF(left, 31 - _BAR_HEIGHT / 2, right - left, _BAR_HEIGHT)
+    painter.drawImage(bar, strip)
+    painter.setPen(QColor(palette.BORDER))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(bar)
+
+
+def draw_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str, str]) -> None:
+    """Patient directions in the middle of the left, right, upper and lower edge."""
+    left, right, top, bottom = letters
+    middle = area.center()
+    draw_pill(painter, left, QPointF(area.left() + 14, middle.y()))
+    draw_pill(painter, right, QPointF(area.right() - 14, middle.y()))
+    draw_pill(painter, top, QPointF(middle.x(), area.top() + TOP_STRIP / 2))
+    draw_pill(painter, bottom, QPointF(middle.x(), area.bottom() - BOTTOM_STRIP / 2))
+
+
+def draw_pill(painter: QPainter, text: str, centre: QPointF, colour: str = palette.TEXT) -> None:
+    """A word on a rounded dark ground: readable on white and on black."""
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    width, height = metrics.horizontalAdvance(text) + 10, metrics.height() + 2
+    box = QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_PILL)
+    painter.drawRoundedRect(box, 5, 5)
+    painter.setPen(QColor(colour))
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def draw_pill_left(
+    painter: QPainter, texts: tuple[str, ...], at: QPointF, room: float, colour: str = palette.TEXT
+) -> None:
+    """A pill that begins at a point: the first text that fits into `room`, else shortened."""
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    fitting = (text for text in texts if metrics.horizontalAdvance(text) + 10 <= room)
+    shown = next(fitting, None)
+    if shown is None:
+        elide = Qt.TextElideMode.ElideRight
+        shown = metrics.elidedText(texts[-1], elide, max(0.0, room - 10))
+    width = metrics.horizontalAdvance(shown) + 10
+    draw_pill(painter, shown, QPointF(at.x() + width / 2, at.y()), colour)
+
+
+def draw_scale_bar(painter: QPainter, area: QRectF, pixels_per_mm: float) -> None:
+    """A length in the lower right corner."""
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    room = min(_LONGEST_SCALE_PX, area.width() / 2 - 22 - MARGIN)
+    for length_mm in _SCALE_LENGTHS_MM:
+        text = f"{length_mm} mm"
+        length, text_width = length_mm * pixels_per_mm, metrics.horizontalAdvance(text)
+        width, height = length + text_width + 18, metrics.height() + 2
+        if width <= room:
+            break
+    else:
+        return
+    y = area.bottom() - BOTTOM_STRIP / 2
+    box = QRectF(area.right() - MARGIN - width, y - height / 2, width, height)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_PILL)
+    painter.drawRoundedRect(box, 5, 5)
+    left = box.left() + 6
+    painter.setPen(QPen(QColor(palette.TEXT), 1.5))
+    painter.drawLines(
+        [
+            QLineF(left, y, left + length, y),
+            QLineF(left, y - 3, left, y + 3),
+            QLineF(left + length, y - 3, left + length, y + 3),
+        ]
+    )
+    text_box = QRectF(left + length + 6, box.top(), text_width + 2, height)
+    painter.drawText(text_box, Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def draw_crosshair(painter: QPainter, area: QRectF, at: QPointF) -> None:
+    """Two lines through the cursor that leave the place itself free."""
+    gap = 7.0
+    colour = QColor(palette.ACCENT)
+    colour.setAlpha(200)
+    painter.setPen(QPen(colour, 1))
+    x, y = at.x(), at.y()
+    painter.drawLines(
+        [
+            QLineF(area.left(), y, x - gap, y),
+            QLineF(x + gap, y, area.right(), y),
+            QLineF(x, area.top(), x, y - gap),
+            QLineF(x, y + gap, x, area.bottom()),
+        ]
+    )

@@ -1,0 +1,240 @@
+"""One view: a layer on a plane, with the linked cursor, regions and the mouse."""
+
+from numpy.typing import ArrayLike
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from kiview.core.reslice import Plane, PlaneImage
+from kiview.viewmodels.layers import Layer
+from kiview.viewmodels.readouts import MINUS
+from kiview.viewmodels.rois import RoisViewModel, RoiTool
+from kiview.viewmodels.views import IMAGE_KEY, ViewsViewModel
+from kiview.views.canvas import decorations, palette
+from kiview.views.canvas.colormap import colour_table
+from kiview.views.canvas.decorations import HEADER_HEIGHT, MARGIN, Header
+from kiview.views.canvas.drawing import DrawingController
+from kiview.views.canvas.mouse import SliceMouse
+from kiview.views.canvas.region_painter import RegionPainter
+from kiview.views.canvas.rendering import Picture, Tint, render
+from kiview.views.canvas.viewport import BOTTOM_STRIP, Viewport
+
+HELP = (
+    "<b>Left</b> moves the cursor &nbsp; <b>wheel</b> slice &nbsp; <b>Ctrl+wheel</b> zoom<br>"
+    "<b>Right drag</b> window (left-right width, up-down level; a lower end of 0 stays)<br>"
+    "<b>Middle drag</b> pan &nbsp; <b>double click</b> this view alone<br>"
+    "<b>\N{UPWARDS ARROW} \N{DOWNWARDS ARROW} PageUp PageDown</b> slice &nbsp;"
+    " <b>\N{LEFTWARDS ARROW} \N{RIGHTWARDS ARROW}</b> frame &nbsp; <b>Space</b> cine<br>"
+    "<b>1-5</b> layout &nbsp; <b>R</b> reset &nbsp; <b>Esc</b> cancel drawing"
+)
+_NORMAL_NAME = {Plane.AXIAL: "z", Plane.CORONAL: "y", Plane.SAGITTAL: "x"}
+
+
+class SliceView(QWidget):
+    """A layer on a plane.
+
+    Attributes:
+        key: Which layer.
+        plane: Which plane.
+    """
+
+    def __init__(
+        self,
+        views: ViewsViewModel,
+        rois: RoisViewModel,
+        drawing: DrawingController,
+        key: str,
+        plane: Plane,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.key = key
+        self.plane = plane
+        self._views = views
+        self._rois = rois
+        self._drawing = drawing
+        self._regions = RegionPainter(rois)
+        self._mouse = SliceMouse(self, views, rois, drawing)
+        self._picture: tuple[object, Picture] | None = None
+        self._header: tuple[object, QPixmap] | None = None
+        self.smooth = True
+        self.setObjectName(f"slice-{key}-{plane.value}")
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(120, 120)
+        self.setAccessibleName(f"{key} {plane.value}")
+        self.setToolTip(HELP)
+        self.setToolTipDuration(12000)
+
+    def sizeHint(self) -> QSize:
+        """A comfortable size."""
+        return QSize(360, 360)
+
+    # Geometry
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer shown, None once it was removed."""
+        return self._views.layer(self.key)
+
+    @property
+    def area(self) -> QRectF:
+        """Pixels below the header."""
+        return QRectF(0, HEADER_HEIGHT, self.width(), max(1, self.height() - HEADER_HEIGHT))
+
+    @property
+    def viewport(self) -> Viewport:
+        """Where the plane lies now."""
+        return Viewport.of(self._views.link, self.plane, self.area)
+
+    def plane_image(self) -> PlaneImage | None:
+        """The slice through the cursor."""
+        layer = self.layer
+        if layer is None:
+            return None
+        position = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
+        return layer.planes.read(self.plane, position)
+
+    def pixel_of(self, position_lps_mm: ArrayLike) -> QPoint:
+        """Pixel of a position in the patient."""
+        u, v, _ = self.plane.to_screen_mm(position_lps_mm).tolist()
+        return self.viewport.to_pixels(u, v).toPoint()
+
+    # Painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
+        """Draw header, picture, regions, cursor and marks."""
+        painter = QPainter(self)
+        layer = self.layer
+        if layer is None:
+            painter.fillRect(self.rect(), QColor(palette.CANVAS))
+            return
+        self._paint_header(painter, layer)
+        painter.setClipRect(self.area)
+        painter.fillRect(self.area, QColor(palette.CANVAS))
+        viewport = self.viewport
+        self._paint_picture(painter, layer, viewport)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        position = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
+        self._regions.paint(painter, self.plane, position, viewport, self._drawing.draft)
+        u, v, _ = self.plane.to_screen_mm(self._views.link.cursor_lps_mm).tolist()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        decorations.draw_crosshair(painter, self.area, viewport.to_pixels(u, v))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_marks(painter, layer, viewport)
+
+    def _paint_header(self, painter: QPainter, layer: Layer) -> None:
+        header = self._header_of(layer)
+        key = (header, self.width(), self.devicePixelRatioF(), self.font().key())
+        if self._header is None or self._header[0] != key:
+            ratio = self.devicePixelRatioF()
+            pixmap = QPixmap(round(self.width() * ratio), round(HEADER_HEIGHT * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            on_pixmap = QPainter(pixmap)
+            on_pixmap.setFont(self.font())
+            on_pixmap.setRenderHint(QPainter.RenderHint.Antialiasing)
+            decorations.draw_header(on_pixmap, header, self.width())
+            on_pixmap.end()
+            self._header = (key, pixmap)
+        painter.drawPixmap(0, 0, self._header[1])
+
+    def _header_of(self, layer: Layer) -> Header:
+        window = self._views.scales.window(layer.quantity)
+        badges = ("MODIFIED",) * layer.modified + ("STALE",) * layer.stale
+        return Header(
+            title=layer.title,
+            detail=self._views.frames.text if layer.key == IMAGE_KEY else layer.method,
+            badges=badges,
+            low=f"{window.low:.3g}".replace("-", MINUS),
+            high=f"{window.high:.3g}".replace("-", MINUS),
+            unit=layer.quantity.unit.symbol,
+            colormap=self._views.scales.colormap(layer.quantity),
+            active=self._views.active_layer is layer,
+        )
+
+    def _paint_picture(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
+        image = self.plane_image()
+        if image is None:
+            return
+        window = self._views.scales.window(layer.quantity)
+        colormap = self._views.scales.colormap(layer.quantity)
+        tints = self._regions.tints(layer, self.plane, image.position_mm)
+        key = (image, window, colormap, tuple(key for key, _ in tints))
+        if self._picture is None or self._picture[0] != key:
+            shown: list[Tint] = [tint for _, tint in tints]
+            self._picture = (key, render(image.values, window, colour_table(colormap), shown))
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
+        painter.drawImage(viewport.rectangle(image.grid), self._picture[1].image)
+
+    def _paint_marks(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
+        area = self.area
+        decorations.draw_letters(painter, area, self.plane.letters)
+        decorations.draw_scale_bar(painter, area, viewport.scale)
+        position = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
+        place = f"{_NORMAL_NAME[self.plane]} {round(position)} mm".replace("-", MINUS)
+        texts = (f"{self.plane.value}  {place}", place)
+        low_left = QPointF(MARGIN, area.bottom() - BOTTOM_STRIP / 2)
+        room = area.width() / 2 - MARGIN - 14
+        decorations.draw_pill_left(painter, texts, low_left, room, palette.MUTED)
+        if layer.note:
+            above = QPointF(MARGIN, low_left.y() - BOTTOM_STRIP + 4)
+            room = area.width() - 2 * MARGIN
+            decorations.draw_pill_left(painter, (layer.note,), above, room, palette.WARNING)
+
+    # Mouse and keys: see SliceMouse
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Move the cursor, draw, window or pan."""
+        self._mouse.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Go on with what the press began."""
+        self._mouse.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Finish what the press began."""
+        self._mouse.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Close the polygon, or show this view alone."""
+        self._mouse.double_click(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Slice, zoom or radius."""
+        self._mouse.wheel(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Slices and frames; other keys are the canvas's."""
+        steps = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1, Qt.Key.Key_PageUp: 10}
+        steps[Qt.Key.Key_PageDown] = -10
+        if event.key() in steps:
+            self.go(steps[Qt.Key(event.key())])
+        else:
+            event.ignore()
+
+    def go(self, slices: int) -> None:
+        """Go some slices to the head (axial), front (coronal) or left (sagittal)."""
+        sign = -1 if self.plane == Plane.CORONAL else 1
+        self._views.step_slice(self.plane, sign * slices, self.key)
+
+    def screen_at(self, pixel: QPointF) -> tuple[float, float, float]:
+        """(u, v, w) mm under a pixel, on the slice that is shown."""
+        u, v = self.viewport.to_mm(pixel)
+        image = self.plane_image()
+        here = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
+        return u, v, here if image is None else image.position_mm
+
+    def use_cursor_shape(self) -> None:
+        """Show by the pointer what a press would do."""
+        drawing = self._rois.tool != RoiTool.CURSOR
+        self.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)

@@ -1,0 +1,74 @@
+"""Between pixels of a view and millimetres of its plane."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF
+
+from kiview.core.reslice import Plane, PlaneGrid
+from kiview.viewmodels.link import LinkGroup
+
+TOP_STRIP, BOTTOM_STRIP, SIDE_STRIP = 18, 26, 4
+"""Pixels around the whole volume at zoom 1, so that letters and scale do not cover it."""
+_SMALLEST_SCALE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """Where a plane lies in a view.
+
+    Attributes:
+        area: Pixels that show the plane.
+        scale: Pixels per mm.
+        centre_u_mm: u in the middle of the area.
+        centre_v_mm: v in the middle of the area.
+    """
+
+    area: QRectF
+    scale: float
+    centre_u_mm: float
+    centre_v_mm: float
+
+    @classmethod
+    def of(cls, link: LinkGroup, plane: Plane, area: QRectF) -> "Viewport":
+        """Viewport of a plane with the shared zoom and middle."""
+        size = np.abs(np.diff(plane.to_screen_mm(np.stack(link.bounds_lps_mm)), axis=0))[0]
+        room = area.adjusted(SIDE_STRIP, TOP_STRIP, -SIDE_STRIP, -BOTTOM_STRIP)
+        fit = float(min(room.width() / size[0], room.height() / size[1]))
+        scale = max(fit, _SMALLEST_SCALE) * link.zoom
+        u, v, _ = plane.to_screen_mm(link.centre_lps_mm).tolist()
+        return cls(area, scale, u, v + (BOTTOM_STRIP - TOP_STRIP) / 2 / scale)
+
+    def to_pixels(self, u_mm: float, v_mm: float) -> QPointF:
+        """Pixel of a place on the plane."""
+        centre = self.area.center()
+        return QPointF(
+            centre.x() + (u_mm - self.centre_u_mm) * self.scale,
+            centre.y() + (v_mm - self.centre_v_mm) * self.scale,
+        )
+
+    def to_mm(self, pixel: QPointF) -> tuple[float, float]:
+        """Place (u, v) on the plane under a pixel."""
+        centre = self.area.center()
+        return (
+            self.centre_u_mm + (pixel.x() - centre.x()) / self.scale,
+            self.centre_v_mm + (pixel.y() - centre.y()) / self.scale,
+        )
+
+    def rectangle(self, grid: PlaneGrid) -> QRectF:
+        """Pixels that the whole grid takes."""
+        corner = self.to_pixels(grid.left_mm, grid.top_mm)
+        rows, columns = grid.shape
+        return QRectF(
+            corner.x(),
+            corner.y(),
+            columns * grid.column_mm * self.scale,
+            rows * grid.row_mm * self.scale,
+        )
+
+    def lines(self, segments: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Segments (n, 2, 2) in mm -> pixels."""
+        centre = self.area.center()
+        middle = np.array([self.centre_u_mm, self.centre_v_mm])
+        return np.asarray((segments - middle) * self.scale + np.array([centre.x(), centre.y()]))
