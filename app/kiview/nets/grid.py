@@ -66,8 +66,7 @@ class GridPlan:
 def plan_grid(source: VolumeGeometry, spacing_zyx_mm: tuple[float, ...]) -> GridPlan:
     """Plan the way to another voxel size along the same axes.
 
-    Weights fall off linearly over the larger of the two spacings: straight lines between voxels
-    when the target is finer, an average over all voxels in reach when it is coarser.
+    Straight lines between voxels, averaged over the target voxel when that is larger.
     """
     matrices: list[NDArray[np.float32] | None] = []
     shape, starts, scales = [], [], []
@@ -82,7 +81,7 @@ def plan_grid(source: VolumeGeometry, spacing_zyx_mm: tuple[float, ...]) -> Grid
             continue
         size = max(1, round(count / step))
         start = (count - 1 - (size - 1) * step) / 2
-        matrices.append(_weights(start + step * np.arange(size), count, max(step, 1.0)))
+        matrices.append(_weights(_inside(start + step * np.arange(size), count), count, step))
         shape.append(size)
         starts.append(start)
         scales.append(step)
@@ -93,7 +92,24 @@ def plan_grid(source: VolumeGeometry, spacing_zyx_mm: tuple[float, ...]) -> Grid
     return GridPlan(geometry, *matrices)
 
 
-def _weights(centres: NDArray[np.float64], count: int, reach: float) -> NDArray[np.float32]:
-    distance = np.abs(np.clip(centres, 0, count - 1)[:, None] - np.arange(count))
-    weights = np.maximum(1.0 - distance / reach, 0.0)
+def _weights(centres: NDArray[np.float64], count: int, step: float) -> NDArray[np.float32]:
+    """Mean over a target voxel of straight lines between source voxels, (target, source).
+
+    Keeps linear ramps exactly, away from the edges.
+    """
+    distance = centres[:, None] - np.arange(count)
+    if step <= 1:
+        weights = np.maximum(1.0 - np.abs(distance), 0.0)
+    else:
+        weights = _hat_integral(distance + step / 2) - _hat_integral(distance - step / 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _inside(centres: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    return np.clip(centres, 0, count - 1)
+
+
+def _hat_integral(u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Integral of max(1 - |u|, 0) from -1 to u."""
+    inside = np.clip(u, -1.0, 1.0)
+    return np.asarray(0.5 + inside - 0.5 * inside * np.abs(inside))

@@ -18,7 +18,7 @@ from kiview.core.units import KI, LOG_CORRECTION, V0
 from kiview.nets import preprocess
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.domain import Finding, Severity, check_domain
-from kiview.nets.grid import plan_grid
+from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weights import WeightSet, WeightState, weight_set_id
@@ -34,6 +34,7 @@ _ALIGN = 4
 _PREPARE_SHARE = 0.15
 _NETWORK_SHARE = 0.95
 _BODY_LEVEL = 0.1
+_MISSING_SHARE = 1e-3
 
 Volume = NDArray[np.float32]
 
@@ -148,8 +149,7 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     if refusals:
         raise NetworkError(" ".join(refusals))
     plan = plan_grid(image.geometry, request.card.voxel_mm)
-    maps = _read_maps(image, frames, operators, request, progress)
-    unfitted = ~np.isfinite(maps[0])
+    maps, unfitted = _read_maps(image, frames, operators, plan, progress)
     spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
     features = preprocess.study_features(maps, operators.noise_gain, spacing)
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
@@ -178,12 +178,13 @@ def _read_maps(
     image: DynamicImage,
     frames: NDArray[np.intp],
     operators: LinearOperators,
-    request: NetworkRequest,
+    plan: GridPlan,
     progress: Progress,
-) -> Volume:
-    plan = plan_grid(image.geometry, request.card.voxel_mm)
+) -> tuple[Volume, NDArray[np.bool_]]:
+    """Linear maps on the plan's grid, and where frames that hold no number reach into it."""
     shape = (len(preprocess.LINEAR_NAMES), *plan.geometry.shape_zyx)
     maps: Volume = np.zeros(shape, dtype=np.float32)
+    missing: Volume = np.zeros((1, *shape[1:]), dtype=np.float32)
     plane = image.geometry.shape_zyx[1] * image.geometry.shape_zyx[2]
     thickness = max(1, BLOCK_VOXELS * 4 // plane)
     depth = image.geometry.shape_zyx[0]
@@ -192,8 +193,12 @@ def _read_maps(
         z1 = min(depth, z0 + thickness)
         voxels = image.store.slab(z0, z1, frames)
         part = preprocess.linear_maps(voxels, operators.for_slices(z0, z1))
+        bad = ~np.isfinite(part).all(axis=0)
+        if bad.any():
+            part[:, bad] = 0.0
+            plan.add_slices(missing, plan.in_plane(bad[None].astype(np.float32)), z0)
         plan.add_slices(maps, plan.in_plane(part), z0)
-    return maps
+    return maps, missing[0] > _MISSING_SHARE
 
 
 def _padded(features: StudyFeatures) -> StudyFeatures:
