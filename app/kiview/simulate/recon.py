@@ -37,6 +37,11 @@ class Sinograms:
     attenuation: Floats
     gain: Floats
 
+    def select(self, frames: NDArray[np.bool_]) -> "Sinograms":
+        """Data of some frames, by a mask (t,)."""
+        counts, background = self.counts[..., frames], self.background[..., frames]
+        return Sinograms(counts, background, self.attenuation, self.gain[frames])
+
 
 @dataclass(frozen=True, slots=True)
 class System:

@@ -22,7 +22,14 @@ from kiview.simulate.acquisition import ScannerSettings
 from kiview.simulate.chunks import run_chunks
 from kiview.simulate.coarse import coarse_mean, inside_of, majority_lesion, pure_labels, support_of
 from kiview.simulate.demo_torso import demo_torso
-from kiview.simulate.kinetics import ActivityBasis, SampledInput, activity_basis, curve_tables
+from kiview.simulate.kinetics import (
+    ActivityBasis,
+    SampledInput,
+    activity_basis,
+    curve_tables,
+    patlak_basis,
+)
+from kiview.simulate.parametric import DirectSettings, PatlakImages, direct_patlak
 from kiview.simulate.phantom import Drawing, Lesion, Phantom
 from kiview.simulate.plasma import PlasmaSettings
 from kiview.simulate.projector import (
@@ -71,6 +78,8 @@ class ScanConfig:
         iterations: OSEM passes.
         subsets: OSEM.
         post_filter_mm: FWHM of a 3-D Gaussian on the frames, 0 for none.
+        direct_window_s: Also reconstruct Ki and V0 directly (4-D) from the frames of this window.
+        direct: Settings of that.
         injected_bq: Activity at injection.
         weight_kg: Of the person.
         blood_suv: Blood activity 45 min after injection, g/mL.
@@ -93,6 +102,8 @@ class ScanConfig:
     iterations: int = 3
     subsets: int = 16
     post_filter_mm: float = 4.0
+    direct_window_s: tuple[float, float] | None = None
+    direct: DirectSettings = field(default_factory=DirectSettings)
     injected_bq: float = 250e6
     weight_kg: float = 75.0
     blood_suv: float = 1.95
@@ -136,6 +147,7 @@ class ScanSimulation:
         timing: (t,) frames, seconds from injection.
         geometry: +x left, +y back, +z head.
         attenuation_per_mm: float32, 511 keV.
+        direct: Ki and V0 by direct 4-D Patlak, None if not asked for.
         ki: True Ki, /min, averaged onto the voxels.
         v0: True V0, mL/mL.
         body: bool, inside the person (lungs and windpipe included).
@@ -152,6 +164,7 @@ class ScanSimulation:
     timing: FrameTiming
     geometry: VolumeGeometry
     attenuation_per_mm: Floats
+    direct: PatlakImages | None
     ki: Floats
     v0: Floats
     body: NDArray[np.bool_]
@@ -187,9 +200,9 @@ def simulate_scan(
     system = _build_projectors(config, support_of(study.body), progress.child(0.1, 0.2))
     sensitivity = _sensitivity(config, study, progress.child(0.2, 0.25))
     bench = _Bench(config, study, system, sensitivity, noise)
-    frames = bench.reconstruct(progress.child(0.25, 0.95))
+    frames, direct = bench.reconstruct(progress.child(0.25, 0.95))
     _filter(frames, config, progress.child(0.95, 1.0))
-    return study.with_frames(config, seed, frames)
+    return study.with_frames(config, seed, frames, direct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +231,9 @@ class _Study:
         parts = [self.phantom.truth(self.part(z, z + 1), name)[1:-1] for z in range(slices)]
         return np.concatenate([coarse_mean(p) for p in parts])
 
-    def with_frames(self, config: ScanConfig, seed: int, frames: Floats) -> ScanSimulation:
+    def with_frames(
+        self, config: ScanConfig, seed: int, frames: Floats, direct: PatlakImages | None
+    ) -> ScanSimulation:
         labels = self.drawing.labels[1:-1]
         fine = self.drawing.grid
         dz, dy, dx = fine.spacing_zyx_mm
@@ -232,6 +247,7 @@ class _Study:
             timing=config.timing,
             geometry=VolumeGeometry(voxels.shape_zyx, voxels.affine_lps_mm),
             attenuation_per_mm=self.coarse("attenuation_per_mm"),
+            direct=direct,
             ki=self.coarse("ki"),
             v0=self.coarse("v0"),
             body=self.body,
@@ -302,8 +318,8 @@ class _Bench:
     sensitivity: float
     rng: np.random.Generator
 
-    def reconstruct(self, progress: Progress) -> Floats:
-        """All frames, (t, z, y, x), before the post filter."""
+    def reconstruct(self, progress: Progress) -> tuple[Floats, PatlakImages | None]:
+        """All frames, (t, z, y, x), before the post filter; direct maps if wanted."""
         config = self.config
         timing = config.timing
         shape = (timing.frame_count, config.slices, config.pixels, config.pixels)
@@ -312,7 +328,9 @@ class _Bench:
         starts = range(0, config.slices, config.slices_per_chunk)
         streams = self.rng.spawn(len(starts))
         gain = np.asarray(_gain(config) * self.sensitivity, dtype=np.float32)
-        updates = config.iterations * config.subsets + 4
+        window = self._direct_window()
+        maps = [np.zeros(shape[1:], np.float32) for _ in range(2)] if window is not None else []
+        passes = config.iterations + (config.direct.iterations if maps else 0)
 
         def work(chunk: int, tick: Callable[[], None]) -> None:
             first = starts[chunk]
@@ -321,10 +339,21 @@ class _Bench:
             data = acquisition.measure(expected, errors, streams[chunk])
             tick()
             frames[:, first:last] = osem(self.system, data, config.iterations, tick)
+            if window is not None:
+                basis = patlak_basis(self.study.plasma, timing)[:, window]
+                args = (data.select(window), basis, config.direct, tick)
+                found = direct_patlak(self.system, *args)
+                maps[0][first:last], maps[1][first:last] = found.ki, found.v0
 
         message = "Simulating and reconstructing frames"
+        updates = passes * config.subsets + 4
         run_chunks(work, len(starts), updates, progress, (message, config.threads))
-        return frames
+        return frames, PatlakImages(*maps) if maps else None
+
+    def _direct_window(self) -> NDArray[np.bool_] | None:
+        """Frames of the direct reconstruction, (t,)."""
+        window = self.config.direct_window_s
+        return None if window is None else self.config.timing.in_window(*window)
 
     def _expected(
         self, first: int, last: int, gain: Floats, tick: Callable[[], None]

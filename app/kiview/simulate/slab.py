@@ -122,26 +122,10 @@ def simulate_slab(
     bench = _Bench(config, slab, system, expected, with_direct)
     first = bench.reconstruct(noise_first, progress.child(0.2, 0.6))
     second = bench.reconstruct(noise_second, progress.child(0.6, 1.0))
-    return SlabSimulation(
-        config=config,
-        seed=seed,
-        frames=first[0],
-        frames_second=second[0],
-        direct=first[1],
-        direct_second=second[1],
-        ki=coarse_mean(slab.truth("ki")),
-        v0=coarse_mean(slab.truth("v0")),
-        body=body,
-        attenuation_per_mm=coarse_mean(slab.truth("attenuation_per_mm")),
-        labels=pure_labels(slab.inner_labels()),
-        lesion_index=majority_lesion(slab.inner_labels()),
-        lesions=slab.phantom.lesions,
-        timing=config.timing,
-        plasma=slab.plasma,
-        basis=slab.patlak,
-        weights=slab.weights,
-        grid=slab.coarse_grid(),
-    )
+    return _collect(config, seed, slab, body, (first, second))
+
+
+_Scan = tuple[Floats, PatlakImages | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +207,33 @@ def _expected(config: SlabConfig, slab: _Slab) -> Expected:
     return unit.scaled(factor)
 
 
+def _collect(
+    config: SlabConfig, seed: int, slab: _Slab, body: NDArray[np.bool_], scans: tuple[_Scan, _Scan]
+) -> SlabSimulation:
+    """Frames and references of two scans with the truth on their pixels."""
+    first, second = scans
+    return SlabSimulation(
+        config=config,
+        seed=seed,
+        frames=first[0],
+        frames_second=second[0],
+        direct=first[1],
+        direct_second=second[1],
+        ki=coarse_mean(slab.truth("ki")),
+        v0=coarse_mean(slab.truth("v0")),
+        body=body,
+        attenuation_per_mm=coarse_mean(slab.truth("attenuation_per_mm")),
+        labels=pure_labels(slab.inner_labels()),
+        lesion_index=majority_lesion(slab.inner_labels()),
+        lesions=slab.phantom.lesions,
+        timing=config.timing,
+        plasma=slab.plasma,
+        basis=slab.patlak,
+        weights=slab.weights,
+        grid=slab.coarse_grid(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Bench:
     """Everything that two scans of the same person share."""
@@ -233,9 +244,7 @@ class _Bench:
     expected: Expected
     with_direct: bool
 
-    def reconstruct(
-        self, rng: np.random.Generator, progress: Progress
-    ) -> tuple[Floats, PatlakImages | None]:
+    def reconstruct(self, rng: np.random.Generator, progress: Progress) -> _Scan:
         """Frames and direct maps of one noisy scan."""
         config = self.config
         errors = acquisition.draw_background_errors(config.scanner, config.frame_count, rng)

@@ -86,6 +86,16 @@ def test_that_a_random_person_follows_the_seed():
     assert np.abs(first.ki - other.ki).max() > 0
 
 
+def test_that_direct_maps_of_a_scan_are_close_to_the_truth_and_leave_the_frames_alone(scan):
+    wanted = replace(SMALL, direct_window_s=(1800.0, 3600.0))
+    found = simulate_scan(wanted, 1)
+    assert scan.direct is None
+    np.testing.assert_array_equal(found.frames_bqml, scan.frames_bqml)
+    assert found.direct.ki.shape == found.ki.shape
+    body = found.body
+    assert found.direct.ki[body].mean() == pytest.approx(found.ki[body].mean(), rel=0.1)
+
+
 def test_that_a_stop_request_ends_all_threads_of_a_scan():
     messages: list[str] = []
     progress = CallbackProgress(
