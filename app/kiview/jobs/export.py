@@ -94,7 +94,7 @@ def export_maps(request: ExportRequest, progress: Progress) -> tuple[Path, ...]:
             "An input of these maps has changed since they were computed; compute them again before"
             " exporting."
         )
-    names = _names(request)
+    names = export_names(request)
     if not request.overwrite:
         refuse_existing(request.folder, names)
     writers = _writers(request)
@@ -145,7 +145,7 @@ def _export_pair(path: Path, write: Callable[[Path], None], overwrite: bool) -> 
     return tuple(path.parent / name for name in names)
 
 
-def _names(request: ExportRequest) -> list[str]:
+def export_names(request: ExportRequest) -> list[str]:
     """Names of everything that will be written, in order."""
     names: list[str] = []
     for parametric_map in _maps(request):

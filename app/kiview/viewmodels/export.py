@@ -1,56 +1,22 @@
 """What is written where, whether it may be written, and the writing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from kiview.core.images import MapSet
-from kiview.core.input_function import InputFunction
+from kiview.core.errors import InvalidInputError
 from kiview.core.progress import Progress
-from kiview.core.study import Series, Study
+from kiview.jobs.export import DEFAULT_END_S, ExportFormat, ExportRequest, export_names
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
 from kiview.viewmodels.results import METHOD_NAMES, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
 
-
-class ExportFormat(StrEnum):
-    """How maps are written; the values are those of `--format`."""
-
-    NIFTI = "nifti"
-    DICOM = "dicom"
-    PARAMETRIC_MAP = "pm"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ExportOrder:
-    """Everything to be written.
-
-    Attributes:
-        study: Study the maps belong to.
-        series: Series they were computed from.
-        map_sets: Runs to write.
-        input_function: Input function to write beside them, or None.
-        folder: Where.
-        formats: In which forms.
-        overwrite: Whether existing files may be replaced.
-    """
-
-    study: Study
-    series: Series
-    map_sets: tuple[MapSet, ...]
-    input_function: InputFunction | None
-    folder: Path
-    formats: tuple[ExportFormat, ...]
-    overwrite: bool = False
-
-
-ExportJob = Callable[[ExportOrder, Progress], tuple[Path, ...]]
+ExportJob = Callable[[ExportRequest, Progress], tuple[Path, ...]]
 
 
 class ExportViewModel(QObject):
@@ -98,6 +64,10 @@ class ExportViewModel(QObject):
     def methods(self) -> tuple[str, ...]:
         """Methods whose runs would be written."""
         return tuple(r.method for r in self._results.all if r.method not in self._left_out)
+
+    def is_wanted(self, method: str) -> bool:
+        """Whether the run of a method is to be written once there is one."""
+        return method not in self._left_out
 
     @property
     def is_running(self) -> bool:
@@ -150,33 +120,41 @@ class ExportViewModel(QObject):
         """Write; asks first when something would be replaced."""
         if self._task is not None:
             return
-        order = self._order(overwrite)
-        if order is None:
+        if self.why_not:
             self._messages.show_failure(TaskFailure(self.why_not))
             return
-        taken = () if overwrite else _existing(order.folder)
-        if taken:
-            self.overwrite_asked.emit(taken)
-            return
-        self._task = self._runner.start("Export", partial(self._job, order))
+        request = self.request()
+        if not overwrite:
+            taken = tuple(n for n in export_names(request) if (request.folder / n).exists())
+            if taken:
+                self.overwrite_asked.emit(taken)
+                return
+        request = replace(request, overwrite=overwrite)
+        self._task = self._runner.start("Export", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)
         self._task.failed.connect(self._messages.show_failure)
         self._task.finished.connect(self._on_finished)
         self.changed.emit()
 
-    def _order(self, overwrite: bool) -> ExportOrder | None:
+    def request(self) -> ExportRequest:
+        """Everything to be written, as chosen.
+
+        Raises:
+            InvalidInputError: something is missing; the text says what.
+        """
         study, series = self._study.study, self._study.series
         if self.why_not or study is None or series is None or self.folder is None:
-            return None
-        chosen = tuple(r.maps for r in self._results.all if r.method in self.methods)
-        return ExportOrder(
-            study,
-            series,
-            chosen,
-            self._input.input_function,
-            self.folder,
-            self.formats,
-            overwrite,
+            raise InvalidInputError(self.why_not)
+        image = series.image
+        end_s = DEFAULT_END_S if image is None else float(image.timing.end_s.max())
+        return ExportRequest(
+            results=tuple(r.maps for r in self._results.all if r.method in self.methods),
+            folder=self.folder,
+            formats=self.formats,
+            patient=study.patient,
+            source_files=series.source_files,
+            input_function=self._input.input_function,
+            end_s=end_s,
         )
 
     def _on_study_changed(self) -> None:
@@ -191,12 +169,3 @@ class ExportViewModel(QObject):
     def _on_finished(self) -> None:
         self._task = None
         self.changed.emit()
-
-
-def _existing(folder: Path) -> tuple[str, ...]:
-    """Names in a folder that may be replaced by an export."""
-    if not folder.is_dir():
-        return ()
-    starts = tuple(METHOD_NAMES)
-    names = (path.name for path in folder.iterdir())
-    return tuple(sorted(n for n in names if n.startswith((*starts, "input_function"))))

@@ -25,6 +25,8 @@ class MapsViewModel(QObject):
 
     Attributes:
         settings: What a run started now would use.
+        study: The open study.
+        input_function: The input function that a run would use.
 
     Signals:
         changed: Settings, readiness or the state of a run changed.
@@ -42,6 +44,7 @@ class MapsViewModel(QObject):
         job: PatlakJob,
     ) -> None:
         super().__init__()
+        self.study, self.input_function = study, input_function
         self._runner, self._study, self._input = runner, study, input_function
         self._results, self._messages, self._job = results, messages, job
         self._task: Task | None = None

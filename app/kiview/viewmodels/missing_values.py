@@ -32,10 +32,10 @@ _KNOWN = (
     MissingValue("dose_bq", "Injected activity", "MBq", "310", 1e6),
     MissingValue("half_life_s", "Half-life", "min", "109.77", 60.0),
     MissingValue("injection_time", "Injection time", "hh:mm:ss", "09:30:00", is_number=False),
-    MissingValue("scan_start", "Scan start", "hh:mm:ss", "09:30:00", is_number=False),
-    MissingValue("tracer", "Tracer", "", "FDG", is_number=False),
     MissingValue("units", "Unit of the voxel values", "", "BQML", is_number=False),
-    MissingValue("sex", "Sex", "M / F", "F", is_number=False),
+    MissingValue("decay_correction", "Decay corrected to", "", "START or ADMIN", is_number=False),
+    MissingValue("frame_start_s", "Frame starts", "s", "0, 60, 120", is_number=False),
+    MissingValue("frame_duration_s", "Frame durations", "s", "60, 60, 60", is_number=False),
 )
 _BY_NAME = {value.name: value for value in _KNOWN}
 

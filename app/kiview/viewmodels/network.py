@@ -13,11 +13,9 @@ from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.tasks import Task, TaskFailure, TaskRunner
-from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.viewmodels.maps import MapsViewModel, summary, why_no_kinetics
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.results import NETWORK, Result, ResultsViewModel
-from kiview.viewmodels.study import StudyViewModel
 
 NetworkJob = Callable[[NetworkRequest, Progress], MapSet]
 ID_LENGTH = 8
@@ -42,16 +40,15 @@ class NetworkViewModel(QObject):
     def __init__(
         self,
         runner: TaskRunner,
-        study: StudyViewModel,
-        input_function: InputFunctionViewModel,
         maps: MapsViewModel,
         results: ResultsViewModel,
         messages: MessagesViewModel,
+        job: NetworkJob,
     ) -> None:
         super().__init__()
-        self._runner, self._study, self._input = runner, study, input_function
+        self._runner, self._study, self._input = runner, maps.study, maps.input_function
         self._maps, self._results, self._messages = maps, results, messages
-        self._job: NetworkJob | None = None
+        self._job = job
         self._task: Task | None = None
         self._running = ("", "", (0.0, 0.0))
         self._why_no_network = "No network is installed."
@@ -62,9 +59,9 @@ class NetworkViewModel(QObject):
         results.register(NETWORK, self.key)
         maps.changed.connect(self._on_inputs_changed)
 
-    def provide(self, cards: tuple[NetworkCard, ...], job: NetworkJob) -> None:
-        """Say which networks there are and how to run one; the first is chosen."""
-        self.cards, self._job = cards, job
+    def provide(self, cards: tuple[NetworkCard, ...]) -> None:
+        """Say which networks there are; the first is chosen."""
+        self.cards = cards
         if cards:
             self._why_no_network = ""
             self.choose(cards[0].id)
@@ -194,7 +191,7 @@ class NetworkViewModel(QObject):
 
     def compute(self) -> None:
         """Start a run; problems are told in the banner."""
-        if self._task is not None or self._job is None:
+        if self._task is not None:
             return
         try:
             request = self.request()

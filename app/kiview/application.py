@@ -1,0 +1,200 @@
+"""The only place that builds objects and connects them."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
+
+from kiview import __version__, paths
+from kiview.core.errors import KiviewError
+from kiview.core.input_function import InputFunction
+from kiview.core.progress import Progress
+from kiview.core.study import Study
+from kiview.io.curves_csv import read_input_function
+from kiview.jobs.compare_maps import compare_maps
+from kiview.jobs.compute_patlak import compute_patlak
+from kiview.jobs.demo_study import ensure_demo_study, find_aorta
+from kiview.jobs.export import export_maps
+from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.nets.catalog import load_catalog
+from kiview.nets.infer import run_network
+from kiview.settings import store
+from kiview.tasks import TaskRunner
+from kiview.viewmodels.agreement import AgreementViewModel, CompareJob
+from kiview.viewmodels.columns import ColumnsCoordinator
+from kiview.viewmodels.curves import CurvesViewModel
+from kiview.viewmodels.demo import DemoViewModel
+from kiview.viewmodels.export import ExportJob, ExportViewModel
+from kiview.viewmodels.input_function import InputFunctionViewModel, ReadCurveJob
+from kiview.viewmodels.layers import DisplayWindow
+from kiview.viewmodels.machine import MachineViewModel
+from kiview.viewmodels.maps import MapsViewModel, PatlakJob
+from kiview.viewmodels.messages import MessagesViewModel
+from kiview.viewmodels.network import NetworkJob, NetworkViewModel
+from kiview.viewmodels.patlak_point import PatlakPointViewModel
+from kiview.viewmodels.results import ResultsViewModel
+from kiview.viewmodels.rois import RoisViewModel
+from kiview.viewmodels.session import SessionViewModel
+from kiview.viewmodels.study import OpenJob, Overrides, StudyViewModel
+from kiview.viewmodels.tasks import TasksViewModel
+from kiview.viewmodels.views import ViewsViewModel
+from kiview.viewmodels.window import WindowModels
+from kiview.views import theme
+from kiview.views.main_window import MainWindow
+from kiview.views.offscreen_journey import OffscreenJourney
+
+_DEMO_SHARE = 0.95
+"""Share of opening the demo study for the first time that goes into making it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Long work that the window can start; tests pass small fakes.
+
+    Attributes:
+        open_study: (path, entered values, progress) -> study.
+        read_curve: (path, progress) -> input function.
+        patlak: Patlak maps.
+        network: Network maps.
+        compare: Agreement of two maps.
+        export: Files.
+    """
+
+    open_study: OpenJob
+    read_curve: ReadCurveJob
+    patlak: PatlakJob
+    network: NetworkJob
+    compare: CompareJob
+    export: ExportJob
+
+
+def run(
+    study: Path | None = None, *, demo: bool = False, offscreen_output: Path | None = None
+) -> int:
+    """Open the window, or do the demo's journey without one.
+
+    Args:
+        study: Study to open at once.
+        demo: Open the demo study and compute its maps.
+        offscreen_output: With `demo`: needs no display; pictures, maps and numbers go here.
+
+    Returns:
+        Exit code.
+    """
+    if offscreen_output is not None:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    application = make_qt_application()
+    models = build_models(shipped_jobs())
+    provide_networks(models)
+    apply_settings(models)
+    window = MainWindow(models)
+    leader = demo_model(models)
+    window.demo_asked.connect(leader.start)
+    window.show()
+    journey: QObject | None = None
+    if offscreen_output is not None:
+        journey = OffscreenJourney(window, models, leader, offscreen_output)
+        journey.start()
+    elif demo:
+        leader.start()
+    elif study is not None:
+        models.study.open_path(study)
+    return application.exec()
+
+
+def make_qt_application() -> QApplication:
+    """The Qt application with KiView's look; the one that exists is used again."""
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    application.setApplicationName("KiView")
+    application.setApplicationVersion(__version__)
+    theme.apply(application)
+    return application
+
+
+def shipped_jobs() -> Jobs:
+    """The real work."""
+    return Jobs(
+        open_study=_open_study,
+        read_curve=_read_curve,
+        patlak=compute_patlak,
+        network=run_network,
+        compare=compare_maps,
+        export=export_maps,
+    )
+
+
+def build_models(jobs: Jobs) -> WindowModels:
+    """View models of one window, connected."""
+    runner, messages = TaskRunner(), MessagesViewModel()
+    study = StudyViewModel(runner, messages, jobs.open_study)
+    views, rois = ViewsViewModel(), RoisViewModel()
+    curves = CurvesViewModel(runner, study, rois)
+    input_function = InputFunctionViewModel(runner, study, curves, messages, jobs.read_curve)
+    results = ResultsViewModel()
+    maps = MapsViewModel(runner, study, input_function, results, messages, jobs.patlak)
+    network = NetworkViewModel(runner, maps, results, messages, jobs.network)
+    agreement = AgreementViewModel(runner, study, results, curves, messages, jobs.compare)
+    return WindowModels(
+        runner=runner,
+        messages=messages,
+        tasks=TasksViewModel(runner),
+        study=study,
+        views=views,
+        rois=rois,
+        curves=curves,
+        input_function=input_function,
+        results=results,
+        maps=maps,
+        network=network,
+        agreement=agreement,
+        columns=ColumnsCoordinator(study, results, agreement, views),
+        patlak_point=PatlakPointViewModel(study, rois, curves, input_function, maps, views),
+        export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
+        session=SessionViewModel(study, rois, views, input_function, maps, messages),
+        machine=MachineViewModel(network),
+    )
+
+
+def apply_settings(models: WindowModels) -> None:
+    """Let the window start with what the user set."""
+    loaded = store.load()
+    settings = loaded.settings
+    models.maps.set_window_min(settings.patlak_start_min, settings.patlak_end_min)
+    models.input_function.set_scale_window_min(
+        settings.population_scale_start_min, settings.population_scale_end_min
+    )
+    models.views.scales.set_default_window("SUV", DisplayWindow(0.0, settings.suv_window_max))
+    models.views.scales.set_default_window("Ki", DisplayWindow(0.0, settings.ki_window_max))
+    for notice in loaded.notices:
+        models.messages.show(notice)
+
+
+def provide_networks(models: WindowModels) -> None:
+    """Offer the bundled networks, or say why there is none."""
+    try:
+        catalog = load_catalog(paths.models_dir())
+    except KiviewError as error:
+        models.network.refuse(str(error))
+    else:
+        models.network.provide(catalog.cards)
+
+
+def demo_model(models: WindowModels) -> DemoViewModel:
+    """What leads through the demo study."""
+    return DemoViewModel(paths.demo_study_dir(), models, find_aorta)
+
+
+def _open_study(path: Path, overrides: Overrides, progress: Progress) -> Study:
+    if path != paths.demo_study_dir():
+        return open_study(OpenRequest(path, overrides), progress)
+    folder = ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
+    return open_study(OpenRequest(folder, overrides), progress.child(_DEMO_SHARE, 1.0))
+
+
+def _read_curve(path: Path, progress: Progress) -> InputFunction:
+    progress.step(None, f"Reading {path.name}")
+    return read_input_function(path)

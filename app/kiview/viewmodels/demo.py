@@ -1,0 +1,75 @@
+"""The demo study: opened, an aorta region placed, both maps computed, without a question."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from kiview.core.roi_shapes import Cylinder
+from kiview.viewmodels.results import NETWORK, PATLAK
+from kiview.viewmodels.window import WindowModels
+
+REGION_NAME = "Aorta"
+FindAorta = Callable[[Path], Cylinder | None]
+"""Where the aorta of the demo study lies, from the description beside it."""
+
+
+class DemoViewModel(QObject):
+    """Leads from nothing to both maps.
+
+    Signals:
+        ready: Both maps (or the Patlak map, when no network can run) are there.
+        stuck: It cannot go on; the banner says why.
+    """
+
+    ready = Signal()
+    stuck = Signal()
+
+    def __init__(self, folder: Path, models: WindowModels, find_aorta: FindAorta) -> None:
+        super().__init__()
+        self._folder, self._find_aorta = folder, find_aorta
+        self._study, self._rois, self._results = models.study, models.rois, models.results
+        self._maps, self._network = models.maps, models.network
+        study, maps, network = models.study, models.maps, models.network
+        self._is_leading = False
+        study.series_changed.connect(self._on_series_changed)
+        study.open_failed.connect(self._on_failed)
+        maps.changed.connect(self._go_on)
+        network.changed.connect(self._go_on)
+
+    def start(self) -> None:
+        """Open the demo study; it is made first where it does not exist."""
+        self._is_leading = True
+        self._study.open_path(self._folder)
+
+    def _on_series_changed(self) -> None:
+        if not self._is_leading or self._study.path != self._folder:
+            self._is_leading = False
+            return
+        aorta = None if self._rois.rois else self._find_aorta(self._folder)
+        if aorta is not None:
+            self._rois.add(aorta, REGION_NAME)
+        self._go_on()
+
+    def _on_failed(self, _failure: object) -> None:
+        if self._is_leading:
+            self._is_leading = False
+            self.stuck.emit()
+
+    def _go_on(self) -> None:
+        """Take the next step that is possible now."""
+        if not self._is_leading or self._study.is_opening:
+            return
+        if self._maps.is_running or self._network.is_running or self._maps.why_not:
+            return
+        if self._is_wanted(PATLAK):
+            self._maps.compute()
+        elif not self._network.why_not and self._is_wanted(NETWORK):
+            self._network.compute()
+        else:
+            self._is_leading = False
+            self.ready.emit()
+
+    def _is_wanted(self, method: str) -> bool:
+        result = self._results.get(method)
+        return result is None or result.is_stale

@@ -1,0 +1,44 @@
+"""Everything the window shows, in one object; built by the application."""
+
+from dataclasses import dataclass
+
+from kiview.tasks import TaskRunner
+from kiview.viewmodels.agreement import AgreementViewModel
+from kiview.viewmodels.columns import ColumnsCoordinator
+from kiview.viewmodels.curves import CurvesViewModel
+from kiview.viewmodels.export import ExportViewModel
+from kiview.viewmodels.input_function import InputFunctionViewModel
+from kiview.viewmodels.machine import MachineViewModel
+from kiview.viewmodels.maps import MapsViewModel
+from kiview.viewmodels.messages import MessagesViewModel
+from kiview.viewmodels.network import NetworkViewModel
+from kiview.viewmodels.patlak_point import PatlakPointViewModel
+from kiview.viewmodels.results import ResultsViewModel
+from kiview.viewmodels.rois import RoisViewModel
+from kiview.viewmodels.session import SessionViewModel
+from kiview.viewmodels.study import StudyViewModel
+from kiview.viewmodels.tasks import TasksViewModel
+from kiview.viewmodels.views import ViewsViewModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowModels:
+    """View models of one window, each described in its own module."""
+
+    runner: TaskRunner
+    messages: MessagesViewModel
+    tasks: TasksViewModel
+    study: StudyViewModel
+    views: ViewsViewModel
+    rois: RoisViewModel
+    curves: CurvesViewModel
+    input_function: InputFunctionViewModel
+    results: ResultsViewModel
+    maps: MapsViewModel
+    network: NetworkViewModel
+    agreement: AgreementViewModel
+    columns: ColumnsCoordinator
+    patlak_point: PatlakPointViewModel
+    export: ExportViewModel
+    session: SessionViewModel
+    machine: MachineViewModel

@@ -1,0 +1,257 @@
+"""The main window: menus, columns, views, plots and the bottom line."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QMessageBox,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kiview.viewmodels.window import WindowModels
+from kiview.views.banner import Banner
+from kiview.views.canvas.canvas_widget import CanvasWidget
+from kiview.views.dialogs.about import TextDialog, about_text
+from kiview.views.empty_state import EmptyState
+from kiview.views.menus import Menus
+from kiview.views.panels.checks import ChecksPanel
+from kiview.views.panels.export_panel import ExportPanel
+from kiview.views.panels.input_panel import InputPanel
+from kiview.views.panels.layers import LayersPanel
+from kiview.views.panels.maps_panel import MapsPanel
+from kiview.views.panels.network_panel import NetworkPanel
+from kiview.views.panels.regions_panel import RegionsPanel
+from kiview.views.panels.studies import StudiesPanel
+from kiview.views.parts import help_text
+from kiview.views.plots.agreement_view import AgreementView
+from kiview.views.plots.curves_plot import CurvesPlot
+from kiview.views.plots.patlak_view import PatlakView
+from kiview.views.status_line import StatusLine
+
+LEFT_WIDTH = 218
+RIGHT_WIDTH = 322
+PLOTS_SHARE = 0.24
+
+
+class MainWindow(QMainWindow):
+    """The window.
+
+    Attributes:
+        canvas: The linked views.
+        tabs: Panels at the right.
+
+    Signals:
+        demo_asked: The demo study shall be opened.
+    """
+
+    demo_asked = Signal()
+
+    def __init__(self, models: WindowModels) -> None:
+        super().__init__()
+        self._models = models
+        self._closing = False
+        self.setObjectName("mainWindow")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(1024, 640)
+        self.resize(1440, 900)
+        self.canvas = CanvasWidget(models.views, models.rois)
+        self.tabs = self._tabs()
+        self._menus = Menus(self, models)
+        self._middle = QStackedWidget()
+        self._build()
+        self._connect()
+        self._on_study_changed()
+
+    # Building
+
+    def _build(self) -> None:
+        self.setMenuBar(self._menus.bar)
+        self.setStatusBar(StatusLine(self._models.views, self._models.tasks, self._models.machine))
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.setObjectName("columns")
+        splitter.setHandleWidth(3)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self._left())
+        splitter.addWidget(self._centre())
+        splitter.addWidget(self.tabs)
+        splitter.setStretchFactor(1, 1)
+        splitter.setSizes([LEFT_WIDTH, self.width() - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH])
+        self.setCentralWidget(splitter)
+
+    def _left(self) -> QWidget:
+        models = self._models
+        inner = QWidget()
+        inner.setObjectName("leftColumn")
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(12, 8, 10, 8)
+        layout.setSpacing(10)
+        layout.addWidget(StudiesPanel(models.study))
+        layout.addWidget(ChecksPanel(models.study))
+        layout.addWidget(LayersPanel(models.views))
+        layout.addStretch(1)
+        return _scrolling(inner, LEFT_WIDTH)
+
+    def _centre(self) -> QWidget:
+        models = self._models
+        self._empty = EmptyState(models.study, models.tasks)
+        self._middle.addWidget(self._empty)
+        self._middle.addWidget(self._work_area())
+        area = QWidget()
+        area.setObjectName("centralArea")
+        layout = QVBoxLayout(area)
+        layout.setContentsMargins(3, 3, 3, 3)
+        layout.setSpacing(4)
+        layout.addWidget(Banner(models.messages))
+        layout.addWidget(self._middle, 1)
+        return area
+
+    def _work_area(self) -> QWidget:
+        models = self._models
+        plots = QWidget()
+        row = QHBoxLayout(plots)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(CurvesPlot(models.curves, models.input_function), 1)
+        row.addWidget(PatlakView(models.patlak_point), 1)
+        row.addWidget(AgreementView(models.agreement), 1)
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.setObjectName("viewsAndPlots")
+        splitter.setHandleWidth(4)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(self.canvas)
+        splitter.addWidget(plots)
+        height = self.height()
+        splitter.setSizes([round(height * (1 - PLOTS_SHARE)), round(height * PLOTS_SHARE)])
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 1)
+        return splitter
+
+    def _tabs(self) -> QTabWidget:
+        models = self._models
+        tabs = QTabWidget()
+        tabs.setObjectName("panels")
+        tabs.setDocumentMode(True)
+        tabs.tabBar().setExpanding(True)
+        tabs.tabBar().setUsesScrollButtons(False)
+        pages = (
+            ("Input", InputPanel(models.input_function, models.curves)),
+            ("Maps", MapsPanel(models.maps, models.columns, models.messages)),
+            ("Network", NetworkPanel(models.network, models.agreement)),
+            ("Regions", RegionsPanel(models.rois, models.curves, models.views)),
+            ("Export", ExportPanel(models.export, models.results)),
+        )
+        for title, panel in pages:
+            tabs.addTab(_scrolling(panel, RIGHT_WIDTH), title)
+        tabs.setMinimumWidth(RIGHT_WIDTH)
+        return tabs
+
+    def _connect(self) -> None:
+        models = self._models
+        models.study.study_changed.connect(self._on_study_changed)
+        models.study.series_changed.connect(self._on_study_changed)
+        models.export.overwrite_asked.connect(self._on_overwrite_asked)
+        self._empty.demo_asked.connect(self.demo_asked)
+        self._empty.folder_asked.connect(self.ask_for_folder)
+        self._empty.file_asked.connect(self.ask_for_file)
+
+    # What the menus and others ask for
+
+    def show_panel(self, title: str) -> None:
+        """Bring a panel to the front and give it the keyboard."""
+        for index in range(self.tabs.count()):
+            if self.tabs.tabText(index) == title:
+                self.tabs.setCurrentIndex(index)
+                self.tabs.currentWidget().setFocus()
+
+    def ask_for_folder(self) -> None:
+        """Ask for a study folder and open it."""
+        name = QFileDialog.getExistingDirectory(self, "Open a study folder")
+        if name:
+            self._models.study.open_path(Path(name))
+
+    def ask_for_file(self) -> None:
+        """Ask for a file and open it."""
+        kinds = "PET images (*.dcm *.nii *.nii.gz *.ima);;All files (*)"
+        name, _ = QFileDialog.getOpenFileName(self, "Open a DICOM or NIfTI file", "", kinds)
+        if name:
+            self._models.study.open_path(Path(name))
+
+    def show_about(self) -> None:
+        """Show purpose, patents and versions."""
+        TextDialog("aboutDialog", "About KiView", about_text(), self).open()
+
+    def show_help(self) -> None:
+        """Show the first steps."""
+        TextDialog("helpDialog", "KiView, first steps", help_text("first_steps"), self).open()
+
+    # Reactions
+
+    def _on_study_changed(self) -> None:
+        study = self._models.study
+        self._middle.setCurrentIndex(0 if study.series is None else 1)
+        name = f"{study.known[0].title} \N{EM DASH} " if study.study and study.known else ""
+        self.setWindowTitle(f"{name}KiView [Research use only]")
+
+    def _on_overwrite_asked(self, names: tuple[str, ...]) -> None:
+        shown = "\n".join(names[:8]) + ("\n..." if len(names) > 8 else "")
+        box = QMessageBox(self)
+        box.setObjectName("overwriteDialog")
+        box.setWindowTitle("Replace files?")
+        box.setText(f"The folder already holds:\n\n{shown}\n\nReplace what has the same name?")
+        replace = box.addButton("Replace", QMessageBox.ButtonRole.AcceptRole)
+        replace.setObjectName("overwriteReplace")
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        replace.clicked.connect(self._on_replace)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def _on_replace(self) -> None:
+        self._models.export.export(overwrite=True)
+
+    # Qt
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files and folders."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open the first file or folder that was dropped."""
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                event.acceptProposedAction()
+                self._models.study.open_path(Path(url.toLocalFile()))
+                return
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop what runs, wait for it, save, then close."""
+        runner = self._models.runner
+        if not self._closing:
+            self._closing = True
+            self._models.session.save()
+            runner.close()
+            self._models.views.frames.stop()
+        if runner.tasks:
+            event.ignore()
+            runner.idle.connect(self.close, Qt.ConnectionType.SingleShotConnection)
+            self.setEnabled(False)
+            return
+        event.accept()
+
+
+def _scrolling(widget: QWidget, width: int) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidget(widget)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumWidth(width)
+    return area

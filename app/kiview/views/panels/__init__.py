@@ -1,0 +1,1 @@
+"""The panels at both sides of the views."""

@@ -1,0 +1,148 @@
+"""The network: which one, its weights, compute, and agreement with Patlak."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider
+
+from kiview.viewmodels.agreement import AgreementViewModel
+from kiview.viewmodels.network import NetworkViewModel
+from kiview.views.binding import (
+    ChoiceBinding,
+    EnabledBinding,
+    SliderBinding,
+    SwitchBinding,
+    TextBinding,
+)
+from kiview.views.panels.agreement_table import AgreementTable
+from kiview.views.parts import Panel, button, labelled, named, row, text_label
+
+_STEPS = 100
+_DOT = " \N{MIDDLE DOT} "
+
+
+class NetworkPanel(Panel):
+    """Choice and adjustment of the network."""
+
+    def __init__(self, model: NetworkViewModel, agreement: AgreementViewModel) -> None:
+        super().__init__("network", "network")
+        self._model = model
+        self._add_choice()
+        self._add_sliders()
+        self._add_switch()
+        self._add_compute()
+        findings = text_label("", "warning", "networkFindings")
+        TextBinding(findings, self._findings_text, model.changed)
+        self.content.addWidget(findings)
+        self.content.addWidget(text_label("Agreement with Patlak", "section"))
+        self.content.addWidget(AgreementTable(agreement))
+        TextBinding(self.status, self._status, model.changed, hide=False)
+
+    def _add_choice(self) -> None:
+        box = QComboBox()
+        named(box, "networkChoice", "Which bundled network computes the map.")
+        ChoiceBinding(box, self._cards, self._card, self._model.choose, self._model.changed)
+        self.content.addLayout(labelled("Network", box))
+        device = text_label("", "soft", "networkDevice")
+        TextBinding(device, self._device, self._model.changed)
+        self.content.addWidget(device)
+
+    def _add_sliders(self) -> None:
+        self._weights = _slider("weightSlider", "Blend of two weight sets of one network.")
+        SliderBinding(self._weights, self._position, self._model.set_position, self._model.changed)
+        self._add_slider_rows(self._weights, ("Smooth", "weights", "Sharp"))
+        told = text_label("", "soft", "weightPosition")
+        TextBinding(told, self._position_text, self._model.changed, hide=False)
+        self.content.addWidget(told)
+        self._blend = _slider("blendSlider", "Mixes the Patlak map into the network's map.")
+        SliderBinding(self._blend, self._share, self._set_share, self._model.changed)
+        self._add_slider_rows(self._blend, ("Patlak", "image blend", "Network"))
+        for slider in (self._weights, self._blend):
+            EnabledBinding(slider, self._why_no_card, self._model.changed)
+
+    def _add_slider_rows(self, slider: QSlider, ends: tuple[str, str, str]) -> None:
+        low, what, high = ends
+        middle = text_label(what, "soft")
+        middle.setWordWrap(False)
+        self.content.addLayout(
+            row(text_label(low, "number"), None, middle, None, text_label(high, "number"))
+        )
+        self.content.addWidget(slider)
+
+    def _add_switch(self) -> None:
+        tied = QCheckBox("Tie to Patlak at 30 mm")
+        named(
+            tied,
+            "tieSwitch",
+            "Patlak is right on average: scale the network's map to it at coarse scale.",
+        )
+        SwitchBinding(tied, self._is_tied, self._model.set_tied, self._model.changed)
+        EnabledBinding(tied, self._why_no_card, self._model.changed)
+        self.content.addWidget(tied)
+
+    def _add_compute(self) -> None:
+        self._modified = text_label("", "warning", "modifiedState")
+        TextBinding(self._modified, self._modified_text, self._model.changed)
+        reset = button("Reset", "resetWeights", "Back to the weights as shipped.", "link")
+        reset.clicked.connect(self._model.reset_weights)
+        EnabledBinding(reset, self._why_no_reset, self._model.changed)
+        self.content.addLayout(row(self._modified, reset))
+        compute = button(
+            "Compute network map", "computeNetwork", "Run the network in the background.", "primary"
+        )
+        compute.clicked.connect(self._model.compute)
+        EnabledBinding(compute, self._why_not, self._model.changed)
+        self.content.addWidget(compute)
+
+    def _why_not(self) -> str:
+        return "Computing." if self._model.is_running else self._model.why_not
+
+    def _why_no_card(self) -> str:
+        return "" if self._model.card is not None else self._model.why_not
+
+    def _why_no_reset(self) -> str:
+        return "" if self._model.is_modified else "The weights are as shipped."
+
+    def _status(self) -> str:
+        return self._model.status
+
+    def _cards(self) -> list[tuple[str, str]]:
+        return [(f"{card.id} {card.version}", card.id) for card in self._model.cards]
+
+    def _card(self) -> str:
+        return "" if self._model.card is None else self._model.card.id
+
+    def _device(self) -> str:
+        return f"Last computed on {self._model.device}." if self._model.device else ""
+
+    def _position(self) -> float:
+        return self._model.position
+
+    def _position_text(self) -> str:
+        shipped = f"shipped {self._model.shipped_position:.2f}"
+        return f"{self._model.position:.2f}{_DOT}{shipped}" if self._model.card else ""
+
+    def _share(self) -> float:
+        weights = self._model.weights
+        return 1.0 if weights is None else 1.0 - weights.image_blend
+
+    def _set_share(self, share: float) -> None:
+        self._model.set_image_blend(round(1.0 - share, 4))
+
+    def _is_tied(self) -> bool:
+        return self._model.is_tied
+
+    def _modified_text(self) -> str:
+        if not self._model.is_modified:
+            return ""
+        shown = self._model.weight_set_id
+        return "MODIFIED weights" + (f"{_DOT}map {shown}" if shown else "")
+
+    def _findings_text(self) -> str:
+        return "\n".join(self._model.findings)
+
+
+def _slider(name: str, tip: str) -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    named(slider, name, tip)
+    slider.setRange(0, _STEPS)
+    slider.setPageStep(10)
+    return slider

@@ -1,0 +1,147 @@
+"""Small widgets that several panels share."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QTextBrowser,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from kiview import paths
+
+
+def text_label(text: str, role: str = "", name: str = "") -> QLabel:
+    """A label that wraps; `role` chooses its look in the style sheet."""
+    label = QLabel(text)
+    label.setProperty("role", role)
+    label.setObjectName(name)
+    label.setWordWrap(role not in ("section", "title", "hero", "number"))
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if label.wordWrap():
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def set_role(label: QWidget, role: str) -> None:
+    """Change the look of a label."""
+    if label.property("role") != role:
+        label.setProperty("role", role)
+        label.style().unpolish(label)
+        label.style().polish(label)
+
+
+def button(text: str, name: str, tip: str, role: str = "") -> QPushButton:
+    """A push button with its name, tip and look."""
+    made = QPushButton(text)
+    named(made, name, tip)
+    made.setProperty("role", role)
+    return made
+
+
+def tool_button(text: str, name: str, tip: str, checkable: bool = False) -> QToolButton:
+    """A small button."""
+    made = QToolButton()
+    made.setText(text)
+    made.setCheckable(checkable)
+    named(made, name, tip)
+    return made
+
+
+def named(widget: QWidget, name: str, tip: str) -> QWidget:
+    """Give a control its object name, tool tip and accessible name."""
+    widget.setObjectName(name)
+    widget.setToolTip(tip)
+    text = widget.text() if isinstance(widget, QAbstractButton) else ""
+    widget.setAccessibleName(text or tip.rstrip("."))
+    widget.setAccessibleDescription(tip)
+    return widget
+
+
+def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> QDoubleSpinBox:
+    """An entry for a number."""
+    box = QDoubleSpinBox()
+    named(box, name, tip)
+    box.setRange(*limits)
+    box.setDecimals(decimals)
+    box.setAlignment(Qt.AlignmentFlag.AlignRight)
+    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    return box
+
+
+def row(*widgets: QWidget | None, spacing: int = 6) -> QHBoxLayout:
+    """Widgets beside each other; None takes the free room."""
+    layout = QHBoxLayout()
+    layout.setSpacing(spacing)
+    for widget in widgets:
+        if widget is None:
+            layout.addStretch(1)
+        else:
+            layout.addWidget(widget)
+    return layout
+
+
+def labelled(text: str, *widgets: QWidget) -> QHBoxLayout:
+    """A question at the left and its entries at the right."""
+    label = text_label(text, "number")
+    label.setBuddy(widgets[0])
+    return row(label, None, *widgets)
+
+
+def rule() -> QFrame:
+    """A thin line."""
+    line = QFrame()
+    line.setProperty("role", "rule")
+    return line
+
+
+class Panel(QWidget):
+    """A panel: status line, content, and a short help that opens in place.
+
+    Attributes:
+        status: The status line.
+        content: Where the controls go.
+    """
+
+    def __init__(self, name: str, help_name: str) -> None:
+        super().__init__()
+        self.setObjectName(f"{name}Panel")
+        self.status = text_label("", "status", f"{name}Status")
+        self._help_name = help_name
+        self._help = QTextBrowser()
+        self._help.setObjectName("panelHelp")
+        self._help.setOpenExternalLinks(False)
+        self._help.hide()
+        self._help_button = tool_button("?", f"{name}Help", "Short help for this panel.", True)
+        self._help_button.setProperty("role", "round")
+        self._help_button.toggled.connect(self._on_help_toggled)
+        self.content = QVBoxLayout()
+        self.content.setSpacing(8)
+        head = QHBoxLayout()
+        head.addWidget(self.status, 1)
+        head.addWidget(self._help_button, 0, Qt.AlignmentFlag.AlignTop)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(14, 12, 14, 12)
+        outer.setSpacing(10)
+        outer.addLayout(head)
+        outer.addWidget(self._help)
+        outer.addLayout(self.content)
+        outer.addStretch(1)
+
+    def _on_help_toggled(self, shown: bool) -> None:
+        if shown and not self._help.toPlainText():
+            self._help.setMarkdown(help_text(self._help_name))
+        self._help.setMinimumHeight(220 if shown else 0)
+        self._help.setVisible(shown)
+
+
+def help_text(name: str) -> str:
+    """Text of one help page, Markdown."""
+    return paths.resource(f"help/{name}.md").read_text(encoding="utf-8")

@@ -1,0 +1,105 @@
+"""A tiny dynamic study with known Ki, for tests of the window: two tissues and an aorta."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kiview.core.feng import FENG_FDG_NO_DELAY, FENG_SUV_PER_UNIT
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.images import DynamicImage, ScaledFrameStore
+from kiview.core.input_curves import FengCurve
+from kiview.core.roi_shapes import Cylinder
+from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
+from kiview.core.suv import SuvScale
+from kiview.core.timing import FrameTiming
+from kiview.core.tracer import Injection, Radionuclide
+from kiview.core.units import ACTIVITY
+
+SHAPE_ZYX = (40, 24, 32)
+SPACING_MM = 5.0
+KI = {"body": 0.005, "lesion": 0.03}
+V0 = 0.5
+SUV_FACTOR = 2.5e-4
+DURATIONS_S = (*[10.0] * 6, *[30.0] * 4, *[120.0] * 6, *[300.0] * 9)
+
+
+def blood(scale: float = 1.0) -> FengCurve:
+    return FengCurve(FENG_FDG_NO_DELAY, scale * FENG_SUV_PER_UNIT / SUV_FACTOR)
+
+
+def geometry() -> VolumeGeometry:
+    affine = np.zeros((4, 4))
+    affine[0, 2] = affine[1, 1] = affine[2, 0] = SPACING_MM
+    affine[:3, 3] = (-75.0, -55.0, 200.0)
+    affine[3, 3] = 1.0
+    return VolumeGeometry(SHAPE_ZYX, affine, "1.2.3")
+
+
+def timing() -> FrameTiming:
+    durations = np.array(DURATIONS_S)
+    return FrameTiming(np.concatenate([[0.0], np.cumsum(durations)[:-1]]), durations)
+
+
+def aorta() -> Cylinder:
+    """Lies inside the bright vessel."""
+    return Cylinder(((10.0, 20.0, 240.0), (10.0, 20.0, 340.0)), 8.0)
+
+
+def lesion_mm() -> tuple[float, float, float]:
+    return (-35.0, 0.0, 300.0)
+
+
+def frames() -> np.ndarray:
+    times, curve = timing(), blood()
+    mid, grid = times.mid_s, geometry()
+    cp, integral = curve.at(mid), curve.integral(mid) / 60
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in SHAPE_ZYX], indexing="ij"), axis=-1)
+    x, y, z = np.moveaxis(grid.to_lps_mm(index), -1, 0)
+    tissue = {name: ki * integral + V0 * cp for name, ki in KI.items()}
+    voxels = np.zeros((len(mid), *SHAPE_ZYX), np.float32)
+    body = (x / 70) ** 2 + (y / 50) ** 2 < 1
+    lesion = (x + 35) ** 2 + y**2 + (z - 300) ** 2 < 18**2
+    vessel = (x - 10) ** 2 + (y - 20) ** 2 < 14**2
+    for t in range(len(mid)):
+        voxels[t][body] = tissue["body"][t]
+        voxels[t][lesion] = tissue["lesion"][t]
+        voxels[t][vessel] = cp[t]
+    noise = np.random.default_rng(1).normal(0, 0.02, voxels.shape).astype(np.float32)
+    return voxels * (1 + noise)
+
+
+def image(**changes) -> DynamicImage:
+    values = {
+        "store": ScaledFrameStore(frames()),
+        "geometry": geometry(),
+        "timing": timing(),
+        "quantity": ACTIVITY,
+        "injection": Injection(Radionuclide("18F", 6586.2), 3.1e8, "FDG"),
+        "suv_scale": SuvScale(SUV_FACTOR),
+        "series_uid": "1.2.3.4",
+        "description": "Dynamic PET",
+    }
+    return DynamicImage(**(values | changes))
+
+
+def study(findings: tuple[Finding, ...] = (), uid: str = "1.2.3.4") -> Study:
+    series = Series(uid, SeriesKind.DYNAMIC, "PT", "Dynamic PET", image(series_uid=uid), findings)
+    return Study("1.2.3", PatientInfo("", "Small phantom"), (series,), source="small")
+
+
+WEIGHT_MISSING = Finding(
+    "weight-missing",
+    "The files hold no body weight, so SUV cannot be shown; enter it below.",
+    suv=Verdict.REFUSED,
+    fields=("weight_kg",),
+)
+
+
+def open_job(made: Study):
+    """An opening job that gives this study whatever the path is."""
+
+    def job(_path: Path, _overrides, progress) -> Study:
+        progress.step(0.5, "reading")
+        return made
+
+    return job
