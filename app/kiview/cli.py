@@ -1,0 +1,251 @@
+"""The `kiview` command: opens the window, or runs one subcommand without it.
+
+Exit codes: 0 done; 1 the work could not be done, the reason is one line on stderr; 2 usage; 130
+stopped by Ctrl-C. Results go to stdout or files, progress and findings to stderr.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kiview import __version__
+from kiview.commands import arguments
+from kiview.commands.terminal import (
+    FAILED,
+    STOPPED,
+    USAGE,
+    TerminalProgress,
+    UsageError,
+    note,
+    stop_on_interrupt,
+)
+from kiview.core.errors import KiviewError
+from kiview.core.progress import Cancelled
+from kiview.jobs.export import ExportFormat
+
+_INTENDED_USE = "Research use only. Not for diagnosis or treatment decisions."
+
+Handler = Callable[[argparse.Namespace, TerminalProgress], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Words after the program's name; None takes those of the process.
+
+    Returns:
+        Exit code.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    logging.getLogger("kiview").addHandler(logging.NullHandler())
+    try:
+        arguments_ = _parser(given).parse_args(given)
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else USAGE
+    return _run(arguments_.handler, arguments_)
+
+
+def _run(handler: Handler, given: argparse.Namespace) -> int:
+    """Run a subcommand and turn what may go wrong into one line and an exit code."""
+    with stop_on_interrupt() as stopped:
+        progress = TerminalProgress(stopped)
+        try:
+            return handler(given, progress)
+        except UsageError as error:
+            reason, code = f"usage: {error}", USAGE
+        except KiviewError as error:
+            reason, code = " ".join(str(error).split()), FAILED
+        except OSError as error:
+            reason, code = _os_reason(error), FAILED
+        except MemoryError:
+            reason, code = "The memory of this computer is used up; close other programs.", FAILED
+        except (Cancelled, KeyboardInterrupt):
+            reason, code = "Stopped; nothing half-written was left.", STOPPED
+        progress.clear()
+        note(f"kiview: {reason}")
+        return code
+
+
+def _os_reason(error: OSError) -> str:
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}"
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Parser of the subcommand that is named first, else of the window."""
+    first = next((word for word in given if not word.startswith("-")), "")
+    return _command_parser() if first in COMMANDS else _window_parser()
+
+
+def _window_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kiview",
+        description=f"Viewer for dynamic PET with parametric maps. {_INTENDED_USE}",
+        epilog="Without the window: kiview " + "|".join(COMMANDS) + " --help",
+    )
+    parser.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="study to open")
+    parser.add_argument("--demo", action="store_true", help="open the demo study")
+    parser.add_argument(
+        "--offscreen-output",
+        type=Path,
+        metavar="DIR",
+        help="with --demo: compute without a display and write pictures, maps and numbers to DIR",
+    )
+    parser.add_argument("--version", action="version", version=f"KiView {__version__}")
+    parser.set_defaults(handler=_window)
+    return parser
+
+
+def _window(given: argparse.Namespace, _progress: TerminalProgress) -> int:
+    """Open the viewer."""
+    if given.offscreen_output is not None and not given.demo:
+        raise UsageError("--offscreen-output needs --demo")
+    if given.demo and given.study is not None:
+        raise UsageError("give a STUDY or --demo, not both")
+    from kiview import application  # noqa: PLC0415 - Qt is loaded for the window only
+
+    return application.run(
+        study=given.study, demo=given.demo, offscreen_output=given.offscreen_output
+    )
+
+
+def _command_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kiview", description=_INTENDED_USE)
+    commands = parser.add_subparsers(required=True)
+    for name, (add, text) in COMMANDS.items():
+        add(commands.add_parser(name, help=text, description=f"{text} {_INTENDED_USE}"))
+    return parser
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "study", type=Path, metavar="STUDY", help="folder, DICOM file or NIfTI file"
+    )
+    parser.add_argument(
+        "--set",
+        dest="given",
+        action="append",
+        type=arguments.assignment,
+        metavar="NAME=VALUE",
+        help="what the files lack or have wrong, recorded as user-given: weight_kg, height_m,"
+        " dose_bq, injection_time, half_life_s, units, decay_correction, frame_start_s,"
+        " frame_duration_s",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="where to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of the same name")
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    _add_study(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(handler=_info)
+
+
+def _add_curve(parser: argparse.ArgumentParser) -> None:
+    _add_study(parser)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--roi", type=Path, metavar="FILE", help="NIfTI mask or region JSON")
+    source.add_argument("--aorta", choices=["auto"], help="not available in this version")
+    parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    _add_output(parser)
+    parser.set_defaults(handler=_curve)
+
+
+def _add_map(parser: argparse.ArgumentParser) -> None:
+    _add_study(parser)
+    parser.add_argument(
+        "--input",
+        required=True,
+        type=arguments.input_word,
+        metavar="INPUT",
+        help="FILE.tsv, population[:NAME] or aorta:ROI",
+    )
+    parser.add_argument("--roi", type=Path, metavar="FILE", help="blood region, scales population")
+    parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    parser.add_argument(
+        "--scale-window", type=arguments.window_s, default=(1800.0, 3600.0), metavar="A-B"
+    )
+    parser.add_argument(
+        "--method", required=True, type=arguments.words(arguments.Method), metavar="METHOD,..."
+    )
+    parser.add_argument(
+        "--frames", type=arguments.window_s, default=(1800.0, 3600.0), metavar="A-B", help="minutes"
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weight set of the network")
+    parser.add_argument(
+        "--format", type=arguments.words(ExportFormat), default=(ExportFormat.NIFTI,),
+        metavar="nifti,dicom,pm",
+    )  # fmt: skip
+    _add_output(parser)
+    parser.set_defaults(handler=_map)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, metavar="MAP_A", help="reference map")
+    parser.add_argument("second", type=Path, metavar="MAP_B", help="other map")
+    parser.add_argument("--rois", type=Path, metavar="FILE", help="NIfTI mask or region JSON")
+    _add_output(parser)
+    parser.set_defaults(handler=_compare)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(handler=_doctor)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["list", "verify"])
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(handler=_models)
+
+
+def _info(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import info  # noqa: PLC0415 - each command loads what it needs
+
+    return info.run(given, progress)
+
+
+def _curve(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import curve  # noqa: PLC0415 - each command loads what it needs
+
+    return curve.run(given, progress)
+
+
+def _map(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import maps  # noqa: PLC0415 - each command loads what it needs
+
+    return maps.run(given, progress)
+
+
+def _compare(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import compare  # noqa: PLC0415 - each command loads what it needs
+
+    return compare.run(given, progress)
+
+
+def _doctor(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import doctor  # noqa: PLC0415 - each command loads what it needs
+
+    return doctor.run(given, progress)
+
+
+def _models(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import models  # noqa: PLC0415 - each command loads what it needs
+
+    return models.run(given, progress)
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
+    "info": (_add_info, "Say what a study contains and what can be computed."),
+    "curve": (_add_curve, "Write the time-activity curve of a region."),
+    "map": (_add_map, "Compute parametric maps and write them."),
+    "compare": (_add_compare, "Say how well two maps agree."),
+    "doctor": (_add_doctor, "Show versions, devices, folders and networks."),
+    "models": (_add_models, "List or verify the bundled networks."),
+}

@@ -1,0 +1,112 @@
+"""Reading the words of the command line into checked values."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from kiview.commands.terminal import UsageError
+from kiview.core.patlak import SECONDS_PER_MINUTE
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class Method(StrEnum):
+    """How maps are computed."""
+
+    PATLAK = "patlak"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True, slots=True)
+class InputWord:
+    """What `--input` asked for.
+
+    Attributes:
+        kind: `file`, `population` or `aorta`.
+        value: File, name of the population curve, or region file; empty if not given.
+    """
+
+    kind: str
+    value: str = ""
+
+
+def window_s(text: str) -> tuple[float, float]:
+    """A time window like `30-60` in minutes, as seconds."""
+    first, dash, last = text.partition("-")
+    try:
+        start, end = float(first), float(last)
+    except ValueError:
+        start = end = math.nan
+    if not dash or not 0 <= start < end < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no window; write start and end in minutes, for example 30-60"
+        )
+    return start * SECONDS_PER_MINUTE, end * SECONDS_PER_MINUTE
+
+
+def words(kind: type[Word]) -> Callable[[str], tuple[Word, ...]]:
+    """Reader of a comma-separated list of known words."""
+
+    def read(text: str) -> tuple[Word, ...]:
+        try:
+            found = [kind(word.strip()) for word in text.split(",")]
+        except ValueError as error:
+            known = ", ".join(kind)
+            raise argparse.ArgumentTypeError(f"{text!r}: choose from {known}") from error
+        return tuple(dict.fromkeys(found))
+
+    return read
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """One `name=value` of `--set`."""
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r}: write name=value, for example weight_kg=70")
+    return name.strip(), value.strip()
+
+
+def input_word(text: str) -> InputWord:
+    """What `--input` asks for: a file, `population[:NAME]`, `aorta[:ROI]`, `network`."""
+    head, _, tail = text.partition(":")
+    if head in ("population", "aorta"):
+        return InputWord(head, tail)
+    if text == "network":
+        raise argparse.ArgumentTypeError(
+            "no network of this version predicts the input function; use a file, population or"
+            " aorta:ROI"
+        )
+    if not text.endswith(".tsv"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give a .tsv file, population[:NAME] or aorta:ROI"
+        )
+    return InputWord("file", text)
+
+
+def overrides(assignments: Sequence[tuple[str, str]] | None) -> dict[str, str]:
+    """All `--set` values by name.
+
+    Raises:
+        UsageError: a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for name, value in assignments or ():
+        if name in found:
+            raise UsageError(f"--set {name} is given twice")
+        found[name] = value
+    return found
+
+
+def require_file(path: Path, what: str) -> Path:
+    """The path, if there is such a file.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not path.is_file():
+        raise UsageError(f"{what} {path} is no file")
+    return path

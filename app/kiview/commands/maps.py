@@ -1,0 +1,145 @@
+"""`kiview map`: compute parametric maps and write them."""
+
+import argparse
+from pathlib import Path
+
+from kiview import paths
+from kiview.commands.arguments import InputWord, Method, require_file
+from kiview.commands.opening import main_dynamic, open_given, refuse_without_kinetics
+from kiview.commands.terminal import DONE, TerminalProgress, UsageError, note
+from kiview.core.errors import MissingInformationError
+from kiview.core.images import DynamicImage, MapSet
+from kiview.core.input_function import InputFunction, InputSource
+from kiview.core.patlak import PatlakSettings
+from kiview.core.progress import Progress
+from kiview.core.roi import RoiMask
+from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
+from kiview.jobs.export import ExportRequest, export_maps
+from kiview.jobs.input_curve import (
+    DEFAULT_POPULATION,
+    POPULATIONS,
+    InputCurveRequest,
+    build_input_function,
+)
+from kiview.jobs.regions import choose_region, read_regions
+from kiview.nets.catalog import load_catalog
+from kiview.nets.infer import NetworkRequest, run_network
+from kiview.nets.weights import load_weight_set, shipped_weights
+
+_OPENED, _COMPUTED = 0.2, 0.9
+_SOURCES = {
+    "file": InputSource.SAMPLES,
+    "population": InputSource.POPULATION,
+    "aorta": InputSource.IMAGE,
+}
+
+
+def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    """Open, build the input function, compute every method, write everything at once."""
+    _refuse_misuse(given)
+    study = open_given(given, progress)
+    series, image = main_dynamic(study)
+    refuse_without_kinetics(series)
+    curve = _input_function(given, image, progress.child(0.0, _OPENED))
+    for finding in curve.findings:
+        note(f"input function: {finding}")
+    results = _compute(given, image, curve, progress.child(_OPENED, _COMPUTED))
+    request = ExportRequest(
+        results=results,
+        folder=given.out,
+        formats=given.format,
+        patient=study.patient,
+        source_files=series.source_files,
+        input_function=curve,
+        end_s=float(image.timing.end_s.max()),
+        overwrite=given.overwrite,
+    )
+    written = export_maps(request, progress.child(_COMPUTED, 1.0))
+    progress.clear()
+    for finding in dict.fromkeys(text for result in results for text in result.findings):
+        note(finding)
+    note(f"wrote {len(written)} files and folders to {given.out}")
+    return DONE
+
+
+def _refuse_misuse(given: argparse.Namespace) -> None:
+    """Refuse what cannot be meant before anything is read."""
+    word: InputWord = given.input
+    if word.kind == "aorta" and not (word.value or given.roi):
+        raise UsageError("--input aorta needs a region: aorta:FILE (NIfTI mask or region JSON)")
+    if word.kind == "aorta" and word.value and given.roi:
+        raise UsageError("the region is given twice: --input aorta:FILE and --roi")
+    if word.kind == "population" and word.value and word.value not in POPULATIONS:
+        raise UsageError(f"population curves are: {', '.join(POPULATIONS)}")
+    if word.kind == "file":
+        require_file(Path(word.value), "--input")
+    if given.weights is not None:
+        if Method.NETWORK not in given.method:
+            raise UsageError("--weights belongs to --method network")
+        require_file(given.weights, "--weights")
+    region = _region_file(given)
+    if region is not None:
+        require_file(region, "region file")
+
+
+def _region_file(given: argparse.Namespace) -> Path | None:
+    word: InputWord = given.input
+    file: Path | None = Path(word.value) if word.kind == "aorta" and word.value else given.roi
+    return file
+
+
+def _input_function(
+    given: argparse.Namespace, image: DynamicImage, progress: Progress
+) -> InputFunction:
+    word: InputWord = given.input
+    request = InputCurveRequest(
+        image,
+        _SOURCES[word.kind],
+        blood=_blood(given, image, progress),
+        file=Path(word.value) if word.kind == "file" else None,
+        population=word.value if word.kind == "population" and word.value else DEFAULT_POPULATION,
+        scale_window_s=given.scale_window,
+    )
+    try:
+        return build_input_function(request, progress)
+    except MissingInformationError as error:
+        if word.kind == "population":
+            raise UsageError(
+                "--input population needs --roi FILE, or dose and weight (--set), to scale it by"
+            ) from error
+        raise
+
+
+def _blood(given: argparse.Namespace, image: DynamicImage, progress: Progress) -> RoiMask | None:
+    file = _region_file(given)
+    if file is None:
+        return None
+    return choose_region(read_regions(file, image.geometry, progress), given.region, blood=True)
+
+
+def _compute(
+    given: argparse.Namespace, image: DynamicImage, curve: InputFunction, progress: Progress
+) -> tuple[MapSet, ...]:
+    results = []
+    for number, method in enumerate(given.method):
+        part = progress.child(number / len(given.method), (number + 1) / len(given.method))
+        if method is Method.PATLAK:
+            settings = PatlakSettings(*given.frames)
+            results.append(compute_patlak(PatlakRequest(image, curve, settings), part))
+        else:
+            results.append(run_network(_network_request(given, image, curve), part))
+    return tuple(results)
+
+
+def _network_request(
+    given: argparse.Namespace, image: DynamicImage, curve: InputFunction
+) -> NetworkRequest:
+    catalog = load_catalog(paths.models_dir())
+    card = catalog.default
+    weights = shipped_weights(card)
+    if given.weights is not None:
+        weights = load_weight_set(given.weights)
+        owners = [c for c in catalog.cards if c.network.sha256 == weights.network_sha256]
+        card = owners[0] if owners else card
+    start_s, end_s = given.frames
+    return NetworkRequest(image, curve, start_s, end_s, card, weights)
