@@ -86,6 +86,7 @@ class Series:
         max_value: Largest voxel value as in the files (file's decay reference), or None.
         file_suv_factor_g_per_bq: SUV factor for values as in the files, or None.
         source_files: Paths of the files; exports copy the patient and study from the first one.
+        file_units: Unit as in the files (DICOM `Units` or the sidecar's), empty if absent.
     """
 
     uid: str
@@ -97,6 +98,7 @@ class Series:
     max_value: float | None = None
     file_suv_factor_g_per_bq: float | None = None
     source_files: tuple[str, ...] = ()
+    file_units: str = ""
 
     @property
     def suv_verdict(self) -> Verdict:

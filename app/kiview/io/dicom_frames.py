@@ -1,0 +1,155 @@
+"""Frames of a PET series: which file is which slice of which frame, and the frame table."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview.core.errors import InvalidInputError
+from kiview.core.study import Finding, Verdict
+from kiview.core.timing import FrameTiming
+from kiview.io.dicom_frame_times import FIELDS, DecayCheck, TimeTags, measure
+from kiview.io.dicom_headers import HeaderTable
+from kiview.io.dicom_injection import injection_of, span_of
+from kiview.io.dicom_meaning import DecayState, finding
+from kiview.io.dicom_slices import FrameOrder, SliceStack, order_frames
+from kiview.io.dicom_times import Clock
+from kiview.io.overrides import UserGiven
+
+SAME_TIME_S = 1e-3
+GAP_TOLERANCE_S = 1.0
+UNKNOWN_TIMES = "frame-times-unknown"
+"""Code of the finding that says that the frame times in the image are stand-ins."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """Frames on the series' clock.
+
+    Attributes:
+        order: Which file is where.
+        start_tz: (t, z) starts, NaN where unknown.
+        duration_tz: (t, z) durations, NaN where unknown.
+        findings: What was assumed, does not fit, or was left out.
+    """
+
+    order: FrameOrder
+    start_tz: NDArray[np.float64]
+    duration_tz: NDArray[np.float64]
+    findings: tuple[Finding, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of frames."""
+        return int(self.start_tz.shape[0])
+
+    @property
+    def are_known(self) -> bool:
+        """Whether all times are known."""
+        return bool(np.isfinite(self.start_tz).all())
+
+    @property
+    def first_s(self) -> float:
+        """Start of the scan, NaN if unknown."""
+        return float(self.start_tz.min())
+
+    @property
+    def last_s(self) -> float:
+        """End of the scan, NaN if unknown."""
+        return float((self.start_tz + self.duration_tz).max())
+
+
+def frames_of(
+    headers: HeaderTable, clock: Clock, stack: SliceStack, state: DecayState, given: UserGiven
+) -> Frames:
+    """Measure the images' times and sort them into frames.
+
+    Raises:
+        ReadError: images cannot be told apart or are missing.
+        InvalidInputError: a tag holds no number or time.
+    """
+    tags = TimeTags.read(headers, clock, stack.position)
+    times = measure(tags, _decay_check(headers, clock, state, given))
+    order = order_frames(headers, stack, times.start_s)
+    return Frames(
+        order,
+        times.start_s[order.files],
+        times.duration_s[order.files],
+        (*(() if given.lists else times.findings), *order.findings),
+    )
+
+
+def _decay_check(
+    headers: HeaderTable, clock: Clock, state: DecayState, given: UserGiven
+) -> DecayCheck | None:
+    half_life = given.number("half_life_s") or headers.number("RadionuclideHalfLife")
+    if not half_life or not half_life > 0:
+        return None
+    span = span_of(headers, clock, math.nan, math.nan, needs_injection=True)
+    injection_s = injection_of(headers, clock, given, span).time_s
+    references = (state.reference_s, span.series_s, injection_s)
+    return DecayCheck(half_life, tuple(r for r in references if not math.isnan(r)))
+
+
+def frame_table(
+    frames: Frames, injection_s: float, state: DecayState, given: UserGiven
+) -> tuple[FrameTiming, tuple[Finding, ...]]:
+    """Frame table from the injection: the user's, else the files', else a stand-in.
+
+    Args:
+        frames: Times on the clock.
+        injection_s: On the clock; NaN counts from the decay reference or the first frame.
+        state: For the decay reference.
+        given: What the user entered.
+
+    Raises:
+        InvalidInputError: the entered frame table does not fit the series.
+    """
+    if given.lists:
+        return _given_table(given, frames.count), ()
+    if not frames.are_known:
+        return stand_in_timing(frames.count), ()
+    zero = injection_s
+    if math.isnan(zero):
+        zero = frames.first_s if math.isnan(state.reference_s) else state.reference_s
+    start, duration = frames.start_tz - zero, frames.duration_tz
+    spread = max(np.ptp(start, axis=1).max(), np.ptp(duration, axis=1).max())
+    if spread <= SAME_TIME_S:
+        start, duration = start[:, 0], duration[:, 0]
+    try:
+        timing = FrameTiming(start, duration)
+    except InvalidInputError as error:
+        message = f"The frame times of the files cannot be right: {error}"
+        verdicts = (Verdict.READY, Verdict.REFUSED)
+        unknown = finding(UNKNOWN_TIMES, message, verdicts, *FIELDS)
+        return stand_in_timing(frames.count), (unknown,)
+    return timing, gap_findings(timing)
+
+
+def _given_table(given: UserGiven, count: int) -> FrameTiming:
+    start, duration = given.lists["frame_start_s"], given.lists["frame_duration_s"]
+    if not len(start) == len(duration) == count:
+        raise InvalidInputError(
+            f"The series has {count} frames but {len(start)} values of frame_start_s and"
+            f" {len(duration)} of frame_duration_s were entered."
+        )
+    return FrameTiming(start, duration)
+
+
+def stand_in_timing(count: int) -> FrameTiming:
+    """One second per frame, where times are unknown and a finding says so."""
+    return FrameTiming(np.arange(count, dtype=np.float64), np.ones(count))
+
+
+def gap_findings(timing: FrameTiming) -> tuple[Finding, ...]:
+    """Gaps of a table with one time per frame; those between beds are natural."""
+    wide = timing.gaps_s() > GAP_TOLERANCE_S
+    if timing.is_per_slice or not wide.any():
+        return ()
+    first = int(np.argmax(wide))
+    message = (
+        f"There is a gap of {timing.gaps_s()[first]:.0f} s between frames {first + 1} and"
+        f" {first + 2} ({int(wide.sum())} gaps in all); check that no frame is missing."
+    )
+    return (finding("frame-gaps", message, (Verdict.READY, Verdict.CONFIRM), *FIELDS),)

@@ -1,0 +1,341 @@
+"""Headers of DICOM files as text, one file or a whole series in columns."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from io import RawIOBase
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.dataset import Dataset
+
+from kiview.core.errors import InvalidInputError, ReadError
+from kiview.io.dicom_fast import MoreNeededError, NotPlainError, RawHeader, parse, text_of
+from kiview.io.dicom_tags import NESTED, NUCLIDE_CODES, PRIVATE, RADIOPHARMACEUTICALS, TOP_LEVEL
+
+_FIRST_BYTES = 16 << 10
+_MOST_BYTES = 64 << 20
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was read from one file.
+
+    Attributes:
+        path: The file.
+        size: Bytes.
+        values: Keyword -> text; several parts joined by a backslash.
+        transfer_syntax: UID, empty if the file states none.
+        pixel_offset: First byte of uncompressed little-endian pixels, or -1 to use pydicom.
+        pixel_length: Bytes of those.
+    """
+
+    path: Path
+    size: int
+    values: dict[str, str]
+    transfer_syntax: str
+    pixel_offset: int = -1
+    pixel_length: int = 0
+
+
+def read_header(path: Path) -> Header | None:
+    """Read the header of one file, without its pixels.
+
+    Returns:
+        The header, or None if the file is not DICOM.
+
+    Raises:
+        ReadError: the file cannot be opened, is cut off or damaged.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            return _read_open_file(path, file, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise ReadError(f"cannot be read ({error.strerror or type(error).__name__})") from error
+
+
+def _read_open_file(path: Path, file: RawIOBase, size: int) -> Header | None:
+    data = file.read(_FIRST_BYTES) or b""
+    if not looks_like_dicom(data):
+        return None
+    while True:
+        try:
+            raw = parse(data)
+            break
+        except MoreNeededError as error:
+            if len(data) >= min(size, _MOST_BYTES):
+                raise ReadError("is cut off or damaged in its header") from error
+            data += file.read(7 * len(data)) or b""
+        except NotPlainError:
+            return read_with_pydicom(path)
+    if raw.pixel_offset >= 0 and raw.pixel_offset + raw.pixel_length > size:
+        raise ReadError("is cut off: pixels are missing at its end")
+    return _as_text(path, size, raw)
+
+
+def looks_like_dicom(data: bytes) -> bool:
+    """Whether the first bytes are those of a DICOM file, with or without a preamble."""
+    if data[128:132] == b"DICM":
+        return True
+    if data[:2] not in _FIRST_GROUPS or data[3:4] != b"\0" or len(data) < 64:
+        return False
+    kind, length = data[4:6], int.from_bytes(data[4:8], "little")
+    return (kind.isalpha() and kind.isupper()) or length < 256
+
+
+def _as_text(path: Path, size: int, raw: RawHeader) -> Header:
+    values: dict[str, str] = {}
+    for name, (kind, value) in raw.values.items():
+        text = text_of(kind, value)
+        values[name] = text if text is not None else _decoded(value, raw)
+    return Header(path, size, values, raw.transfer_syntax, raw.pixel_offset, raw.pixel_length)
+
+
+def _decoded(value: bytes, raw: RawHeader) -> str:
+    declared = raw.values.get("SpecificCharacterSet", ("CS", b""))[1].decode("latin-1")
+    return decode_text(value, declared.rstrip("\0 ").split("\\"))
+
+
+def decode_text(value: bytes, character_sets: list[str]) -> str:
+    """Text in the character sets that a file declares; unreadable parts become question marks."""
+    try:
+        encodings = convert_encodings([name.strip() for name in character_sets] or [""])
+        text = decode_bytes(value, encodings, {0x5C, 0x3D, 0x5E})
+    except (LookupError, UnicodeError, Warning):
+        text = value.decode("ascii", "replace").replace("\ufffd", "?")
+    return text.rstrip("\0 ").strip()
+
+
+def read_with_pydicom(path: Path) -> Header:
+    """The same header by pydicom: compressed files, other byte orders, files without a preamble.
+
+    Raises:
+        ReadError: pydicom cannot read the file either.
+    """
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        values = _values_of(dataset)
+    except OSError as error:
+        raise ReadError(f"cannot be read ({error.strerror or 'damaged'})") from error
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        raise ReadError(f"is damaged ({type(error).__name__})") from error
+    if not values:
+        raise ReadError("is damaged: it holds no DICOM header")
+    meta = getattr(dataset, "file_meta", None)
+    syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    return Header(path, path.stat().st_size, values, syntax)
+
+
+def _values_of(dataset: Dataset) -> dict[str, str]:
+    declared = _raw(dataset, 0x00080005, "CS", [""]) or ""
+    sets = declared.split("\\")
+    values: dict[str, str] = {}
+    _collect(dataset, TOP_LEVEL, sets, values)
+    item = _first_item(dataset, RADIOPHARMACEUTICALS)
+    if item is not None:
+        _collect(item, NESTED[RADIOPHARMACEUTICALS], sets, values)
+        nuclide = _first_item(item, NUCLIDE_CODES)
+        if nuclide is not None:
+            _collect(nuclide, NESTED[NUCLIDE_CODES], sets, values)
+    creators = _creators(dataset)
+    for (group, creator, element), (name, kind) in PRIVATE.items():
+        block = creators.get((group, creator))
+        if block is not None:
+            text = _raw(dataset, group << 16 | block << 8 | element, kind, sets)
+            if text is not None:
+                values[name] = text
+    return values
+
+
+def _collect(
+    dataset: Dataset, wanted: dict[int, tuple[str, str]], sets: list[str], into: dict[str, str]
+) -> None:
+    for tag, (name, kind) in wanted.items():
+        text = _raw(dataset, tag, kind, sets)
+        if text is not None:
+            into[name] = text
+
+
+def _creators(dataset: Dataset) -> dict[tuple[int, str], int]:
+    found: dict[tuple[int, str], int] = {}
+    for group in {key[0] for key in PRIVATE}:
+        for block in range(0x10, 0x100):
+            text = _raw(dataset, group << 16 | block, "LO", [""])
+            if text:
+                found.setdefault((group, text.upper()), block)
+    return found
+
+
+def _first_item(dataset: Dataset, tag: int) -> Dataset | None:
+    if tag not in dataset:
+        return None
+    items = dataset[tag].value
+    return items[0] if items else None
+
+
+def _raw(dataset: Dataset, tag: int, usual: str, sets: list[str]) -> str | None:
+    """One value as text, from its bytes where pydicom still has them."""
+    if tag not in dataset:
+        return None
+    element = dataset.get_item(tag)
+    value = getattr(element, "value", None)
+    if not isinstance(value, bytes):
+        return _joined(value)
+    known = getattr(element, "VR", None)
+    kind = usual if known in (None, "UN") else known
+    if not dataset.original_encoding[1]:
+        return _joined(dataset[tag].value)
+    text = text_of(str(kind), value)
+    return text if text is not None else decode_text(value, sets)
+
+
+def _joined(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str | bytes | int | float):
+        return str(value).strip()
+    if isinstance(value, Iterable):
+        return "\\".join(str(part) for part in value)
+    return str(value)
+
+
+@dataclass(slots=True, eq=False)
+class HeaderTable:
+    """Headers of many files in columns; a column of one value is kept once.
+
+    Attributes:
+        paths: The files.
+        columns: Keyword -> the text all files share, or one text per file.
+        pixel_offset: (n,) int64, -1 where pydicom must read.
+        pixel_length: (n,) int64.
+    """
+
+    paths: list[Path]
+    columns: dict[str, str | list[str]]
+    pixel_offset: NDArray[np.int64]
+    pixel_length: NDArray[np.int64]
+    _numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_headers(cls, headers: list[Header]) -> "HeaderTable":
+        """Turn headers of a series into columns."""
+        names = dict.fromkeys(name for header in headers for name in header.values)
+        columns = {
+            name: _column([header.values.get(name, "") for header in headers]) for name in names
+        }
+        columns["TransferSyntaxUID"] = _column([header.transfer_syntax for header in headers])
+        return cls(
+            [header.path for header in headers],
+            columns,
+            np.array([header.pixel_offset for header in headers], np.int64),
+            np.array([header.pixel_length for header in headers], np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def texts(self, name: str) -> list[str]:
+        """One text per file, empty where absent."""
+        column = self.columns.get(name, "")
+        return [column] * len(self) if isinstance(column, str) else column
+
+    def distinct(self, name: str) -> tuple[str, ...]:
+        """The different texts of a column, in order of appearance."""
+        column = self.columns.get(name, "")
+        return (column,) if isinstance(column, str) else tuple(dict.fromkeys(column))
+
+    def text(self, name: str) -> str:
+        """The text of the first file."""
+        return self.distinct(name)[0]
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """(n,) numbers, NaN where absent.
+
+        Raises:
+            InvalidInputError: a text is not a number.
+        """
+        if name not in self._numbers:
+            known = {text: self._number(name, text) for text in self.distinct(name)}
+            column = self.columns.get(name, "")
+            values = (
+                np.full(len(self), known[column])
+                if isinstance(column, str)
+                else np.array([known[text] for text in column])
+            )
+            self._numbers[name] = values
+        return self._numbers[name]
+
+    def number(self, name: str) -> float | None:
+        """The one number that all files share, or None where it is absent.
+
+        Raises:
+            InvalidInputError: it is no number, or files differ.
+        """
+        values = np.unique(self.numbers(name))
+        if len(values) > 1:
+            raise InvalidInputError(
+                f"{name} differs within the series ({values[0]:g} and {values[1]:g});"
+                " separate the images."
+            )
+        return None if np.isnan(values[0]) else float(values[0])
+
+    def vectors(self, name: str, size: int) -> NDArray[np.float64]:
+        """(n, size) numbers of a column with several parts.
+
+        Raises:
+            InvalidInputError: a text is absent or holds another number of parts.
+        """
+        known = {text: self._vector(name, text, size) for text in self.distinct(name)}
+        return np.array([known[text] for text in self.texts(name)]).reshape(len(self), size)
+
+    def take(self, index: Iterable[int]) -> "HeaderTable":
+        """Some of the files, in the order given."""
+        chosen = np.fromiter(index, np.int64)
+        columns: dict[str, str | list[str]] = {
+            name: column if isinstance(column, str) else [column[i] for i in chosen]
+            for name, column in self.columns.items()
+        }
+        paths = [self.paths[i] for i in chosen]
+        return HeaderTable(paths, columns, self.pixel_offset[chosen], self.pixel_length[chosen])
+
+    @staticmethod
+    def _number(name: str, text: str) -> float:
+        first = text.split("\\", maxsplit=1)[0].strip()
+        if not first:
+            return float("nan")
+        try:
+            value = float(first.replace("_", "?"))
+        except ValueError as error:
+            raise InvalidInputError(f"{name} is {first[:20]!r}, which is not a number.") from error
+        if not np.isfinite(value):
+            raise InvalidInputError(f"{name} is {first[:20]!r}, which is not a finite number.")
+        return value
+
+    @classmethod
+    def _vector(cls, name: str, text: str, size: int) -> list[float]:
+        parts = [cls._number(name, part) for part in text.split("\\")]
+        if len(parts) != size or not np.isfinite(parts).all():
+            raise InvalidInputError(f"{name} needs {size} numbers but is {text[:60]!r}.")
+        return parts
+
+
+def _column(texts: list[str]) -> str | list[str]:
+    return texts[0] if texts.count(texts[0]) == len(texts) else texts
+
+
+def read_exactly(file: BinaryIO, offset: int, length: int) -> bytes:
+    """Bytes of an open file.
+
+    Raises:
+        ReadError: the file ends before.
+    """
+    file.seek(offset)
+    data = file.read(length)
+    if len(data) != length:
+        raise ReadError("A file ended before its pixels did; copy the study again.")
+    return data

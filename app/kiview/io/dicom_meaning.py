@@ -1,0 +1,246 @@
+"""What PET voxel values mean: unit, corrections, decay reference (`science.md` 6.1, 6.2)."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview.core.errors import InvalidInputError
+from kiview.core.study import Finding, Verdict
+from kiview.core.units import ACTIVITY, COUNTS, GML, KI, SUV_BW, UNKNOWN, V0, Quantity
+from kiview.io.dicom_headers import HeaderTable
+from kiview.io.dicom_times import (
+    DAY_S,
+    Clock,
+    Vendor,
+    acquisition_start_s,
+    series_start_s,
+    vendor_of,
+)
+from kiview.io.overrides import UserGiven
+
+RATES = {KI.unit.dicom_term: KI, V0.unit.dicom_term: V0}
+"""Units of parametric maps written as PET."""
+
+Verdicts = tuple[Verdict, Verdict]
+SUV_REFUSED: Verdicts = (Verdict.REFUSED, Verdict.READY)
+BOTH_REFUSED: Verdicts = (Verdict.REFUSED, Verdict.REFUSED)
+BOTH_TO_CONFIRM: Verdicts = (Verdict.CONFIRM, Verdict.CONFIRM)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Unit of the voxel values.
+
+    Attributes:
+        quantity: What stored x slope x `factor` is.
+        factor: From the rescaled values of the file to `quantity`.
+        units: The Units term.
+        findings: What is assumed or refused.
+    """
+
+    quantity: Quantity
+    factor: float
+    units: str
+    findings: tuple[Finding, ...] = ()
+
+
+def meaning_of(headers: HeaderTable, given: UserGiven) -> Meaning:
+    """Find the unit of a PET series.
+
+    Raises:
+        InvalidInputError: files of the series differ in unit or factor.
+    """
+    units = given.word("units") or shared_word(headers, "Units")
+    if units == "BQML":
+        return Meaning(ACTIVITY, 1.0, units)
+    if units == "GML":
+        return _suv_meaning(shared_word(headers, "SUVType"))
+    if units == "CNTS":
+        return _counts_meaning(headers)
+    if units in RATES:
+        return Meaning(RATES[units], 1.0, units)
+    if units in ("PROPCNTS", "PROPCPS", "CPS"):
+        return Meaning(COUNTS, 1.0, units, (_only_counts(units),))
+    told = f"are in {units}" if units else "have no unit (Units is absent)"
+    unusual = finding(
+        "units-unknown",
+        f"The voxel values {told}: no SUV and no Ki. Enter units if you know it.",
+        BOTH_REFUSED,
+        "units",
+    )
+    return Meaning(UNKNOWN, 1.0, units, (unusual,))
+
+
+def _suv_meaning(suv_type: str) -> Meaning:
+    if suv_type in ("", "BW"):
+        return Meaning(SUV_BW, 1.0, "GML")
+    quantity = Quantity(f"SUV{suv_type.lower()}", f"SUV ({suv_type})", GML)
+    unusual = finding(
+        "suv-other-type",
+        f"The values are SUV by {suv_type}, not by body weight; they are shown as they are.",
+        SUV_REFUSED,
+    )
+    return Meaning(quantity, 1.0, "GML", (unusual,))
+
+
+def _counts_meaning(headers: HeaderTable) -> Meaning:
+    """Philips counts with private factors; counts of others stay counts."""
+    activity = headers.number("PhilipsActivityFactor") or 0.0
+    suv = headers.number("PhilipsSuvFactor") or 0.0
+    findings: tuple[Finding, ...] = ()
+    if (headers.numbers("RescaleSlope") != 1.0).any() and (activity > 0 or suv > 0):
+        findings = (
+            Finding(
+                "philips-slope",
+                "RescaleSlope of this Philips series in counts is not 1; it was applied besides the"
+                " private factor. Compare one value with the scanner's.",
+                suv=Verdict.CONFIRM,
+            ),
+        )
+    if activity > 0:
+        return Meaning(ACTIVITY, activity, "CNTS", findings)
+    if suv > 0:
+        return Meaning(SUV_BW, suv, "CNTS", findings)
+    return Meaning(COUNTS, 1.0, "CNTS", (_only_counts("CNTS"),))
+
+
+def _only_counts(units: str) -> Finding:
+    return Finding(
+        "units-counts",
+        f"The values are counts ({units}) without a factor to activity: no SUV. Ki needs an input"
+        " function in the same counts, from a region of this series.",
+        suv=Verdict.REFUSED,
+        kinetics=Verdict.CONFIRM,
+        fields=("units",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DecayState:
+    """How the values of the files are decay-corrected.
+
+    Attributes:
+        correction: START, ADMIN, NONE or empty if unknown.
+        reference_s: Time that START refers to, on the clock, NaN if unknown.
+        findings: What does not fit.
+    """
+
+    correction: str
+    reference_s: float
+    findings: tuple[Finding, ...] = ()
+
+
+def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> DecayState:
+    """Find the decay correction of a PET series and the time that it refers to.
+
+    Raises:
+        InvalidInputError: files of the series differ.
+    """
+    correction = given.word("decay_correction") or shared_word(headers, "DecayCorrection")
+    findings = [*_correction_findings(headers, correction, given)]
+    if correction not in ("START", "ADMIN", "NONE"):
+        told = f"is {correction!r}" if correction else "is absent"
+        findings.append(
+            finding(
+                "decay-correction-unknown",
+                f"DecayCorrection {told}, so activity cannot be brought to the injection; enter"
+                " decay_correction (START, ADMIN or NONE).",
+                BOTH_REFUSED,
+                "decay_correction",
+            )
+        )
+        correction = ""
+    return DecayState(correction, _start_reference_s(headers, clock), tuple(findings))
+
+
+def _correction_findings(
+    headers: HeaderTable, correction: str, given: UserGiven
+) -> tuple[Finding, ...]:
+    """Attenuation must be corrected; CorrectedImage and DecayCorrection must agree."""
+    listed = set(shared_word(headers, "CorrectedImage").split("\\"))
+    if listed == {""}:
+        return (
+            Finding(
+                "corrections-unknown",
+                "CorrectedImage is absent: the files do not say whether attenuation and decay were"
+                " corrected.",
+                Verdict.CONFIRM,
+                Verdict.CONFIRM,
+            ),
+        )
+    findings = []
+    if "ATTN" not in listed:
+        findings.append(
+            finding(
+                "not-attenuation-corrected",
+                "The images are not corrected for attenuation: no SUV and no Ki; open the corrected"
+                " series.",
+                BOTH_REFUSED,
+            )
+        )
+    told = given.word("decay_correction")
+    if not told and correction and ("DECY" in listed) == (correction == "NONE"):
+        findings.append(
+            finding(
+                "decay-correction-contradiction",
+                f"DecayCorrection is {correction} but CorrectedImage"
+                f" {'lists' if 'DECY' in listed else 'does not list'} DECY; enter"
+                " decay_correction.",
+                BOTH_REFUSED,
+                "decay_correction",
+            )
+        )
+    return tuple(findings)
+
+
+def _start_reference_s(headers: HeaderTable, clock: Clock) -> float:
+    """Time that DecayCorrection START refers to."""
+    series = series_start_s(headers, clock)
+    acquisition = acquisition_start_s(headers, clock)
+    if np.isnan(acquisition).all():
+        return series
+    earliest = float(np.nanmin(acquisition))
+    if series <= earliest:
+        return series
+    return _reference_of_later_series(headers, clock, acquisition, earliest)
+
+
+def _reference_of_later_series(
+    headers: HeaderTable, clock: Clock, acquisition: NDArray[np.float64], earliest: float
+) -> float:
+    """Decay reference where the series time is that of later processing."""
+    for name in ("GeScanDateTime", "SiemensDecayDateTime"):
+        moment = clock.date_time(headers.text(name))
+        if not math.isnan(moment) and abs(moment - earliest) < DAY_S:
+            return moment
+    offset = headers.numbers("FrameReferenceTime") / 1000.0
+    vendor = vendor_of(headers.text("Manufacturer"))
+    if vendor is Vendor.OTHER or not np.isfinite(offset).all() or not offset.any():
+        return earliest
+    if vendor is not Vendor.GE:
+        offset = offset - headers.numbers("ActualFrameDuration") / 2000.0
+    reference = acquisition - offset
+    first = int(np.nanargmin(acquisition))
+    return float(reference[first]) if np.isfinite(reference[first]) else earliest
+
+
+def shared_word(headers: HeaderTable, name: str) -> str:
+    """The word in capitals that all files share, empty where absent.
+
+    Raises:
+        InvalidInputError: files differ.
+    """
+    words = tuple(dict.fromkeys(word.strip().upper() for word in headers.distinct(name)))
+    if len(words) > 1:
+        raise InvalidInputError(
+            f"{name} differs within the series ({words[0] or 'absent'} and"
+            f" {words[1] or 'absent'}); separate the images."
+        )
+    return words[0]
+
+
+def finding(code: str, message: str, verdicts: Verdicts, *fields: str) -> Finding:
+    """A finding with (SUV, kinetics) verdicts and the values that would settle it."""
+    return Finding(code, message, verdicts[0], verdicts[1], fields)

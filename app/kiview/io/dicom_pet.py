@@ -1,0 +1,275 @@
+"""Read single-slice PET series: frames, times, activity at the injection, SUV."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview.core.errors import InvalidInputError, KiviewError, ReadError, UnsupportedDataError
+from kiview.core.images import DynamicImage, ScaledFrameStore
+from kiview.core.progress import Progress
+from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
+from kiview.core.timing import FrameTiming
+from kiview.core.tracer import Injection, Radionuclide
+from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
+from kiview.io.dicom_frames import Frames, frame_table, frames_of
+from kiview.io.dicom_headers import HeaderTable
+from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
+from kiview.io.dicom_meaning import (
+    BOTH_REFUSED,
+    DecayState,
+    Meaning,
+    decay_state_of,
+    finding,
+    meaning_of,
+    shared_word,
+)
+from kiview.io.dicom_pixels import StoredPixels, load_pixels
+from kiview.io.dicom_slices import SliceStack, stack_slices
+from kiview.io.dicom_suv import (
+    SuvFactors,
+    decay_to_injection,
+    patient_of,
+    suv_factors,
+    weight_findings,
+)
+from kiview.io.dicom_times import Clock
+from kiview.io.frame_store import VoxelCache
+from kiview.io.overrides import UserGiven
+from kiview.io.scan import DicomSeriesFiles
+
+_DECAYING = (ACTIVITY, COUNTS)
+_ONLY_FOR_FACTOR = ("dose-missing", "dose-unusual")
+_ONLY_FOR_DECAY = ("half-life-missing",)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadSeries:
+    """A series and what else its files said.
+
+    Attributes:
+        series: The series.
+        patient: The patient of its files.
+        unused: (path, reason) of files left out.
+    """
+
+    series: Series
+    patient: PatientInfo
+    unused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Facts:
+    """All that the headers of one PET series say."""
+
+    headers: HeaderTable
+    given: UserGiven
+    patient: PatientInfo
+    meaning: Meaning
+    state: DecayState
+    stack: SliceStack
+    frames: Frames
+    injection: InjectionFacts
+    timing: FrameTiming
+    findings: tuple[Finding, ...]
+
+
+def read_pet(
+    files: DicomSeriesFiles, given: UserGiven, cache: VoxelCache, progress: Progress
+) -> ReadSeries:
+    """Read one PET series.
+
+    What keeps it from being shown becomes a finding of a series without an image.
+
+    Args:
+        files: Files of the series.
+        given: Values entered by the user.
+        cache: Where large series are kept.
+        progress: Told while reading pixels.
+    """
+    patient = PatientInfo()
+    try:
+        refuse_mixtures(files.headers)
+        patient = patient_of(files.headers, given)
+        facts = _facts(files.headers, given, patient)
+        pixels = load_pixels(files.headers, facts.frames.order.files, cache, progress)
+        series = _series(files, facts, pixels)
+    except KiviewError as error:
+        return ReadSeries(refused_series(files, str(error)), patient)
+    paths = files.headers.paths
+    left_out = tuple((str(paths[i]), why) for i, why in facts.frames.order.left_out)
+    return ReadSeries(series, patient, left_out)
+
+
+def refused_series(files: DicomSeriesFiles, reason: str) -> Series:
+    """A series that is listed with the reason why it cannot be shown."""
+    headers = files.headers
+    return Series(
+        uid=files.uid,
+        kind=SeriesKind.OTHER,
+        modality=headers.text("Modality"),
+        description=headers.text("SeriesDescription"),
+        image=None,
+        findings=(finding("series-refused", reason, BOTH_REFUSED),),
+        file_units=headers.text("Units"),
+        source_files=tuple(str(path) for path in headers.paths),
+    )
+
+
+def refuse_mixtures(headers: HeaderTable) -> None:
+    """Refuse what is no plain time course of one patient.
+
+    Raises:
+        ReadError: several patients in one series.
+        UnsupportedDataError: gated images or projections.
+    """
+    if len(headers.distinct("PatientID")) > 1:
+        raise ReadError("The series mixes images of several patients; separate them.")
+    kind = shared_word(headers, "SeriesType").split("\\")
+    if kind[0] == "GATED":
+        raise UnsupportedDataError("A gated series is no time course; open the ungated one.")
+    if "REPROJECTION" in kind:
+        raise UnsupportedDataError("The series holds projections, no slices.")
+
+
+def _facts(headers: HeaderTable, given: UserGiven, patient: PatientInfo) -> _Facts:
+    clock = Clock.of(headers)
+    meaning = meaning_of(headers, given)
+    state = decay_state_of(headers, clock, given)
+    stack = stack_slices(headers)
+    frames = frames_of(headers, clock, stack, state, given)
+    span = span_of(
+        headers,
+        clock,
+        frames.first_s,
+        frames.last_s,
+        needs_injection=state.correction != "ADMIN" and meaning.quantity == ACTIVITY,
+    )
+    injection = injection_of(headers, clock, given, span)
+    timing, timing_findings = frame_table(frames, injection.time_s, state, given)
+    findings = (
+        *stack.findings,
+        *frames.findings,
+        *_slope_findings(headers),
+        *timing_findings,
+        *_value_findings(headers, meaning, state, injection, patient),
+        *_frame_count_findings(frames.count),
+    )
+    return _Facts(
+        headers,
+        given,
+        patient,
+        meaning,
+        state,
+        stack,
+        frames,
+        injection,
+        timing,
+        tuple({one.code: one for one in reversed(findings)}.values())[::-1],
+    )
+
+
+def _slope_findings(headers: HeaderTable) -> tuple[Finding, ...]:
+    """RescaleSlope must be positive and the intercept 0 (PS3.3 C.8.9.4.1.7)."""
+    slope = headers.numbers("RescaleSlope")
+    if not np.isfinite(slope).all():
+        raise InvalidInputError("RescaleSlope is absent, so the values cannot be known.")
+    if not (slope > 0).all():
+        raise InvalidInputError(
+            f"RescaleSlope is {slope.min():g} in a slice; a PET slice needs a positive one."
+        )
+    largest = float(np.abs(np.nan_to_num(headers.numbers("RescaleIntercept"))).max())
+    if largest == 0:
+        return ()
+    message = (
+        f"RescaleIntercept is {largest:g}, but PET requires 0: the values cannot be trusted; no SUV"
+        " and no Ki."
+    )
+    return (finding("intercept-not-zero", message, BOTH_REFUSED),)
+
+
+def _value_findings(
+    headers: HeaderTable,
+    meaning: Meaning,
+    state: DecayState,
+    injection: InjectionFacts,
+    patient: PatientInfo,
+) -> tuple[Finding, ...]:
+    """Findings about values, without those that this unit or decay state does not need."""
+    needs_factor = meaning.quantity == ACTIVITY and not (
+        meaning.units == "CNTS" and headers.number("PhilipsSuvFactor")
+    )
+    needs_decay = state.correction != "ADMIN" and meaning.quantity in _DECAYING
+    unneeded = (() if needs_factor else _ONLY_FOR_FACTOR) + (() if needs_decay else _ONLY_FOR_DECAY)
+    return (
+        *meaning.findings,
+        *state.findings,
+        *(one for one in injection.findings if one.code not in unneeded),
+        *(weight_findings(patient.weight_kg) if needs_factor else ()),
+    )
+
+
+def _frame_count_findings(count: int) -> tuple[Finding, ...]:
+    if count > 1:
+        return ()
+    message = "The series has one frame; Ki needs a dynamic series."
+    return (finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)),)
+
+
+def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Series:
+    headers, meaning = facts.headers, facts.meaning
+    tz = facts.frames.start_tz.shape
+    start, duration = (
+        np.broadcast_to(values[:, None] if values.ndim == 1 else values, tz)
+        for values in (facts.timing.start_s, facts.timing.duration_s)
+    )
+    to_injection = decay_to_injection(facts.state, facts.injection, start, duration)
+    factors = suv_factors(headers, meaning, facts.injection, to_injection, facts.patient.weight_kg)
+    if any(one.suv is Verdict.REFUSED for one in facts.findings):
+        factors = SuvFactors()
+    slope_tz = headers.numbers("RescaleSlope")[facts.frames.order.files]
+    image = DynamicImage(
+        store=_store(facts, pixels, slope_tz, to_injection),
+        geometry=facts.stack.geometry,
+        timing=facts.timing,
+        quantity=meaning.quantity,
+        injection=_core_injection(facts.injection),
+        suv_scale=factors.at_injection,
+        series_uid=files.uid,
+        description=headers.text("SeriesDescription"),
+        decay_corrected=meaning.quantity == SUV_BW or to_injection is not None,
+        user_given=facts.given.record(),
+    )
+    return Series(
+        uid=files.uid,
+        kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
+        modality=headers.text("Modality") or "PT",
+        description=image.description,
+        image=image,
+        findings=facts.findings,
+        max_value=float((pixels.largest_tz * slope_tz).max()),
+        file_suv_factor_g_per_bq=factors.of_file,
+        file_units=meaning.units,
+        source_files=tuple(str(headers.paths[i]) for i in facts.frames.order.files.ravel()),
+    )
+
+
+def _store(
+    facts: _Facts,
+    pixels: StoredPixels,
+    slope_tz: NDArray[np.float64],
+    to_injection: NDArray[np.float64] | None,
+) -> ScaledFrameStore:
+    factor = np.full(slope_tz.shape, facts.meaning.factor)
+    if to_injection is not None and facts.meaning.quantity in _DECAYING:
+        factor = factor * to_injection
+    intercept = np.nan_to_num(facts.headers.numbers("RescaleIntercept"))
+    return ScaledFrameStore(
+        pixels.voxels, slope_tz * factor, intercept[facts.frames.order.files] * factor
+    )
+
+
+def _core_injection(facts: InjectionFacts) -> Injection | None:
+    if facts.half_life_s is None:
+        return None
+    return Injection(Radionuclide(facts.nuclide, facts.half_life_s), facts.dose_bq, facts.tracer)

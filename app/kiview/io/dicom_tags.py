@@ -1,0 +1,84 @@
+"""Which DICOM elements are read from headers, under which names."""
+
+TOP_LEVEL: dict[int, tuple[str, str]] = {
+    0x00080005: ("SpecificCharacterSet", "CS"),
+    0x00080008: ("ImageType", "CS"),
+    0x00080016: ("SOPClassUID", "UI"),
+    0x00080018: ("SOPInstanceUID", "UI"),
+    0x00080020: ("StudyDate", "DA"),
+    0x00080021: ("SeriesDate", "DA"),
+    0x00080022: ("AcquisitionDate", "DA"),
+    0x0008002A: ("AcquisitionDateTime", "DT"),
+    0x00080031: ("SeriesTime", "TM"),
+    0x00080032: ("AcquisitionTime", "TM"),
+    0x00080060: ("Modality", "CS"),
+    0x00080070: ("Manufacturer", "LO"),
+    0x0008103E: ("SeriesDescription", "LO"),
+    0x00100010: ("PatientName", "PN"),
+    0x00100020: ("PatientID", "LO"),
+    0x00100040: ("PatientSex", "CS"),
+    0x00101020: ("PatientSize", "DS"),
+    0x00101030: ("PatientWeight", "DS"),
+    0x00180050: ("SliceThickness", "DS"),
+    0x00181242: ("ActualFrameDuration", "IS"),
+    0x0020000D: ("StudyInstanceUID", "UI"),
+    0x0020000E: ("SeriesInstanceUID", "UI"),
+    0x00200013: ("InstanceNumber", "IS"),
+    0x00200032: ("ImagePositionPatient", "DS"),
+    0x00200037: ("ImageOrientationPatient", "DS"),
+    0x00200052: ("FrameOfReferenceUID", "UI"),
+    0x00280002: ("SamplesPerPixel", "US"),
+    0x00280008: ("NumberOfFrames", "IS"),
+    0x00280010: ("Rows", "US"),
+    0x00280011: ("Columns", "US"),
+    0x00280030: ("PixelSpacing", "DS"),
+    0x00280051: ("CorrectedImage", "CS"),
+    0x00280100: ("BitsAllocated", "US"),
+    0x00280101: ("BitsStored", "US"),
+    0x00280102: ("HighBit", "US"),
+    0x00280103: ("PixelRepresentation", "US"),
+    0x00281052: ("RescaleIntercept", "DS"),
+    0x00281053: ("RescaleSlope", "DS"),
+    0x00541000: ("SeriesType", "CS"),
+    0x00541001: ("Units", "CS"),
+    0x00541006: ("SUVType", "CS"),
+    0x00541102: ("DecayCorrection", "CS"),
+    0x00541300: ("FrameReferenceTime", "DS"),
+    0x00541321: ("DecayFactor", "DS"),
+    0x00541330: ("ImageIndex", "US"),
+}
+"""Tag -> (keyword, value representation)."""
+
+RADIOPHARMACEUTICALS = 0x00540016
+NUCLIDE_CODES = 0x00540300
+SEQUENCES = (RADIOPHARMACEUTICALS, NUCLIDE_CODES)
+
+RADIOPHARMACEUTICAL: dict[int, tuple[str, str]] = {
+    0x00180031: ("Radiopharmaceutical", "LO"),
+    0x00181072: ("RadiopharmaceuticalStartTime", "TM"),
+    0x00181074: ("RadionuclideTotalDose", "DS"),
+    0x00181075: ("RadionuclideHalfLife", "DS"),
+    0x00181078: ("RadiopharmaceuticalStartDateTime", "DT"),
+}
+"""Elements of the first radiopharmaceutical."""
+
+NUCLIDE: dict[int, tuple[str, str]] = {0x00080104: ("Radionuclide", "LO")}
+"""Elements of its first radionuclide code."""
+
+NESTED = {RADIOPHARMACEUTICALS: RADIOPHARMACEUTICAL, NUCLIDE_CODES: NUCLIDE}
+
+PRIVATE: dict[tuple[int, str, int], tuple[str, str]] = {
+    (0x0009, "GEMS_PETD_01", 0x0D): ("GeScanDateTime", "DT"),
+    (0x0071, "SIEMENS MED PT", 0x22): ("SiemensDecayDateTime", "DT"),
+    (0x7053, "PHILIPS PET PRIVATE GROUP", 0x00): ("PhilipsSuvFactor", "DS"),
+    (0x7053, "PHILIPS PET PRIVATE GROUP", 0x09): ("PhilipsActivityFactor", "DS"),
+}
+"""(group, creator in capitals, element in the block) -> (name, value representation)."""
+
+PRIVATE_GROUPS = frozenset(group for group, _, _ in PRIVATE)
+
+PIXEL_DATA = (0x7FE00010, 0x7FE00008, 0x7FE00009)
+"""Integer, float and double pixel data."""
+
+NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+"""Binary value representations and their struct codes."""

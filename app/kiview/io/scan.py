@@ -1,0 +1,301 @@
+"""What a folder contains: every file looked at once, headers only."""
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kiview.core.errors import ReadError
+from kiview.core.progress import NullProgress, Progress
+from kiview.io.dicom_headers import Header, HeaderTable, read_header
+
+PET = "1.2.840.10008.5.1.4.1.1.128"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
+READABLE = frozenset((PET, CT, MR, PARAMETRIC_MAP))
+"""SOP classes that become series."""
+
+_OTHER_CLASSES = {
+    "1.2.840.10008.1.3.10": "DICOMDIR, not needed",
+    "1.2.840.10008.5.1.4.1.1.481.3": "RT structure set, no image",
+    "1.2.840.10008.5.1.4.1.1.481.2": "RT dose, not shown",
+    "1.2.840.10008.5.1.4.1.1.481.5": "RT plan, no image",
+    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation, not read",
+    "1.2.840.10008.5.1.4.1.1.66": "raw data, no image",
+    "1.2.840.10008.5.1.4.1.1.7": "screen picture, no measured image",
+    "1.2.840.10008.5.1.4.1.1.20": "nuclear medicine (SPECT) image, not read",
+    "1.2.840.10008.5.1.4.1.1.130": "enhanced PET image, not read: export it as single-slice PET",
+    "1.2.840.10008.5.1.4.1.1.128.1": "converted enhanced PET, not read: use the original series",
+    "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT image, not read",
+    "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR image, not read",
+}
+NIFTI_ENDINGS = (".nii", ".nii.gz")
+MOST_FILES = 2_000_000
+"""More files than this are no study but a disk."""
+_STEP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A regular file of a folder tree.
+
+    Attributes:
+        path: Where it is.
+        size: Bytes.
+        modified_ns: Time of the last change.
+    """
+
+    path: Path
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DicomSeriesFiles:
+    """Files with one series UID and one kind of image.
+
+    Attributes:
+        uid: Series instance UID.
+        sop_class: What kind of image.
+        headers: Their headers in columns.
+    """
+
+    uid: str
+    sop_class: str
+    headers: HeaderTable
+
+    @property
+    def study_uid(self) -> str:
+        """Study instance UID."""
+        return self.headers.text("StudyInstanceUID")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyIndex:
+    """What a folder contains, headers only.
+
+    Attributes:
+        root: The folder or file that was opened.
+        dicom: Readable DICOM series of one patient.
+        nifti: NIfTI files.
+        unused: (path, reason) of all other files.
+        entries: Every regular file, for cache keys.
+    """
+
+    root: Path
+    dicom: tuple[DicomSeriesFiles, ...] = ()
+    nifti: tuple[Path, ...] = ()
+    unused: tuple[tuple[str, str], ...] = ()
+    entries: tuple[FileEntry, ...] = field(default=(), repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing readable was found."""
+        return not self.dicom and not self.nifti
+
+
+def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
+    """Look through a folder tree, or take one file with what belongs to it.
+
+    A DICOM file stands for its whole series: the other files of its folder are read too.
+
+    Args:
+        path: Folder, DICOM file or NIfTI file.
+        progress: Told now and then; may raise `Cancelled`.
+
+    Raises:
+        ReadError: the path does not exist or is neither a folder nor a readable file.
+    """
+    progress = progress or NullProgress()
+    if not path.exists():
+        raise ReadError(f"{path} does not exist; check the path.")
+    if path.is_dir():
+        return _scan_entries(path, list(_walk(path, progress)), progress)
+    entry = _regular_file(path)
+    if entry is None:
+        raise ReadError(f"{path} is no folder and no ordinary file.")
+    if is_nifti(path):
+        return StudyIndex(path, nifti=(path,), entries=(entry,))
+    return _scan_one_dicom(entry, progress)
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a name ends like a NIfTI image."""
+    return path.name.lower().endswith(NIFTI_ENDINGS)
+
+
+def _walk(root: Path, progress: Progress) -> Iterator[FileEntry | tuple[str, str]]:
+    """Every regular file once, in order of names; links are followed, loops are not."""
+    seen: set[tuple[int, int]] = set()
+    waiting = [root]
+    count = 0
+    while waiting:
+        folder = waiting.pop()
+        try:
+            identity = folder.stat()
+            with os.scandir(folder) as listing:
+                names = sorted(listing, key=lambda item: item.name)
+        except OSError as error:
+            yield str(folder), f"folder cannot be read ({error.strerror or 'unknown reason'})"
+            continue
+        if (identity.st_dev, identity.st_ino) in seen and identity.st_ino:
+            yield str(folder), "a link to a folder that was already read"
+            continue
+        seen.add((identity.st_dev, identity.st_ino))
+        below: list[Path] = []
+        for item in names:
+            count += 1
+            if count % 5000 == 0:
+                progress.step(None, f"Looking through folders, {count} files")
+            if count > MOST_FILES:
+                raise ReadError(f"{root} holds more than {MOST_FILES} files; open one study.")
+            found = _look_at(item, seen)
+            if isinstance(found, Path):
+                below.append(found)
+            elif found is not None:
+                yield found
+        waiting.extend(reversed(below))
+
+
+def _look_at(
+    item: "os.DirEntry[str]", seen: set[tuple[int, int]]
+) -> FileEntry | Path | tuple[str, str] | None:
+    path = Path(item.path)
+    try:
+        status = item.stat()
+    except OSError as error:
+        return item.path, f"cannot be read ({error.strerror or 'unknown reason'})"
+    if stat.S_ISDIR(status.st_mode):
+        return path
+    if not stat.S_ISREG(status.st_mode):
+        return item.path, "no ordinary file"
+    if item.is_symlink() or status.st_nlink > 1:
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen and status.st_ino:
+            return item.path, "a link to a file that was already read"
+        seen.add(identity)
+    return FileEntry(path, status.st_size, status.st_mtime_ns)
+
+
+def _regular_file(path: Path) -> FileEntry | None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return FileEntry(path, status.st_size, status.st_mtime_ns)
+
+
+def _scan_one_dicom(entry: FileEntry, progress: Progress) -> StudyIndex:
+    try:
+        header = read_header(entry.path)
+    except ReadError as error:
+        raise ReadError(f"{entry.path} {error}.") from error
+    if header is None:
+        raise ReadError(f"{entry.path} is neither a DICOM nor a NIfTI file.")
+    siblings = [
+        found
+        for item in sorted(os.scandir(entry.path.parent), key=lambda item: item.name)
+        if isinstance(found := _look_at(item, set()), FileEntry) and not is_nifti(found.path)
+    ]
+    whole = _scan_entries(entry.path, siblings, progress)
+    uid = header.values.get("SeriesInstanceUID", "")
+    series = tuple(one for one in whole.dicom if one.uid == uid)
+    if not series:
+        reasons = dict(whole.unused)
+        reason = reasons.get(str(entry.path), "holds no image that KiView reads")
+        raise ReadError(f"{entry.path} cannot be opened: {reason}.")
+    used = {path for one in series for path in one.headers.paths}
+    return StudyIndex(
+        entry.path, series, entries=tuple(entry for entry in siblings if entry.path in used)
+    )
+
+
+def _scan_entries(
+    root: Path, found: Iterable[FileEntry | tuple[str, str]], progress: Progress
+) -> StudyIndex:
+    entries, unused, nifti = [], [], []
+    headers: dict[tuple[str, str], list[Header]] = defaultdict(list)
+    for item in found:
+        if isinstance(item, FileEntry):
+            entries.append(item)
+        else:
+            unused.append(item)
+    images = {entry.path for entry in entries if is_nifti(entry.path)}
+    for number, entry in enumerate(entries):
+        if number % _STEP == 0:
+            progress.step(number / len(entries), f"Reading headers, {number} of {len(entries)}")
+        if entry.path in images:
+            nifti.append(entry.path)
+            continue
+        header = _readable_header(entry)
+        if isinstance(header, str):
+            if not _is_sidecar(entry.path, images):
+                unused.append((str(entry.path), header))
+            continue
+        values = header.values
+        headers[values.get("SeriesInstanceUID", ""), values["SOPClassUID"]].append(header)
+    progress.step(1.0, f"Read {len(entries)} headers")
+    series = [
+        DicomSeriesFiles(uid, sop_class, HeaderTable.from_headers(list(members)))
+        for (uid, sop_class), members in headers.items()
+    ]
+    kept, others = _one_patient(series)
+    return StudyIndex(root, tuple(kept), tuple(nifti), (*unused, *others), tuple(entries))
+
+
+def _is_sidecar(path: Path, images: set[Path]) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    return any(path.with_suffix(ending) in images for ending in NIFTI_ENDINGS)
+
+
+def _readable_header(entry: FileEntry) -> Header | str:
+    """Header of a file that becomes part of a series, or why it does not."""
+    if entry.size == 0:
+        return "empty file"
+    try:
+        header = read_header(entry.path)
+    except ReadError as error:
+        return str(error)
+    if header is None:
+        return "neither DICOM nor NIfTI"
+    sop_class = header.values.get("SOPClassUID", "")
+    if sop_class in READABLE:
+        return header
+    if not sop_class:
+        return "DICOM without a SOP class, damaged or no image"
+    return _OTHER_CLASSES.get(sop_class, f"DICOM of a kind that is not read ({sop_class})")
+
+
+def _one_patient(
+    series: list[DicomSeriesFiles],
+) -> tuple[list[DicomSeriesFiles], list[tuple[str, str]]]:
+    """Keep the patient with most PET images; two patients are never shown as one."""
+    groups: list[tuple[set[str], list[DicomSeriesFiles]]] = []
+    for one in series:
+        keys = {f"study {one.study_uid}"} | {
+            f"patient {name}" for name in one.headers.distinct("PatientID") if name
+        }
+        joined = [group for group in groups if group[0] & keys]
+        members = [member for group in joined for member in group[1]]
+        groups = [group for group in groups if not group[0] & keys]
+        groups.append((keys.union(*(group[0] for group in joined)), [*members, one]))
+    if len(groups) <= 1:
+        return series, []
+    kept = max(groups, key=_pet_count)
+    reason = "belongs to another patient than the one shown; open its folder on its own"
+    others = [
+        (str(path), reason)
+        for group in groups
+        if group is not kept
+        for one in group[1]
+        for path in one.headers.paths
+    ]
+    return kept[1], others
+
+
+def _pet_count(group: tuple[set[str], list[DicomSeriesFiles]]) -> tuple[int, int]:
+    pet = sum(len(one.headers) for one in group[1] if one.sop_class == PET)
+    return pet, sum(len(one.headers) for one in group[1])

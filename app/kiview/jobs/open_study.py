@@ -1,0 +1,142 @@
+"""Open a study: look through the files, read every series, and say what is known."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kiview import paths
+from kiview.core.errors import ReadError
+from kiview.core.progress import NullProgress, Progress
+from kiview.core.study import PatientInfo, Series, SeriesKind, Study
+from kiview.io.dicom_pet import ReadSeries, read_pet
+from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
+from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
+from kiview.io.nifti import read_nifti
+from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
+from kiview.io.scan import PARAMETRIC_MAP, PET, DicomSeriesFiles, StudyIndex, scan
+
+_SCAN_SHARE = 0.3
+_MOST_REASONS = 3
+_ORDER = (
+    SeriesKind.DYNAMIC,
+    SeriesKind.STATIC,
+    SeriesKind.MAP,
+    SeriesKind.CT,
+    SeriesKind.MR,
+    SeriesKind.OTHER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """What to open.
+
+    Attributes:
+        path: Folder, DICOM file or NIfTI file.
+        overrides: Values entered by the user, by the names of `--set`.
+        cache_folder: Where voxels of large series are kept; None takes the user's cache.
+        memory_limit_bytes: Larger series stay on disk.
+    """
+
+    path: Path
+    overrides: Mapping[str, OverrideValue] = field(default_factory=dict)
+    cache_folder: Path | None = None
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES
+
+
+def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
+    """Read a study.
+
+    Args:
+        request: What to open.
+        progress: Told at each step; may raise `Cancelled`.
+
+    Returns:
+        The study; a series that cannot be used has a finding that says why.
+
+    Raises:
+        ReadError: nothing there can be opened.
+        InvalidInputError: an entered value cannot be.
+    """
+    progress = progress or NullProgress()
+    given = parse_overrides(request.overrides)
+    index = scan(request.path, progress.child(0.0, _SCAN_SHARE))
+    if index.is_empty:
+        raise ReadError(_nothing_found(index))
+    folder = request.cache_folder or paths.voxel_cache_dir()
+    cache = VoxelCache(folder, request.memory_limit_bytes)
+    read = list(_read_all(index, given, cache, progress))
+    series = sorted((one.series for one in read), key=_place_in_list)
+    _refuse_if_nothing_shows(series, request.path)
+    unused = [*index.unused, *(item for one in read for item in one.unused)]
+    progress.step(1.0, "Study opened")
+    return Study(
+        uid=_study_uid(index),
+        patient=_patient(read),
+        series=tuple(series),
+        unused_files=tuple(unused),
+        source=str(request.path),
+    )
+
+
+def _read_all(
+    index: StudyIndex, given: UserGiven, cache: VoxelCache, progress: Progress
+) -> Iterable[ReadSeries]:
+    total = len(index.dicom) + len(index.nifti)
+    width = (1.0 - _SCAN_SHARE) / total
+    for number, files in enumerate(index.dicom):
+        begin = _SCAN_SHARE + number * width
+        yield from _read_dicom(files, given, cache, progress.child(begin, begin + width))
+    for number, path in enumerate(index.nifti, start=len(index.dicom)):
+        begin = _SCAN_SHARE + number * width
+        yield read_nifti(path, given, cache, progress.child(begin, begin + width))
+
+
+def _read_dicom(
+    files: DicomSeriesFiles, given: UserGiven, cache: VoxelCache, progress: Progress
+) -> list[ReadSeries]:
+    if files.sop_class == PARAMETRIC_MAP:
+        return read_parametric_maps(files)
+    if files.sop_class == PET and not is_rate_map(files.headers):
+        return [read_pet(files, given, cache, progress)]
+    return [read_volume(files, cache, progress)]
+
+
+def _place_in_list(series: Series) -> tuple[bool, int, int]:
+    count = 0 if series.image is None else series.image.frame_count
+    return series.image is None, _ORDER.index(series.kind), -count
+
+
+def _refuse_if_nothing_shows(series: list[Series], path: Path) -> None:
+    if any(one.image is not None for one in series):
+        return
+    reasons = [one.findings[0].message for one in series[:_MOST_REASONS] if one.findings]
+    raise ReadError(f"No image of {path} can be shown. {' '.join(reasons)}")
+
+
+def _nothing_found(index: StudyIndex) -> str:
+    count = len(index.unused)
+    if count == 0:
+        return f"{index.root} is empty; choose the folder that holds the study."
+    reasons = list(dict.fromkeys(reason for _, reason in index.unused))[:_MOST_REASONS]
+    return (
+        f"{index.root} holds no image that KiView reads; {count} file(s) were looked at"
+        f" ({'; '.join(reasons)})."
+    )
+
+
+def _study_uid(index: StudyIndex) -> str:
+    for files in index.dicom:
+        if files.study_uid:
+            return files.study_uid
+    return "kiview-" + hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:24]
+
+
+def _patient(read: list[ReadSeries]) -> PatientInfo:
+    """The patient of the PET series, who tells weight and height; else of any series."""
+    pet = [one for one in read if one.series.kind in (SeriesKind.DYNAMIC, SeriesKind.STATIC)]
+    for one in (*pet, *read):
+        if one.patient != PatientInfo():
+            return one.patient
+    return PatientInfo()

@@ -1,0 +1,58 @@
+"""What `kiview info --json` says about a study."""
+
+from typing import Any
+
+import numpy as np
+
+from kiview.core.images import DynamicImage
+from kiview.core.study import Series, SeriesKind, Study
+from kiview.io.dicom_frames import UNKNOWN_TIMES
+
+_PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
+
+
+def study_info(study: Study) -> dict[str, Any]:
+    """The document of `kiview info --json`.
+
+    Times are seconds from the injection, one per frame, or one per frame and slice; null where they
+    are unknown. `max_value` and `suvbw_factor_g_per_bq` belong to values as in the files.
+
+    Returns:
+        JSON-like, without patient data.
+    """
+    return {
+        "series": [_series_info(series) for series in study.series],
+        "unused_files": [{"path": path, "reason": reason} for path, reason in study.unused_files],
+    }
+
+
+def _series_info(series: Series) -> dict[str, Any]:
+    return {
+        "uid": series.uid,
+        "modality": series.modality,
+        "kind": str(series.kind),
+        "shape_zyx": None if series.image is None else list(series.image.geometry.shape_zyx),
+        "frame_count": 0 if series.image is None else series.image.frame_count,
+        **_times(series),
+        "units": series.file_units,
+        "max_value": _finite(series.max_value),
+        "suvbw_factor_g_per_bq": _finite(series.file_suv_factor_g_per_bq),
+        "verdict": {"suv": str(series.suv_verdict), "kinetics": str(series.kinetics_verdict)},
+        "findings": [{"code": one.code, "message": one.message} for one in series.findings],
+        "user_given": {} if series.image is None else dict(series.image.user_given),
+    }
+
+
+def _times(series: Series) -> dict[str, Any]:
+    unknown = any(one.code == UNKNOWN_TIMES for one in series.findings)
+    image: DynamicImage | None = series.image
+    if image is None or unknown or series.kind not in _PET:
+        return {"frame_start_s": None, "frame_duration_s": None}
+    return {
+        "frame_start_s": np.round(image.timing.start_s, 6).tolist(),
+        "frame_duration_s": np.round(image.timing.duration_s, 6).tolist(),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
