@@ -257,7 +257,7 @@ class PolygonStack(Shape):
         distance = np.full(w.shape, -np.inf)
         lower = np.clip(np.searchsorted(positions, w, side="right") - 1, 0, len(positions) - 1)
         for i in range(len(positions)):
-            here = (lower == i) & (ends >= 0)
+            here = lower == i
             if here.any():
                 distance[here] = self._between(i, uv[here], w[here])
         return np.asarray(np.minimum(distance, ends))

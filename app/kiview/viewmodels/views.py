@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import InvalidInputError
@@ -98,6 +99,8 @@ class ViewsViewModel(QObject):
         self.active_key = IMAGE_KEY
         if image is not None:
             self.link.set_bounds(*bounds_lps_mm(image.geometry))
+            middle = np.array(image.geometry.shape_zyx) // 2
+            self.link.set_cursor(image.geometry.to_lps_mm(middle))
         self.frames.open(None if image is None else image.timing)
         self.layout_changed.emit()
         self.active_changed.emit()

@@ -117,12 +117,12 @@ class CanvasWidget(QWidget):
         drawing, key = self.drawing, event.key()
         if key == Qt.Key.Key_Escape:
             self._escape()
-        elif not drawing.is_drawing_polygon:
+        elif not drawing.is_clicking:
             if key != Qt.Key.Key_Delete or self._rois.selected is None:
                 return False
             self._rois.delete(self._rois.selected.roi_id)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            drawing.close_polygon()
+            drawing.close()
         elif key == Qt.Key.Key_Backspace:
             drawing.remove_point()
         else:

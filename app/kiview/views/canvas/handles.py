@@ -97,7 +97,9 @@ def handles(shape: Shape, plane: Plane, position_mm: float) -> tuple[Handle, ...
 
 
 def grabbed(shape: Shape, plane: Plane, at: NDArray[np.float64], reach_mm: float) -> Handle | None:
-    """The grip under the mouse; inside the region it is the one that moves it.
+    """The grip under the mouse; the outline itself moves the region.
+
+    Inside a region a press moves the cursor, so that looking never shifts what was drawn.
 
     Args:
         shape: The region.
@@ -112,7 +114,7 @@ def grabbed(shape: Shape, plane: Plane, at: NDArray[np.float64], reach_mm: float
     near = [each for each in near if each[0] <= reach_mm]
     if near:
         return min(near)[2]
-    if float(shape.signed_distance_mm(plane.to_lps_mm(at))) >= 0:
+    if abs(float(shape.signed_distance_mm(plane.to_lps_mm(at)))) <= reach_mm:
         return Handle(Grip.MOVE, (float(at[0]), float(at[1])))
     return None
 

@@ -66,6 +66,8 @@ class SliceMouse:
             self._change_window(shift)
         elif self._button == Qt.MouseButton.MiddleButton:
             self._pan(shift)
+        elif self._rois.tool == RoiTool.CURSOR:
+            self._show_grip(here)
         self._last = here
 
     def release(self, event: QMouseEvent) -> None:
@@ -78,7 +80,7 @@ class SliceMouse:
         """Close the polygon, or show this view alone."""
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        if not self._drawing.close_polygon() and self._rois.tool == RoiTool.CURSOR:
+        if not self._drawing.close() and self._rois.tool == RoiTool.CURSOR:
             self._views.toggle_full_size(self._view.key, self._view.plane)
 
     def wheel(self, event: QWheelEvent) -> None:
@@ -103,6 +105,14 @@ class SliceMouse:
         reach = HANDLE_REACH_PX / self._view.viewport.scale
         if not self._drawing.press(self._view.plane, self._at(here), slice_mm, reach):
             self._move_cursor(here)
+
+    def _show_grip(self, here: QPointF) -> None:
+        """Show by the pointer that something can be dragged."""
+        reach = HANDLE_REACH_PX / self._view.viewport.scale
+        if self._rois.rois and self._drawing.grip_at(self._view.plane, self._at(here), reach):
+            self._view.setCursor(Qt.CursorShape.SizeAllCursor)
+        else:
+            self._view.use_cursor_shape()
 
     def _at(self, pixel: QPointF) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return np.array(self._view.screen_at(pixel))

@@ -94,6 +94,9 @@ class RegionPainter:
                 _draw_handles(painter, draft.shape, plane, position_mm, viewport)
         elif draft.plane == plane and draft.points:
             _draw_open_polygon(painter, draft, viewport, colour)
+        if draft.plane == plane and draft.points:
+            for point in draft.points:
+                _draw_handle(painter, viewport.to_pixels(*point[:2]), round_one=False)
 
 
 def _draw_segments(
@@ -110,14 +113,12 @@ def _draw_segments(
 
 
 def _draw_open_polygon(painter: QPainter, draft: Draft, viewport: Viewport, colour: str) -> None:
-    corners = np.array([*draft.points, draft.pointer])
+    corners = np.array([*draft.points, draft.pointer])[:, :2]
     segments = np.stack([corners[:-1], corners[1:]], axis=1)
     _draw_segments(painter, segments, viewport, colour, 1.6)
     closing = viewport.lines(np.array([[corners[-1], corners[0]]]))
     painter.setPen(QPen(QColor(colour), 1, Qt.PenStyle.DashLine))
     painter.drawLine(QLineF(*closing.reshape(4).tolist()))
-    for u, v in draft.points:
-        _draw_handle(painter, viewport.to_pixels(u, v), round_one=False)
 
 
 def _draw_handles(

@@ -1,0 +1,153 @@
+"""Regions: history, names, revisions and saving, without a widget."""
+
+import json
+
+import pytest
+from tests.helpers import torso
+
+from kiview.core.errors import InvalidInputError
+from kiview.core.roi_shapes import Sphere
+from kiview.viewmodels.rois import COLOURS, RoisViewModel, RoiTool
+
+BALL = Sphere((0, 0, 0), 10)
+ELSEWHERE = Sphere((5, 0, 0), 10)
+
+
+@pytest.fixture
+def rois():
+    return RoisViewModel()
+
+
+def test_that_the_first_region_is_the_aorta_and_every_one_has_its_colour(rois):
+    rois.add(BALL)
+    rois.add(BALL)
+    rois.add(BALL, "Liver", "#123456")
+    assert [roi.name for roi in rois.rois] == ["Aorta", "Region 2", "Liver"]
+    assert [roi.colour for roi in rois.rois] == [COLOURS[0], COLOURS[1], "#123456"]
+    assert rois.selected.name == "Liver"
+
+
+def test_that_a_shape_has_another_revision_and_a_name_has_not(rois):
+    roi_id = rois.add(BALL)
+    before = rois.roi(roi_id).revision
+    rois.rename(roi_id, "Descending aorta")
+    rois.recolour(roi_id, "#00ff00")
+    assert rois.roi(roi_id).revision == before
+    rois.reshape(roi_id, ELSEWHERE)
+    assert rois.roi(roi_id).revision != before
+
+
+def test_that_undo_and_redo_walk_through_every_change(rois):
+    roi_id = rois.add(BALL)
+    states = [rois.rois]
+    for change in (
+        lambda: rois.reshape(roi_id, ELSEWHERE),
+        lambda: rois.rename(roi_id, "Vessel"),
+        lambda: rois.recolour(roi_id, "#abcdef"),
+        lambda: rois.delete(roi_id),
+    ):
+        change()
+        states.append(rois.rois)
+    for expected in reversed(states[:-1]):
+        rois.undo()
+        assert rois.rois == expected
+    rois.undo()
+    assert rois.rois == ()
+    assert not rois.can_undo
+    for expected in states:
+        rois.redo()
+        assert rois.rois == expected
+    assert not rois.can_redo
+    rois.redo()
+
+
+def test_that_undo_brings_back_the_revision_that_results_remember(rois):
+    roi_id = rois.add(BALL)
+    before = rois.roi(roi_id).revision
+    rois.reshape(roi_id, ELSEWHERE)
+    changed = rois.roi(roi_id).revision
+    rois.undo()
+    assert rois.roi(roi_id).revision == before
+    rois.reshape(roi_id, Sphere((9, 9, 9), 3))
+    assert rois.roi(roi_id).revision not in (before, changed)
+
+
+def test_that_a_new_change_ends_what_could_be_redone(rois):
+    rois.add(BALL)
+    rois.undo()
+    rois.add(ELSEWHERE)
+    assert not rois.can_redo
+
+
+def test_that_changes_without_effect_make_no_history(rois, qtbot):
+    roi_id = rois.add(BALL)
+    with qtbot.assertNotEmitted(rois.rois_changed):
+        rois.reshape(roi_id, Sphere((0, 0, 0), 10))
+        rois.rename(roi_id, "  ")
+        rois.rename(roi_id, "Aorta")
+        rois.recolour(roi_id, COLOURS[0])
+        rois.delete("nothing")
+    rois.undo()
+    assert not rois.can_undo
+
+
+def test_that_deleting_the_selected_region_selects_none(rois, qtbot):
+    roi_id = rois.add(BALL)
+    with qtbot.waitSignals([rois.selection_changed, rois.rois_changed], timeout=1000):
+        rois.delete(roi_id)
+    assert rois.selected is None
+
+
+def test_that_regions_survive_saving_and_start_a_new_history(rois):
+    rois.add(BALL)
+    rois.add(ELSEWHERE, "Liver")
+    saved = json.loads(json.dumps(rois.to_dict()))
+    other = RoisViewModel()
+    other.restore(saved)
+    assert other.rois == rois.rois
+    assert not other.can_undo
+    new = other.add(BALL)
+    assert new not in {roi.roi_id for roi in rois.rois}
+    assert other.roi(new).revision > max(roi.revision for roi in rois.rois)
+
+
+def test_that_a_damaged_document_changes_nothing(rois):
+    rois.add(BALL)
+    before = rois.rois
+    with pytest.raises(InvalidInputError):
+        rois.restore({"schema_version": 99})
+    assert rois.rois == before
+
+
+def test_that_a_mask_holds_the_voxels_and_is_none_without_any(rois):
+    grid = torso.geometry()
+    roi_id = rois.add(BALL)
+    assert rois.mask(roi_id, grid).voxel_count == rois.roi(roi_id).rasterise(grid).voxel_count
+    assert rois.mask(rois.add(Sphere((1e4, 0, 0), 5)), grid) is None
+    assert rois.mask("nothing", grid) is None
+
+
+def test_that_voxels_for_display_are_kept_until_the_shape_changes(rois):
+    grid = torso.geometry()
+    roi_id = rois.add(BALL)
+    first = rois.voxels(rois.roi(roi_id), grid)
+    assert rois.voxels(rois.roi(roi_id), torso.geometry()) is first
+    rois.reshape(roi_id, ELSEWHERE)
+    assert rois.voxels(rois.roi(roi_id), grid) is not first
+
+
+def test_that_a_new_study_forgets_regions_and_history(rois):
+    rois.add(BALL)
+    rois.clear()
+    assert rois.rois == ()
+    assert rois.selected is None
+    assert not rois.can_undo
+
+
+def test_that_tools_and_selection_tell_only_of_changes(rois, qtbot):
+    with qtbot.waitSignal(rois.tool_changed, timeout=1000):
+        rois.use_tool(RoiTool.SPHERE)
+    with qtbot.assertNotEmitted(rois.tool_changed):
+        rois.use_tool(RoiTool.SPHERE)
+    with qtbot.assertNotEmitted(rois.selection_changed):
+        rois.select(None)
