@@ -11,9 +11,10 @@ from kiview.commands.terminal import DONE, TerminalProgress, say, say_json
 from kiview.core.images import DynamicImage
 from kiview.core.patlak import SECONDS_PER_MINUTE
 from kiview.core.provenance import JsonValue
-from kiview.core.study import Series, Study
+from kiview.core.study import Series, SeriesKind, Study
 
 _ROUNDING_DIGITS = 9
+_PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
 
 
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
@@ -82,21 +83,26 @@ def _say_text(study: Study) -> None:
         say(f"{series.kind} {series.modality}  {series.description or '(no description)'}")
         say(f"  {series.uid}")
         if series.image is not None:
-            say(f"  {_image_line(series.image)}")
-        say(f"  SUV {series.suv_verdict}, Ki {series.kinetics_verdict}")
+            say(f"  {_grid_line(series.image)}")
+        if series.kind in _PET:
+            _say_pet(series)
         for finding in series.findings:
             say(f"  - {finding.code}: {finding.message}")
     if study.unused_files:
         say(f"{len(study.unused_files)} files not used (listed by --json)")
 
 
-def _image_line(image: DynamicImage) -> str:
+def _grid_line(image: DynamicImage) -> str:
     z, y, x = image.geometry.shape_zyx
     spacing = " x ".join(f"{d:.3g}" for d in image.geometry.spacing_zyx_mm[::-1])
-    start = float(image.timing.start_s.min()) / SECONDS_PER_MINUTE
-    end = float(image.timing.end_s.max()) / SECONDS_PER_MINUTE
-    frames = "frame" if image.frame_count == 1 else "frames"
-    return (
-        f"{x} x {y} x {z} voxels of {spacing} mm, {image.frame_count} {frames},"
-        f" {start:.3g}-{end:.3g} min after injection, {image.quantity.unit.symbol}"
-    )
+    return f"{x} x {y} x {z} voxels of {spacing} mm, {image.quantity.unit.symbol}"
+
+
+def _say_pet(series: Series) -> None:
+    if series.image is not None:
+        timing = series.image.timing
+        start = float(timing.start_s.min()) / SECONDS_PER_MINUTE
+        end = float(timing.end_s.max()) / SECONDS_PER_MINUTE
+        frames = "frame" if timing.frame_count == 1 else "frames"
+        say(f"  {timing.frame_count} {frames}, {start:.3g}-{end:.3g} min after injection")
+    say(f"  SUV {series.suv_verdict}, Ki {series.kinetics_verdict}")

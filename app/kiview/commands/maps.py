@@ -14,7 +14,7 @@ from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
 from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
-from kiview.jobs.export import ExportRequest, export_maps
+from kiview.jobs.export import ExportRequest, export_maps, refuse_existing_results
 from kiview.jobs.input_curve import (
     DEFAULT_POPULATION,
     POPULATIONS,
@@ -37,6 +37,8 @@ _SOURCES = {
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     """Open, build the input function, compute every method, write everything at once."""
     _refuse_misuse(given)
+    if not given.overwrite:
+        refuse_existing_results(given.out, given.method)
     study = open_given(given, progress)
     series, image = main_dynamic(study)
     refuse_without_kinetics(series)
@@ -56,8 +58,10 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     )
     written = export_maps(request, progress.child(_COMPUTED, 1.0))
     progress.clear()
-    for finding in dict.fromkeys(text for result in results for text in result.findings):
-        note(finding)
+    told = dict.fromkeys(text for result in results for text in result.findings)
+    for finding in told:
+        if finding not in curve.findings:
+            note(finding)
     note(f"wrote {len(written)} files and folders to {given.out}")
     return DONE
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kiview import __version__
 from kiview.core.errors import ExportError
 from kiview.core.input_curves import FrameCurve
-from kiview.core.input_function import Compartment, InputFunction
+from kiview.core.input_function import Compartment, InputFunction, InputSource
 from kiview.core.provenance import JsonValue
 from kiview.core.tac import TimeActivityCurve
 from kiview.io.dicom_common import APPLICATION, RESEARCH_USE
@@ -45,7 +45,12 @@ def write_region_curve(path: Path, tac: TimeActivityCurve) -> tuple[Path, Path]:
         FRAME_DURATION: timing.duration_s,
         SPREAD: tac.std,
     }
-    record: dict[str, JsonValue] = {"region": tac.name, "voxel_count": tac.voxel_count}
+    record: dict[str, JsonValue] = {
+        "source": str(InputSource.IMAGE),
+        "description": f"image-derived, region {tac.name or 'unnamed'} ({tac.voxel_count} voxels)",
+        "region": tac.name,
+        "voxel_count": tac.voxel_count,
+    }
     return _write(path, columns, tac.quantity.unit.symbol, record)
 
 

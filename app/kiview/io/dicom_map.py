@@ -25,6 +25,7 @@ from kiview.io.dicom_common import (
     plane_attributes,
     slice_position,
 )
+from kiview.io.highdicom_tables import load_tables
 from kiview.io.map_record import (
     derivation_code,
     derivation_text,
@@ -51,6 +52,7 @@ def write_parametric_map(
     Raises:
         ExportError: rows and columns of the map are not at right angles.
     """
+    load_tables()
     geometry, provenance = parametric_map.geometry, parametric_map.provenance
     version = version_mark(provenance)
     low, high = _range(parametric_map.values)

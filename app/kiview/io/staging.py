@@ -55,10 +55,9 @@ def refuse_existing(folder: Path, names: list[str]) -> None:
     """
     existing = [name for name in names if (folder / name).exists()]
     if existing:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
         raise ExportError(
-            f"{folder / existing[0]}{more} exists already; choose another folder or allow"
-            " overwriting."
+            f"{folder / existing[0]}{more} already; choose another folder or allow overwriting."
         )
 
 

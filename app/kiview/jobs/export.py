@@ -1,6 +1,6 @@
 """Write results to a folder: whole or not at all, with what made them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -105,6 +105,19 @@ def export_maps(request: ExportRequest, progress: Progress) -> tuple[Path, ...]:
             write(place, progress.child(start, end))
         progress.step(1.0, "Moving the files into place")
     return tuple(request.folder / name for name in names)
+
+
+def refuse_existing_results(folder: Path, methods: Sequence[str]) -> None:
+    """Refuse a folder that holds results of some methods, before they are computed again.
+
+    Raises:
+        ExportError: it does; the text names one.
+    """
+    if folder.is_dir():
+        starts = tuple(f"{method}_" for method in methods)
+        found = sorted(path.name for path in folder.iterdir())
+        mine = [name for name in found if name.startswith(starts) or name == INPUT_FUNCTION_NAME]
+        refuse_existing(folder, mine)
 
 
 def export_input_function(

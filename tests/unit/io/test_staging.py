@@ -140,6 +140,6 @@ def test_that_a_file_is_no_folder_to_write_into(tmp_path):
 def test_that_all_existing_names_are_counted(tmp_path):
     for name in ("a", "b", "c"):
         (tmp_path / name).touch()
-    with pytest.raises(ExportError, match=r"b and 1 more exists already"):
+    with pytest.raises(ExportError, match=r"b and 1 more exist already"):
         refuse_existing(tmp_path, ["x", "b", "c"])
     refuse_existing(tmp_path, ["x"])

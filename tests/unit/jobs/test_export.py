@@ -216,7 +216,7 @@ def test_that_an_input_function_alone_is_written_whole(tmp_path):
     written = export_input_function(tmp_path / "curves" / "input.tsv", INPUT, 3600.0)
     assert [path.name for path in written] == ["input.tsv", "input.json"]
     assert all(path.is_file() for path in written)
-    with pytest.raises(ExportError, match=r"input\.tsv and 1 more exists already"):
+    with pytest.raises(ExportError, match=r"input\.tsv and 1 more exist already"):
         export_input_function(tmp_path / "curves" / "input.tsv", INPUT, 3600.0)
     export_input_function(tmp_path / "curves" / "input.tsv", INPUT, 3600.0, overwrite=True)
 
