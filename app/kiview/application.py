@@ -16,7 +16,7 @@ from kiview.core.study import Study
 from kiview.io.curves_csv import read_input_function
 from kiview.jobs.compare_maps import compare_maps
 from kiview.jobs.compute_patlak import compute_patlak
-from kiview.jobs.demo_study import ensure_demo_study, find_aorta
+from kiview.jobs.demo_study import demo_regions, ensure_demo_study
 from kiview.jobs.export import export_maps
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.nets.catalog import load_catalog
@@ -185,7 +185,7 @@ def provide_networks(models: WindowModels) -> None:
 
 def demo_model(models: WindowModels) -> DemoViewModel:
     """What leads through the demo study."""
-    return DemoViewModel(paths.demo_study_dir(), models, find_aorta)
+    return DemoViewModel(paths.demo_study_dir(), models, demo_regions)
 
 
 def _open_study(path: Path, overrides: Overrides, progress: Progress) -> Study:

@@ -18,7 +18,7 @@ from kiview.core.errors import ReadError
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.progress import Progress
 from kiview.core.roi import Roi
-from kiview.core.roi_shapes import Cylinder
+from kiview.core.roi_shapes import Cylinder, Sphere
 from kiview.core.study import PatientInfo
 from kiview.core.tracer import F18_HALF_LIFE_S, Injection, Radionuclide
 from kiview.core.units import ACTIVITY
@@ -39,6 +39,9 @@ from kiview.simulate.scan import (
 from kiview.simulate.shapes import Tube
 
 DESCRIPTION = "demo.json"
+SHOWN_LESIONS = 3
+LESION_COLOURS = ("#4cc2ff", "#4cd964", "#ffb340")
+_INNER_SHARE = 0.7
 _FORMAT = 1
 _SIMULATION_SHARE = 0.8
 _WATER_PER_MM = 0.0096
@@ -107,6 +110,29 @@ def find_aorta(folder: Path) -> Cylinder | None:
     except (ReadError, KeyError):
         return None
     return next((r.shape for r in regions if isinstance(r.shape, Cylinder)), None)
+
+
+def demo_regions(folder: Path) -> tuple[Roi, ...]:
+    """Regions to start with: the aorta and the inside of the largest tumours.
+
+    Args:
+        folder: The demo study; any other folder gives no regions.
+    """
+    try:
+        description = read_description(folder)
+        aorta = roi.from_dict(description["regions"])
+        lesions = [_lesion_region(*each) for each in enumerate(description["lesions"])]
+    except (ReadError, KeyError):
+        return ()
+    return (*aorta, *lesions[:SHOWN_LESIONS])
+
+
+def _lesion_region(number: int, lesion: dict[str, Any]) -> Roi:
+    """A ball well inside a tumour, so that its edge does not count."""
+    diameter_mm = float(lesion["diameter_mm"])
+    ball = Sphere(tuple(lesion["centre_lps_mm"]), _INNER_SHARE * diameter_mm / 2)
+    name = f"Lesion {diameter_mm:.0f} mm"
+    return Roi(f"demo-lesion-{number + 1}", name, LESION_COLOURS[number % 3], ball)
 
 
 def aorta_cylinder(scan: ScanSimulation) -> Cylinder:

@@ -113,5 +113,5 @@ def mismatches(first: Result, second: Result) -> tuple[str, ...]:
     if first.window_s != second.window_s:
         told.append("different frames")
     if not first.maps.main.geometry.matches(second.maps.main.geometry):
-        told.append("different grids (compared on the first one's)")
+        told.append("different grids")
     return tuple(told)

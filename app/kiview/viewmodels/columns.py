@@ -71,4 +71,4 @@ class ColumnsCoordinator(QObject):
         for result in self._results.all:
             self._views.mark(result.method, stale=result.is_stale)
         told = self._agreement.mismatches
-        self._views.mark(NETWORK, note=f"has {' and '.join(told)}" if told else "")
+        self._views.mark(NETWORK, note=f"{' and '.join(told)} (Patlak)" if told else "")

@@ -1,17 +1,16 @@
-"""The demo study: opened, an aorta region placed, both maps computed, without a question."""
+"""The demo study: opened, regions placed, both maps computed, without a question."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from kiview.core.roi_shapes import Cylinder
+from kiview.core.roi import Roi
 from kiview.viewmodels.results import NETWORK, PATLAK
 from kiview.viewmodels.window import WindowModels
 
-REGION_NAME = "Aorta"
-FindAorta = Callable[[Path], Cylinder | None]
-"""Where the aorta of the demo study lies, from the description beside it."""
+FindRegions = Callable[[Path], tuple[Roi, ...]]
+"""The aorta and some lesions of the demo study, from the description beside it."""
 
 
 class DemoViewModel(QObject):
@@ -25,9 +24,9 @@ class DemoViewModel(QObject):
     ready = Signal()
     stuck = Signal()
 
-    def __init__(self, folder: Path, models: WindowModels, find_aorta: FindAorta) -> None:
+    def __init__(self, folder: Path, models: WindowModels, find_regions: FindRegions) -> None:
         super().__init__()
-        self._folder, self._find_aorta = folder, find_aorta
+        self._folder, self._find_regions = folder, find_regions
         self._study, self._rois, self._results = models.study, models.rois, models.results
         self._maps, self._network = models.maps, models.network
         study, maps, network = models.study, models.maps, models.network
@@ -46,9 +45,10 @@ class DemoViewModel(QObject):
         if not self._is_leading or self._study.path != self._folder:
             self._is_leading = False
             return
-        aorta = None if self._rois.rois else self._find_aorta(self._folder)
-        if aorta is not None:
-            self._rois.add(aorta, REGION_NAME)
+        if not self._rois.rois:
+            for roi in self._find_regions(self._folder):
+                self._rois.add(roi.shape, roi.name, roi.colour)
+            self._rois.select(None)
         self._go_on()
 
     def _on_failed(self, _failure: object) -> None:

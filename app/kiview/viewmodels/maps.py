@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import InvalidInputError
 from kiview.core.images import MapSet
+from kiview.core.input_function import InputSource
 from kiview.core.patlak import PatlakSettings, Weighting
 from kiview.core.progress import Progress
 from kiview.core.study import Verdict
@@ -17,6 +18,7 @@ from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.results import PATLAK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
 
+_SHORT_SOURCES = {str(InputSource.IMAGE): "IDIF"}
 PatlakJob = Callable[[PatlakRequest, Progress], MapSet]
 
 
@@ -195,4 +197,5 @@ def summary(maps: MapSet, window_s: tuple[float, float]) -> str:
     used = inputs.get("input_function")
     source = used.get("source", "") if isinstance(used, dict) else inputs.get("input_source", "")
     window = f"{window_s[0] / 60:g}\N{EN DASH}{window_s[1] / 60:g} min"
-    return " \N{MIDDLE DOT} ".join(part for part in (window, str(source)) if part)
+    short = _SHORT_SOURCES.get(str(source), str(source))
+    return " \N{MIDDLE DOT} ".join(part for part in (window, short) if part)

@@ -214,7 +214,7 @@ class NetworkViewModel(QObject):
 
     def _on_succeeded(self, maps: MapSet) -> None:
         network = maps.provenance.network_id
-        text = f"{network} \N{MIDDLE DOT} {summary(maps, self._running[2])}"
+        text = f"{summary(maps, self._running[2])} \N{MIDDLE DOT} {network}"
         self._results.store(Result(NETWORK, maps, *self._running, text))
 
     def _on_finished(self) -> None:

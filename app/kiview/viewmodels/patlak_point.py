@@ -106,7 +106,7 @@ class PatlakPointViewModel(QObject):
         index = image.geometry.nearest_index(self._views.link.cursor_lps_mm)
         if index is None:
             return None
-        self.name = "voxel at the cursor"
+        self.name = "cursor"
         at = np.array(index)
         values = [float(image.store.voxels_at(at, t)) for t in range(image.frame_count)]
         timing = image.timing

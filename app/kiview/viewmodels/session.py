@@ -45,6 +45,7 @@ class SessionViewModel(QObject):
         rois.rois_changed.connect(self._schedule)
         input_function.changed.connect(self._schedule)
         maps.changed.connect(self._schedule)
+        study.findings_changed.connect(self._schedule)
 
     def save(self) -> None:
         """Save now what belongs to the open series."""
@@ -93,6 +94,7 @@ class SessionViewModel(QObject):
             "scale_window_min": [start_s / 60, end_s / 60],
             "plasma_factor": self._input.plasma_factor,
             "patlak_window_min": [self._maps.start_min, self._maps.end_min],
+            "confirmed": sorted(self._study.confirmed),
         }
 
     def _restore_choices(self, choices: Mapping[str, Any]) -> None:
@@ -106,6 +108,7 @@ class SessionViewModel(QObject):
             self._input.set_plasma_factor(float(choices["plasma_factor"]))
             start, end = choices["patlak_window_min"]
             self._maps.set_window_min(float(start), float(end))
+            self._study.restore_confirmed(frozenset(map(str, choices.get("confirmed", ()))))
         except (KeyError, TypeError, ValueError):
             text = "Some choices saved with this study could not be restored; check the panels."
             self._messages.show(text, MessageLevel.WARNING)

@@ -1,6 +1,6 @@
 """The open study: opening, its findings, and the values that the user enters for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,13 @@ from PySide6.QtCore import QObject, Signal
 from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
-from kiview.core.study import Finding, Series, SeriesKind, Study, Verdict
+from kiview.core.study import Finding, Series, SeriesKind, Study, Verdict, worst
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.missing_values import missing_value, parse_entry
 
 Overrides = Mapping[str, float | str]
+DOT = " \N{MIDDLE DOT} "
 OpenJob = Callable[[Path, Overrides, Progress], Study]
 
 
@@ -26,12 +27,14 @@ class KnownStudy:
     Attributes:
         path: Where it was opened from.
         title: What the list calls it.
-        subtitle: One line about it.
+        subtitle: What was given.
+        times: Frames and time span.
     """
 
     path: Path
     title: str
     subtitle: str
+    times: str
 
 
 class StudyViewModel(QObject):
@@ -42,18 +45,21 @@ class StudyViewModel(QObject):
         series: The series that is shown and computed on, or None.
         path: Where the open study came from.
         known: Studies opened in this session, latest first.
+        confirmed: Codes of the findings that the user confirmed.
 
     Signals:
         study_changed: Another study (or none) is open, or it was read again with entered values.
         series_changed: Another series is shown.
         opening_changed: Opening began or ended.
         open_failed: `TaskFailure`; the study that was open stays.
+        findings_changed: The user confirmed a finding.
     """
 
     study_changed = Signal()
     series_changed = Signal()
     opening_changed = Signal()
     open_failed = Signal(object)
+    findings_changed = Signal()
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class StudyViewModel(QObject):
         self.series: Series | None = None
         self.path: Path | None = None
         self.known: tuple[KnownStudy, ...] = ()
+        self.confirmed: frozenset[str] = frozenset()
 
     @property
     def is_opening(self) -> bool:
@@ -112,12 +119,19 @@ class StudyViewModel(QObject):
     @property
     def suv_verdict(self) -> Verdict:
         """Whether SUV may be shown."""
-        return Verdict.REFUSED if self.series is None else self.series.suv_verdict
+        return self._verdict(finding.suv for finding in self._open_findings())
 
     @property
     def kinetics_verdict(self) -> Verdict:
         """Whether Ki may be computed."""
-        return Verdict.REFUSED if self.series is None else self.series.kinetics_verdict
+        return self._verdict(finding.kinetics for finding in self._open_findings())
+
+    def _verdict(self, verdicts: Iterable[Verdict]) -> Verdict:
+        return Verdict.REFUSED if self.series is None else worst(verdicts)
+
+    def _open_findings(self) -> list[Finding]:
+        """Findings that the user has not confirmed."""
+        return [f for f in self.findings if self.verdict_of(f) is not Verdict.READY]
 
     def open_path(self, path: Path, overrides: Overrides | None = None) -> None:
         """Read a study; it replaces the open one when that worked."""
@@ -150,6 +164,22 @@ class StudyViewModel(QObject):
         if path is not None:
             self.open_path(path, {**self._overrides, **values})
 
+    def confirm(self, code: str) -> None:
+        """Take note that the user looked at a finding and agrees."""
+        self.confirmed |= {code}
+        self.findings_changed.emit()
+
+    def restore_confirmed(self, codes: frozenset[str]) -> None:
+        """Take over what was confirmed before."""
+        self.confirmed = codes
+        self.findings_changed.emit()
+
+    def verdict_of(self, finding: Finding) -> Verdict:
+        """What a finding means now: a confirmed one is ready."""
+        verdict = worst((finding.suv, finding.kinetics))
+        is_confirmed = verdict is Verdict.CONFIRM and finding.code in self.confirmed
+        return Verdict.READY if is_confirmed else verdict
+
     def show_series(self, uid: str) -> None:
         """Show another series of the open study."""
         for series in self.study.series if self.study is not None else ():
@@ -169,6 +199,7 @@ class StudyViewModel(QObject):
             return
         self.path, self._overrides = self._asked
         self._pending_fields = ()
+        self.confirmed = frozenset()
         self.study, self.series = study, study.main_series
         self._remember(study)
         self.study_changed.emit()
@@ -189,37 +220,51 @@ class StudyViewModel(QObject):
     def _remember(self, study: Study) -> None:
         if self.path is None:
             return
-        known = KnownStudy(self.path, study_title(study, self.path), study_subtitle(self.series))
+        image = None if self.series is None else self.series.image
+        known = KnownStudy(
+            self.path,
+            study_title(study, self.path),
+            "" if image is None else injection_text(image),
+            "nothing to show" if image is None else times_text(image),
+        )
         others = [other for other in self.known if other.path != self.path]
         self.known = (known, *others)
 
 
 def study_title(study: Study, path: Path) -> str:
     """What the study is called on screen."""
-    return study.patient.name or study.patient.patient_id or path.name or study.source
+    name = ", ".join(part for part in study.patient.name.split("^")[:2] if part)
+    return name or study.patient.patient_id or path.name or study.source
 
 
 def study_subtitle(series: Series | None) -> str:
     """One line about a series: tracer, dose, frames, time span."""
     if series is None or series.image is None:
         return "nothing to show"
-    return series_text(series, series.image)
+    image = series.image
+    return DOT.join(part for part in (injection_text(image), times_text(image)) if part)
 
 
 def series_text(series: Series, image: DynamicImage) -> str:
-    """Tracer, dose, frames and time span of a series, as far as known."""
-    parts = []
-    if series.kind not in (SeriesKind.DYNAMIC, SeriesKind.STATIC):
-        parts.append(series.modality or str(series.kind))
-    if image.injection is not None:
-        parts.append(image.injection.tracer or image.injection.radionuclide.name)
-        if image.injection.activity_bq is not None:
-            parts.append(f"{image.injection.activity_bq / 1e6:.0f} MBq")
-    z = image.geometry.shape_zyx[0]
-    if image.is_dynamic:
-        first, last = image.timing.start_s.min() / 60, image.timing.end_s.max() / 60
-        parts.append(f"{image.frame_count} frames")
-        parts.append(f"{first:.0f}\N{EN DASH}{last:.0f} min")
-    else:
-        parts.append(f"static, {z} slices")
-    return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+    """One short line about a series of the open study."""
+    is_pet = series.kind in (SeriesKind.DYNAMIC, SeriesKind.STATIC)
+    kind = "" if is_pet else series.modality or str(series.kind)
+    return DOT.join(part for part in (kind, times_text(image)) if part)
+
+
+def injection_text(image: DynamicImage) -> str:
+    """Tracer and dose, as far as known."""
+    if image.injection is None:
+        return ""
+    parts = [image.injection.tracer or image.injection.radionuclide.name]
+    if image.injection.activity_bq is not None:
+        parts.append(f"{image.injection.activity_bq / 1e6:.0f} MBq")
+    return DOT.join(part for part in parts if part)
+
+
+def times_text(image: DynamicImage) -> str:
+    """Frames and time span, or slices of a static image."""
+    if not image.is_dynamic:
+        return f"{image.geometry.shape_zyx[0]} slices"
+    first, last = image.timing.start_s.min() / 60, image.timing.end_s.max() / 60
+    return f"{image.frame_count} frames{DOT}{first:.0f}\N{EN DASH}{last:.0f} min"

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from kiview.viewmodels.study import StudyViewModel
 from kiview.viewmodels.tasks import TasksViewModel
 from kiview.views.binding import TextBinding
-from kiview.views.parts import button, text_label
+from kiview.views.parts import button, line_label, text_label
 
 _TEXT = (
     "KiView shows dynamic PET and computes maps of the net influx rate Ki, by Patlak and by a"
@@ -48,7 +48,7 @@ class EmptyState(QWidget):
         inner = QVBoxLayout(card)
         inner.setContentsMargins(40, 34, 40, 34)
         inner.setSpacing(14)
-        title = text_label("Open a dynamic PET study", "hero", "emptyTitle")
+        title = line_label("Open a dynamic PET study", "hero", "emptyTitle")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         inner.addWidget(title)
         about = text_label(_TEXT, "soft")

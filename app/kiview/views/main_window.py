@@ -7,6 +7,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QLayout,
     QMainWindow,
     QMessageBox,
     QScrollArea,
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
+        self._fix_constraint()
         self.resize(1440, 900)
         self.canvas = CanvasWidget(models.views, models.rois)
         self.tabs = self._tabs()
@@ -70,6 +72,12 @@ class MainWindow(QMainWindow):
         self._build()
         self._connect()
         self._on_study_changed()
+
+    def _fix_constraint(self) -> None:
+        """Keep the minimum size as it is whatever the panels show."""
+        layout = self.layout()
+        if layout is not None:
+            layout.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
 
     # Building
 
@@ -141,6 +149,7 @@ class MainWindow(QMainWindow):
         tabs.setObjectName("panels")
         tabs.setDocumentMode(True)
         tabs.tabBar().setExpanding(True)
+        tabs.tabBar().setDrawBase(False)
         tabs.tabBar().setUsesScrollButtons(False)
         pages = (
             ("Input", InputPanel(models.input_function, models.curves)),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QWidget
 
 from kiview.core.reslice import Plane
 from kiview.viewmodels.study import study_subtitle
 from kiview.viewmodels.window import WindowModels
-from kiview.views.parts import text_label
+from kiview.views.parts import line_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,8 @@ class Menus(QObject):
         self._window, self._models = window, models
         self.bar = QMenuBar(window)
         self.bar.setNativeMenuBar(False)
-        self._study_text = text_label("", "soft", "studyTitle")
-        self._study_text.setWordWrap(False)
-        self._state = text_label("", "number", "modelState")
+        self._study_text = line_label("", "soft", "studyTitle")
+        self._state = line_label("", "number", "modelState")
         self._file()
         self._edit()
         self._study()
@@ -111,14 +110,14 @@ class Menus(QObject):
         self._add(menu, "&About KiView", self._window.show_about, "about", "")
 
     def _corner(self) -> None:
-        badge = text_label("Research use only", "number", "researchBadge")
+        badge = line_label("Research use only", "number", "researchBadge")
         badge.setToolTip("Not a medical device; not for diagnosis or treatment.")
         corner = self._corner_widget = QWidget(self.bar)
         layout = QHBoxLayout(corner)
-        layout.setContentsMargins(0, 0, 8, 0)
-        layout.setSpacing(14)
+        layout.setContentsMargins(0, 4, 8, 4)
+        layout.setSpacing(16)
         for label in (self._study_text, self._state, badge):
-            layout.addWidget(label)
+            layout.addWidget(label, 0, Qt.AlignmentFlag.AlignVCenter)
         self.bar.setCornerWidget(corner)
 
     def _menu(self, title: str) -> QMenu:

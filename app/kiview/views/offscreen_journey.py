@@ -56,9 +56,16 @@ class OffscreenJourney(QObject):
     def _on_maps_ready(self) -> None:
         self._window.show_panel(PICTURED_PANEL)
         self._models.views.frames.show_late()
-        for roi in self._models.rois.rois:
-            self._models.rois.select(roi.roi_id)
+        self._look_at_lesion()
         QTimer.singleShot(SETTLE_MS, self._next_picture)
+
+    def _look_at_lesion(self) -> None:
+        """Move the cursor into the first region that is not the blood region."""
+        models = self._models
+        for roi in models.rois.rois:
+            if roi.roi_id != models.input_function.roi_id:
+                models.views.link.set_cursor(roi.shape.centre_lps_mm)
+                return
 
     def _next_picture(self) -> None:
         """Bring the window to the next size; the picture is taken once it settled."""

@@ -17,16 +17,32 @@ from PySide6.QtWidgets import (
 
 from kiview import paths
 
+_WIDEST_NUMBER = 999.0
+_ENTRY_MARGIN = 22
+
 
 def text_label(text: str, role: str = "", name: str = "") -> QLabel:
-    """A label that wraps; `role` chooses its look in the style sheet."""
+    """A sentence that wraps; `role` chooses its look in the style sheet."""
+    label = line_label(text, role, name)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def line_label(text: str, role: str = "number", name: str = "") -> QLabel:
+    """One line of text that takes the width it needs."""
     label = QLabel(text)
     label.setProperty("role", role)
     label.setObjectName(name)
-    label.setWordWrap(role not in ("section", "title", "hero", "number"))
     label.setTextFormat(Qt.TextFormat.PlainText)
-    if label.wordWrap():
-        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setIndent(0)
+    return label
+
+
+def section(text: str, name: str = "") -> QLabel:
+    """Headline of a group of controls."""
+    label = line_label(text, "section", name)
+    label.setContentsMargins(0, 4, 0, 0)
     return label
 
 
@@ -73,6 +89,8 @@ def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) 
     box.setDecimals(decimals)
     box.setAlignment(Qt.AlignmentFlag.AlignRight)
     box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    widest = f"{min(limits[1], _WIDEST_NUMBER):.{decimals}f}"
+    box.setFixedWidth(box.fontMetrics().horizontalAdvance(widest) + _ENTRY_MARGIN)
     return box
 
 
@@ -90,7 +108,7 @@ def row(*widgets: QWidget | None, spacing: int = 6) -> QHBoxLayout:
 
 def labelled(text: str, *widgets: QWidget) -> QHBoxLayout:
     """A question at the left and its entries at the right."""
-    label = text_label(text, "number")
+    label = line_label(text)
     label.setBuddy(widgets[0])
     return row(label, None, *widgets)
 

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStatusBar, QWidget
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.tasks import TasksViewModel
 from kiview.viewmodels.views import ViewsViewModel
-from kiview.views.parts import button, text_label
+from kiview.views.parts import button, line_label
 
 READOUT_MS = 30
 """The readout follows a moving cursor at this pace."""
@@ -21,15 +21,14 @@ class StatusLine(QStatusBar):
         super().__init__()
         self._views, self._tasks, self._machine = views, tasks, machine
         self.setSizeGripEnabled(False)
-        self._readout = text_label("", "number", "readout")
-        self._task_text = text_label("", "number", "taskText")
+        self._readout = line_label("", "number", "readout")
+        self._task_text = line_label("", "number", "taskText")
         self._bar = QProgressBar()
         self._bar.setObjectName("taskBar")
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(110)
         self._cancel = button("Cancel", "taskCancel", "Stop what runs in the background.", "link")
-        self._about = text_label("", "soft", "machineText")
-        self._about.setWordWrap(False)
+        self._about = line_label("", "soft", "machineText")
         self._busy = QWidget()
         self._build()
         self._delay = QTimer(self)

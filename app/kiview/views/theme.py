@@ -57,7 +57,8 @@ def style_sheet(family: str) -> str:
         "size": f"{size}px",
         "large": f"{size + 2}px",
         "hero": f"{size + 9}px",
-        "tabpad": "9px",
+        "tabpad": "8px",
+        "icons": paths.resource("icons").as_posix(),
     }
     text = paths.resource("styles/kiview.qss").read_text(encoding="utf-8")
     return re.sub(r"@([a-z]+)", lambda match: values[match[1]], text)

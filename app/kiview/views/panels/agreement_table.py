@@ -8,15 +8,16 @@ from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.views.binding import TextBinding
 from kiview.views.parts import text_label
 
-_COLUMNS = ("", "Patlak", "network", "bias", "r")
+_COLUMNS = ("Ki \N{MULTIPLICATION SIGN} 1000", "Patlak", "network", "bias", "r")
 _TIPS = (
-    "Region",
+    "Region; values in 1/1000 mL/min/mL",
     "Mean and standard deviation of the Patlak map",
     "Mean and standard deviation of the network map",
     "Mean of network minus Patlak, in percent of Patlak",
     "Pearson correlation over the voxels",
 )
 _ROW_HEIGHT = 22
+_LARGEST_PERCENT = 1000.0
 _MOST_ROWS = 8
 _PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
@@ -42,6 +43,7 @@ class AgreementTable(QWidget):
         header = self._table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(24)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         told = text_label("", "soft", "agreementStatus")
         layout = QVBoxLayout(self)
@@ -76,11 +78,18 @@ class AgreementTable(QWidget):
 def _texts(agreement: Agreement) -> tuple[str, ...]:
     return (
         agreement.name,
-        f"{agreement.mean_a:.4f}",
-        f"{agreement.mean_b:.4f}",
-        _signed(f"{agreement.bias_percent:+.1f} %"),
+        f"{1000 * agreement.mean_a:.1f} {_PLUS_MINUS} {1000 * agreement.sd_a:.1f}",
+        f"{1000 * agreement.mean_b:.1f} {_PLUS_MINUS} {1000 * agreement.sd_b:.1f}",
+        _percent(agreement.bias_percent),
         f"{agreement.correlation:.2f}",
     )
+
+
+def _percent(bias_percent: float) -> str:
+    """Bias, or a dash where the reference is too near to zero for a percentage."""
+    if not abs(bias_percent) < _LARGEST_PERCENT:
+        return "\N{EN DASH}"
+    return _signed(f"{bias_percent:+.0f} %")
 
 
 def _details(agreement: Agreement) -> str:

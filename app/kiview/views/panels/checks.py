@@ -1,21 +1,35 @@
 """What was noticed about the series, as sentences, with entries for what the files lack."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from kiview.core.errors import InvalidInputError
-from kiview.core.study import Finding, Verdict, worst
+from kiview.core.study import Finding, Verdict
 from kiview.viewmodels.missing_values import MissingValue, missing_value
 from kiview.viewmodels.study import StudyViewModel
-from kiview.views.parts import button, named, text_label
+from kiview.views.parts import button, line_label, named, section, text_label
 
 _ROLES = {Verdict.READY: "good", Verdict.CONFIRM: "warning", Verdict.REFUSED: "problem"}
 _SUMMARY = {
-    Verdict.READY: "Ready to quantify",
-    Verdict.CONFIRM: "Please confirm",
-    Verdict.REFUSED: "Not possible yet",
+    Verdict.READY: "ready to quantify",
+    Verdict.CONFIRM: "please confirm",
+    Verdict.REFUSED: "not possible yet",
 }
+_SPOKEN = {"good": "fine", "warning": "to confirm", "problem": "problem"}
 _DOT = "\N{BLACK CIRCLE}"
+_DOT_WIDTH = 14
+
+
+class _Confirm(QObject):
+    """Confirms one finding; lives as long as its button."""
+
+    def __init__(self, parent: QObject, study: StudyViewModel, code: str) -> None:
+        super().__init__(parent)
+        self._study, self._code = study, code
+
+    def confirm(self) -> None:
+        """Do so."""
+        self._study.confirm(self._code)
 
 
 class ChecksPanel(QWidget):
@@ -29,11 +43,12 @@ class ChecksPanel(QWidget):
         self._body = QWidget()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(4)
-        self._layout.addWidget(text_label("Checks", "section"))
+        self._layout.setSpacing(6)
+        self._layout.addWidget(section("Checks"))
         self._layout.addWidget(self._body)
         study.study_changed.connect(self._rebuild)
         study.series_changed.connect(self._rebuild)
+        study.findings_changed.connect(self._rebuild)
         study.open_failed.connect(self._on_open_failed)
         self._rebuild()
 
@@ -47,45 +62,79 @@ class ChecksPanel(QWidget):
         layout.setSpacing(6)
         self._fill(layout)
         self._layout.replaceWidget(self._body, body)
+        self._body.hide()
         self._body.deleteLater()
         self._body = body
 
     def _fill(self, layout: QVBoxLayout) -> None:
-        if self._study.series is None and not self._study.missing_fields:
+        study = self._study
+        if study.series is None and not study.missing_fields:
             layout.addWidget(text_label("Checks appear when a study is open.", "soft"))
-        if self._study.series is not None:
-            layout.addLayout(_verdict_row("Ki", self._study.kinetics_verdict))
-            layout.addLayout(_verdict_row("SUV", self._study.suv_verdict))
-            for finding in self._study.findings:
-                layout.addLayout(_finding_row(finding))
-        given = self._study.overrides
-        if given:
-            told = ", ".join(f"{missing_value(name).label.lower()}" for name in given)
+        if study.series is not None:
+            layout.addLayout(_verdict_row("Ki", study.kinetics_verdict))
+            layout.addLayout(_verdict_row("SUV", study.suv_verdict))
+            for finding in study.findings:
+                self._add_finding(layout, finding)
+        if study.overrides:
+            told = ", ".join(missing_value(name).label.lower() for name in study.overrides)
             layout.addWidget(text_label(f"Entered by you: {told}.", "warning", "userGiven"))
         self._add_form(layout)
+
+    def _add_finding(self, layout: QVBoxLayout, finding: Finding) -> None:
+        verdict = self._study.verdict_of(finding)
+        confirmed = " Confirmed by you." if finding.code in self._study.confirmed else ""
+        text = f"{finding.message}{confirmed}"
+        layout.addLayout(_dotted(_ROLES[verdict], text, f"finding_{finding.code}", "soft"))
+        if verdict is Verdict.CONFIRM:
+            tip = "Say that this is right for this study; kept with it."
+            confirm = button("Confirm", f"confirm_{finding.code}", tip, "link")
+            confirm.clicked.connect(_Confirm(confirm, self._study, finding.code).confirm)
+            line = QHBoxLayout()
+            line.setContentsMargins(_DOT_WIDTH, 0, 0, 0)
+            line.addWidget(confirm)
+            line.addStretch(1)
+            layout.addLayout(line)
 
     def _add_form(self, layout: QVBoxLayout) -> None:
         self._entries = {}
         asked = [missing_value(name) for name in self._study.missing_fields]
         if not asked:
             return
-        form = QGridLayout()
-        form.setHorizontalSpacing(6)
-        form.setVerticalSpacing(4)
+        form = QWidget()
+        form.setObjectName("checksForm")
+        grid = QGridLayout(form)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(4)
         for line, value in enumerate(asked):
-            form.addWidget(text_label(value.label, "soft"), 2 * line, 0, 1, 2)
             self._entries[value.name] = _entry(value)
-            form.addWidget(self._entries[value.name], 2 * line + 1, 0)
-            form.addWidget(text_label(value.unit, "number"), 2 * line + 1, 1)
-        layout.addLayout(form)
+            grid.addWidget(text_label(value.label, "soft"), 2 * line, 0, 1, 2)
+            grid.addWidget(self._entries[value.name], 2 * line + 1, 0)
+            grid.addWidget(line_label(value.unit), 2 * line + 1, 1)
         self._form_problem = text_label("", "problem", "checksProblem")
         self._form_problem.hide()
-        layout.addWidget(self._form_problem)
         apply = button("Use these values", "checksApply", "Read the study again with these values.")
         apply.clicked.connect(self._on_apply)
-        layout.addWidget(apply)
+        grid.addWidget(self._form_problem, 2 * len(asked), 0, 1, 2)
+        grid.addWidget(apply, 2 * len(asked) + 1, 0, 1, 2)
         for entry in self._entries.values():
             entry.returnPressed.connect(self._on_apply)
+        tip = "Enter what the files lack or have wrong."
+        more = button("Enter values\N{HORIZONTAL ELLIPSIS}", "checksEnter", tip, "link")
+        more.setCheckable(True)
+        more.toggled.connect(form.setVisible)
+        more.setChecked(self._needs_values())
+        form.setVisible(self._needs_values())
+        layout.addWidget(more, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(form)
+
+    def _needs_values(self) -> bool:
+        """Whether something is refused for want of a value."""
+        study = self._study
+        return study.series is None or Verdict.REFUSED in (
+            study.suv_verdict,
+            study.kinetics_verdict,
+        )
 
     def _on_apply(self) -> None:
         try:
@@ -103,22 +152,17 @@ def _entry(value: MissingValue) -> QLineEdit:
 
 
 def _verdict_row(what: str, verdict: Verdict) -> QHBoxLayout:
-    text = f"{what}: {_SUMMARY[verdict].lower()}"
-    return _dotted(_ROLES[verdict], text, f"verdict{what}", "")
-
-
-def _finding_row(finding: Finding) -> QHBoxLayout:
-    role = _ROLES[worst((finding.suv, finding.kinetics))]
-    return _dotted(role, finding.message, f"finding_{finding.code}", "soft")
+    return _dotted(_ROLES[verdict], f"{what}: {_SUMMARY[verdict]}", f"verdict{what}", "")
 
 
 def _dotted(role: str, text: str, name: str, text_role: str) -> QHBoxLayout:
     """A coloured dot and a sentence beside it."""
     layout = QHBoxLayout()
-    layout.setSpacing(6)
+    layout.setSpacing(2)
     dot = QLabel(_DOT)
     dot.setProperty("role", role)
-    dot.setAccessibleName({"good": "fine", "warning": "to confirm"}.get(role, "problem"))
+    dot.setAccessibleName(_SPOKEN[role])
+    dot.setFixedWidth(_DOT_WIDTH)
     layout.addWidget(dot, 0, Qt.AlignmentFlag.AlignTop)
     layout.addWidget(text_label(text, text_role, name), 1)
     return layout

@@ -8,7 +8,7 @@ from kiview.jobs.export import ExportFormat
 from kiview.viewmodels.export import ExportViewModel
 from kiview.viewmodels.results import METHOD_NAMES, ResultsViewModel
 from kiview.views.binding import EnabledBinding, SwitchBinding, TextBinding
-from kiview.views.parts import Panel, button, named, row, text_label
+from kiview.views.parts import Panel, button, named, row, section, text_label
 
 _FORMATS = {
     ExportFormat.NIFTI: ("NIfTI with a record (JSON)", "For research tools."),
@@ -43,13 +43,13 @@ class ExportPanel(Panel):
     def __init__(self, model: ExportViewModel, results: ResultsViewModel) -> None:
         super().__init__("export", "export")
         self._model, self._results = model, results
-        self.content.addWidget(text_label("Maps", "section"))
+        self.content.addWidget(section("Maps"))
         for method, name in METHOD_NAMES.items():
             self._add_switch(f"{name} maps", f"export_{method}", "Write this run.", method)
-        self.content.addWidget(text_label("Formats", "section"))
+        self.content.addWidget(section("Formats"))
         for form, (text, tip) in _FORMATS.items():
             self._add_switch(text, f"export_{form.value}", tip, form)
-        self.content.addWidget(text_label("Folder", "section"))
+        self.content.addWidget(section("Folder"))
         choose = button(
             "Choose folder\N{HORIZONTAL ELLIPSIS}", "exportFolder", "Where the files are written."
         )

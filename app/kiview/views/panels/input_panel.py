@@ -8,7 +8,17 @@ from kiview.core.input_function import InputSource
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.views.binding import ChoiceBinding, NumberBinding, TextBinding
-from kiview.views.parts import Panel, button, labelled, named, number_box, row, text_label
+from kiview.views.parts import (
+    Panel,
+    button,
+    labelled,
+    line_label,
+    named,
+    number_box,
+    row,
+    section,
+    text_label,
+)
 
 _TEXTS = {
     InputSource.IMAGE: ("From the region (image-derived)", "Mean of the blood region per frame."),
@@ -30,7 +40,7 @@ class InputPanel(Panel):
         self._model, self._curves = model, curves
         self._group = QButtonGroup(self)
         self._buttons: dict[InputSource, QRadioButton] = {}
-        self.content.addWidget(text_label("Input function", "section"))
+        self.content.addWidget(section("Input function"))
         for source, (text, tip) in _TEXTS.items():
             choice = QRadioButton(text)
             named(choice, f"input_{source.name.lower()}", tip)
@@ -65,8 +75,8 @@ class InputPanel(Panel):
         changed = self._model.changed
         NumberBinding(self._start, self._window_start, self._set_start, changed)
         NumberBinding(self._end, self._window_end, self._set_end, changed)
-        unit = text_label("min", "number")
-        dash = text_label("\N{EN DASH}", "number")
+        unit = line_label("min")
+        dash = line_label("\N{EN DASH}")
         self._window_row = _holder(labelled("Scaled over", self._start, dash, self._end, unit))
         self.content.addWidget(self._window_row)
 

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from kiview.viewmodels.layers import Layer
 from kiview.viewmodels.views import ViewsViewModel
-from kiview.views.parts import button, text_label
+from kiview.views.parts import button, line_label, section, text_label
 
 _DASH = "\N{EN DASH}"
 
@@ -38,7 +38,7 @@ class LayersPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(text_label("Layers", "section"))
+        layout.addWidget(section("Layers"))
         layout.addWidget(self._empty)
         layout.addLayout(self._rows)
         views.layers_changed.connect(self._refresh)
@@ -59,7 +59,7 @@ class LayersPanel(QWidget):
             name = button(title, f"layer_{key}", f"Window controls for {title}.", role)
             name.clicked.connect(_Activate(name, self._views, key).activate)
             self._rows.addWidget(name, line, 0)
-            self._rows.addWidget(text_label(window, "number"), line, 1)
+            self._rows.addWidget(line_label(window), line, 1)
         self._empty.setVisible(not listed)
 
     def _texts(self, layer: Layer) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.maps import MapsViewModel
 from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
 from kiview.views.binding import ChoiceBinding, EnabledBinding, NumberBinding, TextBinding
-from kiview.views.parts import Panel, button, labelled, named, number_box, text_label
+from kiview.views.parts import Panel, button, labelled, line_label, named, number_box, section
 
 _WEIGHTING_TEXTS = {
     Weighting.RATIO: "ordinary (default)",
@@ -30,7 +30,7 @@ class MapsPanel(Panel):
     ) -> None:
         super().__init__("maps", "maps")
         self._model, self._columns, self._messages = model, columns, messages
-        self.content.addWidget(text_label("Patlak", "section"))
+        self.content.addWidget(section("Patlak"))
         self._add_window()
         self._add_weighting()
         compute = button(
@@ -48,7 +48,7 @@ class MapsPanel(Panel):
         end = number_box("patlakEnd", "Frames that end later are left out.", _LIMITS_MIN, 1)
         NumberBinding(start, self._start, self._set_start, self._model.changed, self._refused)
         NumberBinding(end, self._end, self._set_end, self._model.changed, self._refused)
-        dash, unit = text_label("\N{EN DASH}", "number"), text_label("min", "number")
+        dash, unit = line_label("\N{EN DASH}"), line_label("min")
         self.content.addLayout(labelled("Frames from t*", start, dash, end, unit))
 
     def _add_weighting(self) -> None:
@@ -68,7 +68,7 @@ class MapsPanel(Panel):
             self._columns.show_quantity,
             self._model.changed,
         )
-        self.content.addWidget(text_label("Columns show", "section"))
+        self.content.addWidget(section("Columns show"))
         self.content.addWidget(box)
 
     def _refused(self, sentence: str) -> None:

@@ -13,7 +13,7 @@ from kiview.views.binding import (
     TextBinding,
 )
 from kiview.views.panels.agreement_table import AgreementTable
-from kiview.views.parts import Panel, button, labelled, named, row, text_label
+from kiview.views.parts import Panel, button, labelled, line_label, named, row, section, text_label
 
 _STEPS = 100
 _DOT = " \N{MIDDLE DOT} "
@@ -32,7 +32,7 @@ class NetworkPanel(Panel):
         findings = text_label("", "warning", "networkFindings")
         TextBinding(findings, self._findings_text, model.changed)
         self.content.addWidget(findings)
-        self.content.addWidget(text_label("Agreement with Patlak", "section"))
+        self.content.addWidget(section("Agreement with Patlak"))
         self.content.addWidget(AgreementTable(agreement))
         TextBinding(self.status, self._status, model.changed, hide=False)
 
@@ -60,11 +60,8 @@ class NetworkPanel(Panel):
 
     def _add_slider_rows(self, slider: QSlider, ends: tuple[str, str, str]) -> None:
         low, what, high = ends
-        middle = text_label(what, "soft")
-        middle.setWordWrap(False)
-        self.content.addLayout(
-            row(text_label(low, "number"), None, middle, None, text_label(high, "number"))
-        )
+        middle = line_label(what, "soft")
+        self.content.addLayout(row(line_label(low), None, middle, None, line_label(high)))
         self.content.addWidget(slider)
 
     def _add_switch(self) -> None:
@@ -83,7 +80,9 @@ class NetworkPanel(Panel):
         TextBinding(self._modified, self._modified_text, self._model.changed)
         reset = button("Reset", "resetWeights", "Back to the weights as shipped.", "link")
         reset.clicked.connect(self._model.reset_weights)
-        EnabledBinding(reset, self._why_no_reset, self._model.changed)
+        self._reset = reset
+        self._model.changed.connect(self._show_reset)
+        self._show_reset()
         self.content.addLayout(row(self._modified, reset))
         compute = button(
             "Compute network map", "computeNetwork", "Run the network in the background.", "primary"
@@ -98,8 +97,8 @@ class NetworkPanel(Panel):
     def _why_no_card(self) -> str:
         return "" if self._model.card is not None else self._model.why_not
 
-    def _why_no_reset(self) -> str:
-        return "" if self._model.is_modified else "The weights are as shipped."
+    def _show_reset(self) -> None:
+        self._reset.setVisible(self._model.is_modified)
 
     def _status(self) -> str:
         return self._model.status

@@ -4,7 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from kiview.viewmodels.study import StudyViewModel, series_text
-from kiview.views.parts import text_label
+from kiview.views.parts import section, text_label
 
 _ROW_HEIGHT = 40
 
@@ -16,13 +16,13 @@ class StudiesPanel(QWidget):
         super().__init__()
         self._study = study
         self._studies = _list("studyList", "Studies of this session. Enter opens one.")
-        self._series_title = text_label("Series", "section")
+        self._series_title = section("Series")
         self._series = _list("seriesList", "Series of the open study. Enter shows one.")
         self._empty = text_label("Nothing is open yet.", "soft")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(text_label("Studies", "section"))
+        layout.addWidget(section("Studies"))
         for widget in (self._empty, self._studies, self._series_title, self._series):
             layout.addWidget(widget)
         self._studies.itemClicked.connect(self._on_study_chosen)
@@ -40,7 +40,7 @@ class StudiesPanel(QWidget):
     def _show_studies(self) -> None:
         self._studies.clear()
         for known in self._study.known:
-            item = QListWidgetItem(f"{known.title}\n{known.subtitle}")
+            item = QListWidgetItem("\n".join((known.title, known.subtitle, known.times)))
             item.setData(Qt.ItemDataRole.UserRole, str(known.path))
             item.setToolTip(str(known.path))
             self._studies.addItem(item)

@@ -5,8 +5,6 @@ import pyqtgraph as pg  # type: ignore[import-untyped]  # ships no types
 from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.views.plots.card import PlotCard, brush, pen
 
-_PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-
 
 class AgreementView(PlotCard):
     """Bland-Altman plot over voxels of the body."""
@@ -26,7 +24,8 @@ class AgreementView(PlotCard):
             return
         body = comparison.rows[0]
         bias = f"{body.bias_percent:+.1f} %".replace("-", "\N{MINUS SIGN}")
-        self.title.setText(f"Agreement, network \N{MINUS SIGN} Patlak: bias {bias}")
+        self.title.setText("Agreement \N{MIDDLE DOT} network \N{MINUS SIGN} Patlak, body")
+        self.show_values(f"bias {bias}, r {body.correlation:.2f}")
         self.plot.clear()
         self.plot.plot(
             comparison.mean,

@@ -4,13 +4,21 @@ from typing import Any
 
 import pyqtgraph as pg  # type: ignore[import-untyped]  # ships no types
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kiview.views import theme
-from kiview.views.parts import text_label
+from kiview.views.parts import section, text_label
 
 AXIS_COLOUR = "#8b93a0"
 _GRID_ALPHA = 0.12
+_TEXT_SIZE = "9pt"
 
 
 class PlotCard(QFrame):
@@ -24,12 +32,16 @@ class PlotCard(QFrame):
     def __init__(self, name: str, title: str, hint: str) -> None:
         super().__init__()
         self.setObjectName("plotCard")
-        self.title = text_label(title, "section", f"{name}Title")
+        self.title = section(title, f"{name}Title")
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.plot = plot_widget()
         self.plot.setObjectName(f"{name}Plot")
         self.plot.setAccessibleName(title)
         self._hint = text_label(hint, "soft", f"{name}Hint")
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._values = pg.LabelItem(justify="right", color=theme.COLOURS["text"], size=_TEXT_SIZE)
+        self._values.setParentItem(self.plot.getPlotItem().vb)
+        self._values.anchor(itemPos=(1, 1), parentPos=(1, 1), offset=(-6, -2))
         self._stack = QStackedLayout()
         self._stack.addWidget(_centred(self._hint))
         self._stack.addWidget(self.plot)
@@ -43,6 +55,10 @@ class PlotCard(QFrame):
         """Show a sentence in place of the plot."""
         self._hint.setText(text)
         self._stack.setCurrentIndex(0)
+
+    def show_values(self, *lines: str) -> None:
+        """Write numbers into the lower right corner of the plot."""
+        self._values.setText("<br>".join(lines))
 
     def show_plot(self) -> None:
         """Show the plot."""

@@ -6,6 +6,7 @@ from kiview.core.patlak_plot import PatlakPlot
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
 from kiview.views.plots.card import PlotCard, brush, pen
 
+_DOT = " \N{MIDDLE DOT} "
 _PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
 
@@ -25,7 +26,8 @@ class PatlakView(PlotCard):
             self.title.setText("Patlak plot")
             self.show_hint(self._model.problem or "Appears when there is an input function.")
             return
-        self.title.setText(f"Patlak plot, {self._model.name}: {_values(shown)}")
+        self.title.setText(f"Patlak plot{_DOT}{self._model.name}")
+        self.show_values(*_values(shown))
         self.plot.clear()
         late = shown.x_min >= 0
         unused = late & ~shown.used
@@ -60,6 +62,6 @@ class PatlakView(PlotCard):
         self.plot.setYRange(low - margin, high + margin, padding=0)
 
 
-def _values(shown: PatlakPlot) -> str:
-    text = f"Ki {shown.ki:.4f} {_PLUS_MINUS} {shown.ki_se:.4f}, V0 {shown.v0:.2f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+def _values(shown: PatlakPlot) -> tuple[str, ...]:
+    ki = f"Ki {shown.ki:.4f} {_PLUS_MINUS} {shown.ki_se:.4f}"
+    return tuple(text.replace("-", "\N{MINUS SIGN}") for text in (ki, f"V0 {shown.v0:.2f}"))
