@@ -8,6 +8,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from kiview import __version__
@@ -50,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(handler: Handler, given: argparse.Namespace) -> int:
     """Run a subcommand and turn what may go wrong into one line and an exit code."""
-    with stop_on_interrupt() as stopped:
+    # The window has its own way to stop work; Ctrl-C in its terminal closes it.
+    interrupts = nullcontext() if handler is _window else stop_on_interrupt()
+    with interrupts as stopped:
         progress = TerminalProgress(stopped)
         try:
             return handler(given, progress)
