@@ -146,14 +146,11 @@ def _complete(written: Dataset, parametric_map: ParametricMap, header: SourceHea
         written.BodyPartExamined = header.dataset.BodyPartExamined
     else:
         written.Laterality = ""
-    derivation = Sequence([derivation_code(parametric_map.provenance)])
-    for group in (
-        *written.SharedFunctionalGroupsSequence,
-        *written.PerFrameFunctionalGroupsSequence,
-    ):
-        for item in group.get("DerivationImageSequence") or []:
-            item.DerivationCodeSequence = derivation
-            item.SourceImageSequence = Sequence()
+    derivation = Dataset()
+    derivation.DerivationDescription = written.DerivationDescription
+    derivation.DerivationCodeSequence = Sequence([derivation_code(parametric_map.provenance)])
+    derivation.SourceImageSequence = Sequence()
+    for frame in written.PerFrameFunctionalGroupsSequence:
+        frame.DerivationImageSequence = Sequence([derivation])
     for keyword in ("ReferencedSeriesSequence", "SourceImageSequence"):
-        if keyword in written:
-            del written[keyword]
+        written.pop(keyword, None)

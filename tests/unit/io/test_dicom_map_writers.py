@@ -24,7 +24,12 @@ from kiview.core.images import ParametricMap
 from kiview.core.progress import NullProgress
 from kiview.core.study import PatientInfo
 from kiview.core.units import KI_STANDARD_ERROR, LOG_CORRECTION, UNKNOWN, V0
-from kiview.io.dicom_common import made_up_header, number_text, read_source_header
+from kiview.io.dicom_common import (
+    made_up_header,
+    number_text,
+    read_source_header,
+    stored_as_int16,
+)
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
 from kiview.io.map_record import file_stem, series_description
@@ -161,6 +166,8 @@ def test_that_the_parametric_map_frames_carry_position_unit_and_quantity(tmp_pat
     assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == (1.0, 0.0)
     assert written.ContentQualification == "RESEARCH"
     assert "SourceImageSequence" not in written
+    derivation = written.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0]
+    assert derivation.DerivationCodeSequence[0].CodeValue == "PATLAK"
 
 
 def test_that_a_map_without_any_value_is_written_as_zeros_and_nan(tmp_path):
@@ -206,3 +213,16 @@ def test_that_a_number_that_is_none_is_refused():
 def test_that_a_header_keeps_its_clock():
     dataset = made_up_header(PatientInfo(), INJECTED).dataset
     assert (dataset.SeriesDate, dataset.SeriesTime) == ("20260105", "235830.000000")
+
+
+def test_that_values_too_small_for_any_slope_are_stored_as_zero():
+    stored, slope = stored_as_int16(np.full((2, 3), 1e-320))
+    assert slope == "1"
+    assert not stored.any()
+
+
+def test_that_a_map_of_frames_without_decay_correction_names_no_factor(tmp_path):
+    uncorrected = made_up_header(PatientInfo(), INJECTED, {"DecayCorrection": "NONE"})
+    path = write_pet(tmp_path / "dicom", ki_map(), uncorrected)[0]
+    assert "DecayFactor" not in pydicom.dcmread(path)
+    assert dciodvfy_errors(path) == []

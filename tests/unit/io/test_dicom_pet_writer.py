@@ -22,9 +22,11 @@ from kiview.core.errors import ExportError, MissingInformationError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import DynamicImage
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
+from kiview.core.study import PatientInfo
 from kiview.core.timing import FrameTiming
+from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import SUV_BW
-from kiview.io.dicom_common import SeriesText
+from kiview.io.dicom_common import SeriesText, made_up_header
 from kiview.io.dicom_ct_writer import write_ct
 from kiview.io.dicom_pet_writer import Acquisition, DecayReference, write_dynamic_pet
 
@@ -170,3 +172,29 @@ def test_that_a_ct_is_read_back_in_hounsfield_units_at_the_same_place(tmp_path):
 def test_that_a_description_too_long_for_dicom_is_refused():
     with pytest.raises(ExportError, match="64 characters"):
         SeriesText(description="x" * 65, number=1)
+
+
+def test_that_an_unknown_dose_and_nuclide_stay_unknown(tmp_path):
+    image = dynamic_image()
+    nameless = DynamicImage(
+        image.store,
+        image.geometry,
+        image.timing,
+        image.quantity,
+        Injection(Radionuclide("", 1223.4)),
+    )
+    slice_ = pydicom.dcmread(write(tmp_path, nameless)[0])
+    dose = slice_.RadiopharmaceuticalInformationSequence[0]
+    assert "RadionuclideTotalDose" not in dose
+    assert "RadionuclidePositronFraction" not in dose
+    assert len(dose.RadionuclideCodeSequence) == 0
+    assert float(dose.RadionuclideHalfLife) == 1223.4
+
+
+def test_that_a_ct_without_a_clock_is_sound_too(tmp_path):
+    geometry = oblique_geometry()
+    nameless = made_up_header(PatientInfo())
+    text = SeriesText(description="CT", number=2)
+    paths = write_ct(tmp_path, np.zeros(geometry.shape_zyx), geometry, nameless, text)
+    assert dciodvfy_errors(paths[0]) == []
+    assert "SeriesDate" not in pydicom.dcmread(paths[0])
