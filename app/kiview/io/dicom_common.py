@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pydicom.config
 from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.sequence import Sequence
@@ -20,6 +22,9 @@ from kiview import __version__
 from kiview.core.errors import ExportError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.study import PatientInfo
+
+# Real headers hold texts that are too long; what is copied from them is mended, not complained of.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 APPLICATION = "KiView"
 PRIVATE_SCHEME = "99KIVIEW"
@@ -79,6 +84,15 @@ _SERIES_KEYWORDS = [
     "SeriesInstanceUID",
     "Modality",
 ]
+_SINGLE_PARTS = (
+    "ABDOMEN ABDOMENPELVIS BLADDER BRAIN CHEST CHESTABDOMEN CHESTABDPELVIS COCCYX CSPINE"
+    " CTSPINE HEAD HEADNECK HEART JAW LIVER LSPINE LSSPINE NECK NECKCHEST NECKCHESTABDOMEN"
+    " NECKCHESTABDPELV PANCREAS PELVIS SKULL SPINE SPLEEN STERNUM TLSPINE TSPINE"
+    " WHOLEBODY"
+)
+"""Body parts (CID 4031) that exist once."""
+_TEXT_LIMITS = {"SH": 16, "LO": SHORT_LIMIT}
+"""Characters that a DICOM text of one kind holds; files exceed it."""
 _TYPE_2_STUDY = ["StudyID", "AccessionNumber", "ReferringPhysicianName", "PatientID", "PatientName"]
 
 
@@ -173,7 +187,15 @@ def _copied(dataset: Dataset, keywords: Iterable[str]) -> Dataset:
     for keyword in keywords:
         if keyword in dataset:
             copied[keyword] = copy.deepcopy(dataset[keyword])
+            _shorten(copied[keyword])
     return copied
+
+
+def _shorten(element: DataElement) -> None:
+    """Cut text that is longer than its kind allows; identifiers of the patient stay whole."""
+    limit = _TEXT_LIMITS.get(str(element.VR))
+    if limit and element.keyword != "PatientID" and isinstance(element.value, str):
+        element.value = element.value[:limit]
 
 
 def _completed(dataset: Dataset) -> Dataset:
@@ -302,10 +324,7 @@ def image_dataset(header: SourceHeader, geometry: VolumeGeometry, text: SeriesTe
     dataset.SeriesDescription = text.description
     dataset.FrameOfReferenceUID = geometry.frame_of_reference_uid or source.FrameOfReferenceUID
     dataset.PositionReferenceIndicator = source.get("PositionReferenceIndicator", "") or ""
-    if source.get("BodyPartExamined"):
-        dataset.BodyPartExamined = source.BodyPartExamined
-    else:
-        dataset.Laterality = source.get("Laterality", "") or ""
+    add_body_part(dataset, source)
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.Rows, dataset.Columns = geometry.shape_zyx[1:]
@@ -317,6 +336,15 @@ def image_dataset(header: SourceHeader, geometry: VolumeGeometry, text: SeriesTe
     for keyword, value in plane_attributes(geometry).items():
         setattr(dataset, keyword, value)
     return dataset
+
+
+def add_body_part(dataset: Dataset, source: Dataset) -> None:
+    """Copy the body part; a part that exists twice, or is unknown, needs a (perhaps empty) side."""
+    part = str(source.get("BodyPartExamined") or "").upper()
+    if part:
+        dataset.BodyPartExamined = part
+    if part not in _SINGLE_PARTS.split():
+        dataset.Laterality = source.get("Laterality") or ""
 
 
 def stored_as_int16(values: NDArray[np.floating]) -> tuple[NDArray[np.int16], str]:

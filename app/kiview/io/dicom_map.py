@@ -3,7 +3,6 @@
 Values are stored as they are, NaN included; the real-world value mapping names quantity and unit.
 """
 
-import warnings
 from pathlib import Path
 
 import highdicom
@@ -21,6 +20,7 @@ from kiview.io.dicom_common import (
     APPLICATION,
     PRIVATE_SCHEME,
     SourceHeader,
+    add_body_part,
     coding_scheme_sequence,
     plane_attributes,
     slice_position,
@@ -57,41 +57,39 @@ def write_parametric_map(
     version = version_mark(provenance)
     low, high = _range(parametric_map.values)
     plane = {name: [float(v) for v in texts] for name, texts in plane_attributes(geometry).items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # highdicom warns of names without a comma-separated part
-        written = highdicom.pm.ParametricMap(
-            source_images=[_stand_in(header, geometry)],
-            pixel_array=np.ascontiguousarray(parametric_map.values, np.float32),
-            series_instance_uid=generate_uid(),
-            series_number=series_number,
-            sop_instance_uid=generate_uid(),
-            instance_number=1,
-            manufacturer=APPLICATION,
-            manufacturer_model_name=APPLICATION,
-            software_versions=version,
-            device_serial_number=f"{APPLICATION}-{version}",
-            contains_recognizable_visual_features=False,
-            real_world_value_mappings=[_mapping(parametric_map.quantity, low, high)],
-            voi_lut_transformations=[
-                highdicom.VOILUTTransformation(
-                    window_center=(low + high) / 2,
-                    window_width=max(high - low, SMALLEST_WINDOW),
-                    voi_lut_function="LINEAR_EXACT",
-                )
-            ],
-            pixel_measures=highdicom.PixelMeasuresSequence(
-                plane["PixelSpacing"], plane["SliceThickness"][0]
-            ),
-            plane_orientation=highdicom.PlaneOrientationSequence(
-                "PATIENT", plane["ImageOrientationPatient"]
-            ),
-            plane_positions=[
-                highdicom.PlanePositionSequence("PATIENT", geometry.to_lps_mm([z, 0, 0]).tolist())
-                for z in range(geometry.shape_zyx[0])
-            ],
-            content_label=parametric_map.quantity.code.upper()[:CODE_LIMIT],
-            content_description=series_description(parametric_map),
-        )
+    written = highdicom.pm.ParametricMap(
+        source_images=[_stand_in(header, geometry)],
+        pixel_array=np.ascontiguousarray(parametric_map.values, np.float32),
+        series_instance_uid=generate_uid(),
+        series_number=series_number,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer=APPLICATION,
+        manufacturer_model_name=APPLICATION,
+        software_versions=version,
+        device_serial_number=f"{APPLICATION}-{version}",
+        contains_recognizable_visual_features=False,
+        real_world_value_mappings=[_mapping(parametric_map.quantity, low, high)],
+        voi_lut_transformations=[
+            highdicom.VOILUTTransformation(
+                window_center=(low + high) / 2,
+                window_width=max(high - low, SMALLEST_WINDOW),
+                voi_lut_function="LINEAR_EXACT",
+            )
+        ],
+        pixel_measures=highdicom.PixelMeasuresSequence(
+            plane["PixelSpacing"], plane["SliceThickness"][0]
+        ),
+        plane_orientation=highdicom.PlaneOrientationSequence(
+            "PATIENT", plane["ImageOrientationPatient"]
+        ),
+        plane_positions=[
+            highdicom.PlanePositionSequence("PATIENT", geometry.to_lps_mm([z, 0, 0]).tolist())
+            for z in range(geometry.shape_zyx[0])
+        ],
+        content_label=parametric_map.quantity.code.upper()[:CODE_LIMIT],
+        content_description=series_description(parametric_map),
+    )
     _complete(written, parametric_map, header)
     written.save_as(path)
 
@@ -122,6 +120,8 @@ def _range(values: NDArray[np.float32]) -> tuple[float, float]:
 def _stand_in(header: SourceHeader, geometry: VolumeGeometry) -> Dataset:
     """Source image as highdicom wants it: patient, study and frame of reference."""
     source = header.study_module()
+    # highdicom warns of names without a caret, and the warning quotes the name.
+    source.PatientName = source.ReferringPhysicianName = ""
     source.FrameOfReferenceUID = (
         geometry.frame_of_reference_uid or header.dataset.FrameOfReferenceUID
     )
@@ -137,15 +137,14 @@ def _stand_in(header: SourceHeader, geometry: VolumeGeometry) -> Dataset:
 
 
 def _complete(written: Dataset, parametric_map: ParametricMap, header: SourceHeader) -> None:
-    """Add descriptions and marks; drop references to the stand-in, which is no file."""
+    """Add names, descriptions and marks; drop references to the stand-in, which is no file."""
+    for keyword in ("PatientName", "ReferringPhysicianName"):
+        written[keyword] = header.dataset[keyword]
     written.SeriesDescription = series_description(parametric_map)
     written.DerivationDescription = derivation_text(parametric_map, missing_as_zero=False)
     written.ContributingEquipmentSequence = equipment(header, parametric_map, missing_as_zero=False)
     written.CodingSchemeIdentificationSequence = coding_scheme_sequence()
-    if header.dataset.get("BodyPartExamined"):
-        written.BodyPartExamined = header.dataset.BodyPartExamined
-    else:
-        written.Laterality = ""
+    add_body_part(written, header.dataset)
     derivation = Dataset()
     derivation.DerivationDescription = written.DerivationDescription
     derivation.DerivationCodeSequence = Sequence([derivation_code(parametric_map.provenance)])

@@ -7,6 +7,7 @@ from tests.helpers.phantoms import axial_affine, feet_first_affine
 from tests.helpers.results import (
     INJECTED,
     MODIFIED,
+    PATIENT,
     converted_by_dcm2niix,
     converted_by_plastimatch,
     dciodvfy_errors,
@@ -17,6 +18,7 @@ from tests.helpers.results import (
     sampled_at,
     slice_tolerance,
 )
+from tests.helpers.shared_data import REPOSITORY
 
 from kiview.core.errors import ExportError, ReadError
 from kiview.core.geometry import VolumeGeometry
@@ -226,3 +228,32 @@ def test_that_a_map_of_frames_without_decay_correction_names_no_factor(tmp_path)
     path = write_pet(tmp_path / "dicom", ki_map(), uncorrected)[0]
     assert "DecayFactor" not in pydicom.dcmread(path)
     assert dciodvfy_errors(path) == []
+
+
+@pytest.mark.parametrize("part", ["CHEST", "Chest", "BREAST", "EXTREMITY", "WHOLEBODY", "FOO"])
+def test_that_any_body_part_gives_a_sound_object(tmp_path, part):
+    source = made_up_header(PATIENT, INJECTED)
+    source.dataset.add_new("BodyPartExamined", "CS", "")
+    source.dataset["BodyPartExamined"].validation_mode = 0
+    source.dataset["BodyPartExamined"].value = part
+    write_pm(tmp_path / "pm.dcm", ki_map(), source)
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+
+
+def test_that_a_real_scanner_header_gives_sound_objects(tmp_path):
+    real = REPOSITORY / "tests" / "data" / "mirp-sts001-raw" / "1-221.dcm"
+    changed = pydicom.dcmread(real)
+    changed["StudyID"].validation_mode = 0
+    changed["StudyID"].value = "longer than sixteen characters"
+    changed.save_as(tmp_path / "source.dcm")
+    source = read_source_header(tmp_path / "source.dcm")
+    path = write_pet(tmp_path / "dicom", ki_map(), source)[0]
+    written = write_pm(tmp_path / "pm.dcm", ki_map(), source)
+    assert dciodvfy_errors(path) == []
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+    assert written.StudyInstanceUID == changed.StudyInstanceUID
+    assert written.PatientID == changed.PatientID
+    assert written.StudyID == "longer than sixt"
+    assert pydicom.dcmread(path).ContributingEquipmentSequence[0].Manufacturer == (
+        changed.Manufacturer
+    )
