@@ -83,8 +83,8 @@ def frames_of(
 def _decay_check(
     headers: HeaderTable, clock: Clock, state: DecayState, given: UserGiven
 ) -> DecayCheck | None:
-    half_life = given.number("half_life_s") or headers.number("RadionuclideHalfLife")
-    if not half_life or not half_life > 0:
+    half_life = given.number("half_life_s") or headers.positive("RadionuclideHalfLife")[0]
+    if half_life is None:
         return None
     span = span_of(headers, clock, math.nan, math.nan, needs_injection=True)
     injection_s = injection_of(headers, clock, given, span).time_s

@@ -64,15 +64,17 @@ def _read_open_file(path: Path, file: RawIOBase, size: int) -> Header | None:
     if not looks_like_dicom(data):
         return None
     while True:
+        raw = None
         try:
             raw = parse(data)
-            break
         except MoreNeededError as error:
             if len(data) >= min(size, _MOST_BYTES):
                 raise ReadError("is cut off or damaged in its header") from error
-            data += file.read(7 * len(data)) or b""
         except NotPlainError:
             return read_with_pydicom(path)
+        if raw is not None and (raw.pixel_offset >= 0 or len(data) >= size):
+            break
+        data += file.read(7 * len(data)) or b""
     if raw.pixel_offset >= 0 and raw.pixel_offset + raw.pixel_length > size:
         raise ReadError("is cut off: pixels are missing at its end")
     return _as_text(path, size, raw)
@@ -278,11 +280,23 @@ class HeaderTable:
         """
         values = np.unique(self.numbers(name))
         if len(values) > 1:
+            first, second = ("absent" if np.isnan(v) else f"{v:.10g}" for v in values[:2])
             raise InvalidInputError(
-                f"{name} differs within the series ({values[0]:g} and {values[1]:g});"
-                " separate the images."
+                f"{name} differs within the series ({first} and {second}); separate the images."
             )
         return None if np.isnan(values[0]) else float(values[0])
+
+    def positive(self, name: str) -> tuple[float | None, str]:
+        """The positive number that all files share, or None and why there is none."""
+        try:
+            value = self.number(name)
+        except InvalidInputError as error:
+            return None, str(error)
+        if value is None:
+            return None, f"{name} is absent."
+        if value <= 0:
+            return None, f"{name} is {value:g}."
+        return value, ""
 
     def vectors(self, name: str, size: int) -> NDArray[np.float64]:
         """(n, size) numbers of a column with several parts.

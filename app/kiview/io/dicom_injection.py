@@ -85,10 +85,12 @@ def injection_of(
 
 
 def _half_life(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Finding]]:
-    value = given.number("half_life_s") or headers.number("RadionuclideHalfLife")
-    if value is not None and value > 0:
+    value, why = given.number("half_life_s"), ""
+    if value is None:
+        value, why = headers.positive("RadionuclideHalfLife")
+    if value is not None:
         return value, []
-    message = "The half-life is absent, so decay cannot be computed; enter half_life_s."
+    message = f"{why} Without a half-life decay cannot be computed; enter half_life_s."
     return None, [finding("half-life-missing", message, BOTH_REFUSED, "half_life_s")]
 
 
@@ -96,9 +98,9 @@ def _dose(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Fi
     entered = given.number("dose_bq")
     if entered is not None:
         return entered, []
-    dose = headers.number("RadionuclideTotalDose")
-    if dose is None or not dose > 0:
-        message = "The injected activity is absent or not positive: no SUV; enter dose_bq."
+    dose, why = headers.positive("RadionuclideTotalDose")
+    if dose is None:
+        message = f"{why} Without the injected activity there is no SUV; enter dose_bq."
         return None, [finding("dose-missing", message, SUV_REFUSED, "dose_bq")]
     low, high = USUAL_DOSE_BQ
     if low <= dose <= high:

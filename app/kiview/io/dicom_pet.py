@@ -123,7 +123,7 @@ def refuse_mixtures(headers: HeaderTable) -> None:
         ReadError: several patients in one series.
         UnsupportedDataError: gated images or projections.
     """
-    if len(headers.distinct("PatientID")) > 1:
+    if len({name for name in headers.distinct("PatientID") if name}) > 1:
         raise ReadError("The series mixes images of several patients; separate them.")
     kind = shared_word(headers, "SeriesType").split("\\")
     if kind[0] == "GATED":
@@ -205,7 +205,11 @@ def _value_findings(
         *meaning.findings,
         *state.findings,
         *(one for one in injection.findings if one.code not in unneeded),
-        *(weight_findings(patient.weight_kg) if needs_factor else ()),
+        *(
+            weight_findings(patient.weight_kg, headers.positive("PatientWeight")[1])
+            if needs_factor
+            else ()
+        ),
     )
 
 

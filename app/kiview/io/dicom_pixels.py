@@ -81,8 +81,10 @@ def _refuse_other_pixels(headers: HeaderTable) -> None:
 def _pixel_type(headers: HeaderTable) -> np.dtype[Any]:
     """Type that holds the stored values of all files."""
     bits = headers.numbers("BitsAllocated")
-    if not np.isin(bits, (8, 16, 32)).all():
-        raise UnsupportedDataError(f"Pixels of {bits[0]:g} bits are not read.")
+    strange = bits[~np.isin(bits, (8, 16, 32))]
+    if len(strange):
+        told = "of unknown size" if np.isnan(strange[0]) else f"of {strange[0]:g} bits"
+        raise UnsupportedDataError(f"The series has pixels {told}, which are not read.")
     signed = headers.numbers("PixelRepresentation")
     kinds = {("i" if s == 1 else "u", int(b) // 8) for s, b in set(zip(signed, bits, strict=True))}
     types = [np.dtype(f"<{kind}{size}") for kind, size in kinds]

@@ -253,7 +253,7 @@ def _complete_frames(
     if len(complete) == 0 or len(complete) < len(times) / 2:
         missing = stack.slice_count * int(np.bincount(stack.position[keep]).max()) - len(keep)
         raise ReadError(
-            f"{missing} images are missing and no frame can be told to be complete;"
+            f"{missing} image(s) are missing and no frame can be told to be complete;"
             " copy the study again."
         )
     chosen = [keep[frame == t] for t in complete]

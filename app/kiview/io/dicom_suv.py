@@ -20,28 +20,30 @@ _CM_ABOVE_M = 3.0
 
 
 def patient_of(headers: HeaderTable, given: UserGiven) -> PatientInfo:
-    """The patient of a series; entered values win.
-
-    Raises:
-        InvalidInputError: weight or height in the files is no number, or files differ.
-    """
-    height = given.number("height_m") or headers.number("PatientSize")
+    """The patient of a series; entered values win, unusable ones count as absent."""
+    height = given.number("height_m") or headers.positive("PatientSize")[0]
     if height is not None and height > _CM_ABOVE_M:
         height /= 100.0
-    weight = given.number("weight_kg") or headers.number("PatientWeight")
+    weight = given.number("weight_kg") or headers.positive("PatientWeight")[0]
     return PatientInfo(
         headers.text("PatientID"),
         headers.text("PatientName"),
         headers.text("PatientSex").upper(),
-        weight if weight is not None and weight > 0 else None,
-        height if height is not None and height > 0 else None,
+        weight,
+        height,
     )
 
 
-def weight_findings(weight_kg: float | None) -> tuple[Finding, ...]:
-    """What a body weight means for SUV; Ki needs none."""
+def weight_findings(weight_kg: float | None, why: str = "") -> tuple[Finding, ...]:
+    """What a body weight means for SUV; Ki needs none.
+
+    Args:
+        weight_kg: Or None.
+        why: Why there is none, a sentence.
+    """
     if weight_kg is None:
-        message = "The body weight is absent or 0: no SUV (Ki needs none); enter weight_kg."
+        why = why or "The body weight is not told."
+        message = f"{why} Without a weight there is no SUV (Ki needs none); enter weight_kg."
         return (finding("weight-missing", message, SUV_REFUSED, "weight_kg"),)
     low, high = USUAL_WEIGHT_KG
     if low <= weight_kg <= high:

@@ -1,0 +1,225 @@
+"""The fast header parser against pydicom, and columns of headers."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.dicom_patterns import VENDORS
+from tests.helpers.phantoms import asymmetric_phantom, axial_affine
+from tests.helpers.real_headers import DATA
+
+from kiview.core.errors import InvalidInputError, ReadError
+from kiview.io import dicom_headers
+from kiview.io.dicom_fast import MoreNeededError, NotPlainError, parse
+from kiview.io.dicom_headers import (
+    Header,
+    HeaderTable,
+    decode_text,
+    looks_like_dicom,
+    read_header,
+    read_with_pydicom,
+)
+
+REAL = sorted(DATA.glob("**/*.dcm"))
+
+
+def one_file(folder: Path, vendor: str = "philips") -> Path:
+    activity = asymmetric_phantom((2, 4, 5), 1)
+    return write_dynamic_series(folder, vendor, activity, axial_affine(), [0.0], [60.0])[0]
+
+
+def assert_same(path: Path) -> Header:
+    fast, slow = read_header(path), read_with_pydicom(path)
+    assert fast is not None
+    assert fast.values == slow.values
+    assert fast.transfer_syntax == slow.transfer_syntax
+    return fast
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: f"{path.parent.name}-{path.stem[-6:]}")
+def test_that_real_files_read_as_pydicom_reads_them(path: Path) -> None:
+    assert_same(path)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_that_both_plain_encodings_are_read_fast_with_their_pixels(
+    vendor: str, syntax: str, tmp_path: Path
+) -> None:
+    path = one_file(tmp_path, vendor)
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.save_as(path, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=True)
+    header = assert_same(path)
+    content = path.read_bytes()
+    pixels = content[header.pixel_offset : header.pixel_offset + header.pixel_length]
+    assert pixels == ds.PixelData
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_that_other_encodings_are_left_to_pydicom(syntax: str, tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    little = syntax != ExplicitVRBigEndian
+    ds.PixelData = ds.pixel_array.astype("<i2" if little else ">i2").tobytes()
+    ds.file_meta.TransferSyntaxUID = syntax
+    pydicom.dcmwrite(path, ds, implicit_vr=False, little_endian=little, force_encoding=True)
+    header = read_header(path)
+    assert header is not None
+    assert header.pixel_offset == -1
+    assert header.values["Rows"] == "4"
+    assert header.values["RadionuclideTotalDose"] == "350000000.0"
+    assert header.values["PhilipsActivityFactor"]
+
+
+def test_that_a_file_without_preamble_is_read(tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    bare = Dataset()
+    bare.update({tag: ds[tag] for tag in ds.keys()})  # noqa: SIM118 - a data set, not a dict
+    bare.save_as(path, implicit_vr=True, little_endian=True)
+    assert looks_like_dicom(path.read_bytes()[:256])
+    header = read_header(path)
+    assert header is not None
+    assert header.transfer_syntax == ""
+    assert header.values["Units"] == "CNTS"
+
+
+@pytest.mark.parametrize("undefined", [True, False])
+def test_that_sequences_of_any_length_form_are_passed(undefined: bool, tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    deep = Dataset()
+    deep.CodeMeaning = "inner"
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [deep, deep]
+    ds.ContributingEquipmentSequence = [item, Dataset(), item]
+    for sequence in ("ContributingEquipmentSequence", "RadiopharmaceuticalInformationSequence"):
+        ds[sequence].is_undefined_length = undefined
+        for part in ds[sequence].value:
+            part.is_undefined_length_sequence_item = undefined
+    item["PurposeOfReferenceCodeSequence"].is_undefined_length = undefined
+    ds.save_as(path)
+    header = assert_same(path)
+    assert header.pixel_offset > 0
+    assert header.values["Radionuclide"] == "^18^Fluorine"
+
+
+def test_that_long_headers_are_read_to_their_end(tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    block = ds.private_block(0x0019, "A LARGE ONE", create=True)
+    block.add_new(0x01, "OB", b"\0" * 300_000)
+    ds.save_as(path)
+    assert assert_same(path).pixel_offset > 300_000
+
+
+def test_that_it_does_not_matter_where_the_first_bytes_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = one_file(tmp_path)
+    whole = read_header(path)
+    assert whole is not None
+    for count in range(200, whole.pixel_offset, 2):
+        monkeypatch.setattr(dicom_headers, "_FIRST_BYTES", count)
+        assert read_header(path) == whole
+
+
+def test_that_names_in_other_alphabets_are_decoded(tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.SeriesDescription = "Ganzkörper Δ"
+    ds.save_as(path)
+    assert assert_same(path).values["SeriesDescription"] == "Ganzkörper Δ"
+    assert decode_text(b"caf\xe9", ["ISO_IR 999"]) == "caf?"
+
+
+def test_that_a_file_cut_in_its_pixels_is_called_so(tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(ReadError, match="cut off"):
+        read_header(path)
+
+
+def test_that_other_files_are_no_dicom(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("a text that is no DICOM file and says so for more than 132 letters " * 3)
+    assert read_header(path) is None
+
+
+def test_that_an_absent_file_is_named_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="cannot be read"):
+        read_header(tmp_path / "gone")
+
+
+@given(st.data())
+def test_that_every_cut_of_a_header_is_noticed(data: st.DataObject) -> None:
+    content = REAL[0].read_bytes()
+    end = data.draw(st.integers(132, parse(content).pixel_offset - 1))
+    try:
+        header = parse(content[:end])
+    except (MoreNeededError, NotPlainError):
+        return
+    assert header.pixel_offset == -1  # cut between two elements: the reader reads on
+
+
+@given(st.binary(max_size=300))
+def test_that_any_bytes_after_the_prefix_raise_nothing_else(rest: bytes) -> None:
+    meta = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0"
+    try:
+        parse(b"\0" * 128 + b"DICM" + meta + rest)
+    except (MoreNeededError, NotPlainError):
+        return
+
+
+def table(**columns: list[str]) -> HeaderTable:
+    count = len(next(iter(columns.values())))
+    headers = [
+        Header(Path(f"{i}"), 0, {name: texts[i] for name, texts in columns.items()}, "")
+        for i in range(count)
+    ]
+    return HeaderTable.from_headers(headers)
+
+
+def test_that_columns_keep_one_text_where_all_files_agree() -> None:
+    made = table(Units=["BQML"] * 3, InstanceNumber=["1", "2", "3"])
+    assert made.columns["Units"] == "BQML"
+    assert made.distinct("Units") == ("BQML",)
+    assert made.texts("Units") == ["BQML"] * 3
+    assert made.numbers("InstanceNumber").tolist() == [1.0, 2.0, 3.0]
+    assert made.text("Absent") == ""
+    assert np.isnan(made.numbers("Absent")).all()
+    assert made.take([2, 0]).texts("InstanceNumber") == ["3", "1"]
+
+
+@pytest.mark.parametrize("text", ["abc", "1e999", "nan", "1_0", "0x10"])
+def test_that_text_in_a_number_names_the_tag(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="RescaleSlope"):
+        table(RescaleSlope=[text]).numbers("RescaleSlope")
+
+
+def test_that_numbers_that_differ_are_not_one_number() -> None:
+    with pytest.raises(InvalidInputError, match="70 and absent"):
+        table(PatientWeight=["70", ""]).number("PatientWeight")
+    value, why = table(PatientWeight=["70", "71"]).positive("PatientWeight")
+    assert value is None
+    assert "differs" in why
+    assert table(PatientWeight=["0"]).positive("PatientWeight") == (None, "PatientWeight is 0.")
+
+
+def test_that_vectors_need_all_their_parts() -> None:
+    with pytest.raises(InvalidInputError, match="needs 3 numbers"):
+        table(ImagePositionPatient=["1\\2"]).vectors("ImagePositionPatient", 3)
