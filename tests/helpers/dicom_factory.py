@@ -27,6 +27,7 @@ from tests.helpers.dicom_patterns.facts import Pattern, SeriesSpec, SliceFacts, 
 
 _LARGEST = 32767
 
+
 def write_dynamic_series(
     folder: Path,
     pattern: str,
@@ -185,7 +186,7 @@ def _empty(sop_class: str, facts: SliceFacts) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
     meta.MediaStorageSOPInstanceUID = generate_uid(
-        entropy_srcs=[spec.series_uid, sop_class, str(facts.frame), str(facts.slice_index)]
+        entropy_srcs=[f"{spec.series_uid}/{sop_class}/{facts.frame}/{facts.slice_index}"]
     )
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
