@@ -6,6 +6,7 @@ stopped by Ctrl-C. Results go to stdout or files, progress and findings to stder
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -56,11 +57,15 @@ def _run(handler: Handler, given: argparse.Namespace) -> int:
     with interrupts as stopped:
         progress = TerminalProgress(stopped)
         try:
-            return handler(given, progress)
+            reason, code = "", handler(given, progress)
+            sys.stdout.flush()
         except UsageError as error:
             reason, code = f"usage: {error}", USAGE
         except KiviewError as error:
             reason, code = " ".join(str(error).split()), FAILED
+        except BrokenPipeError:  # the reader of stdout has seen enough, as in `kiview info | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            reason, code = "", FAILED
         except OSError as error:
             reason, code = _os_reason(error), FAILED
         except MemoryError:
@@ -68,8 +73,9 @@ def _run(handler: Handler, given: argparse.Namespace) -> int:
         except (Cancelled, KeyboardInterrupt):
             reason, code = "Stopped; nothing half-written was left.", STOPPED
         progress.clear()
+    if reason:
         note(f"kiview: {reason}")
-        return code
+    return code
 
 
 def _os_reason(error: OSError) -> str:
@@ -79,8 +85,7 @@ def _os_reason(error: OSError) -> str:
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     """Parser of the subcommand that is named first, else of the window."""
-    first = next((word for word in given if not word.startswith("-")), "")
-    return _command_parser() if first in COMMANDS else _window_parser()
+    return _command_parser() if given and given[0] in COMMANDS else _window_parser()
 
 
 def _window_parser() -> argparse.ArgumentParser:
@@ -108,6 +113,8 @@ def _window(given: argparse.Namespace, _progress: TerminalProgress) -> int:
         raise UsageError("--offscreen-output needs --demo")
     if given.demo and given.study is not None:
         raise UsageError("give a STUDY or --demo, not both")
+    if given.study is not None and not given.study.exists():
+        raise UsageError(f"STUDY {given.study} does not exist")
     from kiview import application  # noqa: PLC0415 - Qt is loaded for the window only
 
     return application.run(
@@ -172,19 +179,34 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--roi", type=Path, metavar="FILE", help="blood region, scales population")
     parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
     parser.add_argument(
-        "--scale-window", type=arguments.window_s, default=(1800.0, 3600.0), metavar="A-B"
+        "--scale-window",
+        type=arguments.window_s,
+        default=(1800.0, 3600.0),
+        metavar="A-B",
+        help="minutes over which a population curve is scaled to the region (30-60)",
     )
     parser.add_argument(
-        "--method", required=True, type=arguments.words(arguments.Method), metavar="METHOD,..."
+        "--method",
+        required=True,
+        type=arguments.words(arguments.Method),
+        metavar="METHOD,...",
+        help="patlak, network",
     )
     parser.add_argument(
-        "--frames", type=arguments.window_s, default=(1800.0, 3600.0), metavar="A-B", help="minutes"
+        "--frames",
+        type=arguments.window_s,
+        default=(1800.0, 3600.0),
+        metavar="A-B",
+        help="minutes of the frames used (30-60)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weight set of the network")
     parser.add_argument(
-        "--format", type=arguments.words(ExportFormat), default=(ExportFormat.NIFTI,),
-        metavar="nifti,dicom,pm",
-    )  # fmt: skip
+        "--format",
+        type=arguments.words(ExportFormat),
+        default=(ExportFormat.NIFTI,),
+        metavar="FORMAT,...",
+        help="nifti, dicom, pm (nifti)",
+    )
     _add_output(parser)
     parser.set_defaults(handler=_map)
 

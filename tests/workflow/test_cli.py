@@ -55,6 +55,7 @@ def test_that_patlak_from_a_plasma_file_gives_the_true_maps(kiview, study, tmp_p
     record = json.loads((out / "patlak_Ki.json").read_text(encoding="utf-8"))
     assert record["window_min"] == [20.0, 60.0]
     assert record["unit"] == "mL/min/mL"
+    assert any("injection" in finding for finding in record["findings"])
     assert (out / "input_function.tsv").is_file()
     assert "wrote" in told
 
@@ -337,6 +338,7 @@ def test_that_the_window_is_asked_for_with_the_study(monkeypatch, kiview, tmp_pa
     ]
     assert kiview(tmp_path, "--demo")[0] == 2
     assert kiview("--offscreen-output", tmp_path)[0] == 2
+    assert kiview(tmp_path / "gone")[0] == 2
     assert len(asked) == 3
 
 
@@ -368,3 +370,15 @@ def test_that_ctrl_c_leaves_nothing_and_says_so(study, tmp_path):
     assert "Traceback" not in told
     assert printed == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_that_a_reader_who_has_seen_enough_is_no_trouble(study):
+    command = [sys.executable, "-m", "kiview", "info", str(study.folder), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=30)
+    assert "Traceback" not in told
+    assert "Broken pipe" not in told

@@ -54,6 +54,7 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
         source_files=series.source_files,
         input_function=curve,
         end_s=float(image.timing.end_s.max()),
+        findings=tuple(finding.message for finding in series.findings),
         overwrite=given.overwrite,
     )
     written = export_maps(request, progress.child(_COMPUTED, 1.0))

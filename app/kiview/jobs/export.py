@@ -50,6 +50,7 @@ class ExportRequest:
             patient and study.
         input_function: Written beside the maps, if given.
         end_s: Where a population curve ends in the file.
+        findings: Sentences about the study that the sidecars repeat after those of the run.
         overwrite: Whether files of the same name are replaced.
         stale: Whether an input changed since the maps were computed; they are refused then.
     """
@@ -61,6 +62,7 @@ class ExportRequest:
     source_files: tuple[str, ...] = ()
     input_function: InputFunction | None = None
     end_s: float = DEFAULT_END_S
+    findings: tuple[str, ...] = ()
     overwrite: bool = False
     stale: bool = False
 
@@ -189,7 +191,7 @@ def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
     formats = set(request.formats)
     if ExportFormat.NIFTI in formats:
         writers += [
-            (file_stem(one), _nifti_writer(one, result.findings))
+            (file_stem(one), _nifti_writer(one, (*result.findings, *request.findings)))
             for result in request.results
             for one in result.maps
         ]

@@ -1,0 +1,160 @@
+"""What doctor, models and info say when something is missing or damaged."""
+
+import json
+
+import pytest
+from tests.helpers.results import dynamic_image
+
+from kiview import cli
+from kiview.commands import doctor, info, models
+from kiview.core.errors import InvalidInputError, NetworkError
+from kiview.core.images import DynamicImage, ScaledFrameStore
+from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
+from kiview.core.timing import FrameTiming
+
+DAMAGED = "The network file model.onnx was changed or is damaged."
+
+
+@pytest.fixture
+def damaged_network(monkeypatch):
+    def refuse(_card):
+        raise NetworkError(DAMAGED)
+
+    monkeypatch.setattr(models, "verify", refuse)
+
+
+@pytest.fixture
+def no_networks(monkeypatch):
+    def refuse(_folder):
+        raise NetworkError("The network catalogue is missing.")
+
+    monkeypatch.setattr(doctor, "load_catalog", refuse)
+
+
+@pytest.mark.usefixtures("damaged_network")
+def test_that_a_damaged_network_is_named_with_exit_code_1(capsys):
+    assert cli.main(["models", "verify"]) == 1
+    assert DAMAGED in capsys.readouterr().out
+    assert cli.main(["models", "verify", "--json"]) == 1
+    for network in json.loads(capsys.readouterr().out)["networks"]:
+        assert network["intact"] is False
+        assert network["problem"] == DAMAGED
+
+
+@pytest.mark.usefixtures("damaged_network")
+def test_that_doctor_does_not_run_a_damaged_network(capsys):
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert DAMAGED in printed
+    assert "computes on" not in printed
+
+
+@pytest.mark.usefixtures("no_networks")
+def test_that_doctor_still_reports_without_any_network(capsys):
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "catalogue: The network catalogue is missing." in printed
+    assert "Python" in printed
+
+
+def test_that_doctor_names_a_network_that_cannot_be_loaded(capsys, monkeypatch):
+    def refuse(_card):
+        raise NetworkError("out of memory")
+
+    monkeypatch.setattr(models, "verify", lambda _card: None)
+    monkeypatch.setattr(doctor, "NetworkRuntime", refuse)
+    assert cli.main(["doctor"]) == 1
+    assert "out of memory" in capsys.readouterr().out
+
+
+def test_that_doctor_counts_the_cache(capsys, user_folder):
+    cache = user_folder / "kiview" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "voxels").write_bytes(bytes(3 << 20))
+    cli.main(["doctor", "--json"])
+    assert "(3 MiB)" in json.loads(capsys.readouterr().out)["folders"]["cache"]
+
+
+def series(**changes) -> Series:
+    record = {"uid": "1.2", "kind": SeriesKind.DYNAMIC, "modality": "PT", "description": ""}
+    return Series(**(record | {"image": None} | changes))
+
+
+def test_that_a_series_without_image_is_described_with_its_reason():
+    refused = Finding("no-slices", "It has no slices.", Verdict.REFUSED, Verdict.REFUSED)
+    study = Study("1", PatientInfo(), (series(findings=(refused,)),), (("a.txt", "no image"),))
+    document = info.document(study)
+    (record,) = document["series"]
+    assert record["shape_zyx"] is None
+    assert record["frame_count"] == 0
+    assert record["verdict"] == {"suv": "refused", "kinetics": "refused"}
+    assert record["findings"] == [{"code": "no-slices", "message": "It has no slices."}]
+    assert document["unused_files"] == [{"path": "a.txt", "reason": "no image"}]
+
+
+def test_that_times_per_slice_stay_per_slice():
+    image = dynamic_image()
+    start = [[30.0 + z] * 5 for z in (0, 60, 240, 540)]
+    timing = FrameTiming(start, [[60.0] * 5] * 4)
+    late = DynamicImage(image.store, image.geometry, timing, image.quantity)
+    (record,) = info.document(Study("1", PatientInfo(), (series(image=late),)))["series"]
+    assert record["frame_start_s"] == start
+
+
+def test_that_a_value_that_is_no_number_is_null():
+    odd = series(max_value=float("nan"), file_suv_factor_g_per_bq=float("inf"))
+    (record,) = info.document(Study("1", PatientInfo(), (odd,)))["series"]
+    assert record["max_value"] is None
+    assert record["suvbw_factor_g_per_bq"] is None
+
+
+def opened(monkeypatch, module, study):
+    monkeypatch.setattr(module, "open_given", lambda *_: study)
+
+
+def test_that_text_tells_files_that_were_not_used(capsys, monkeypatch, tmp_path):
+    frame = ScaledFrameStore(dynamic_image().store.slab(0, 5, [0]))
+    one = DynamicImage(
+        frame, dynamic_image().geometry, FrameTiming([0.0], [60.0]), dynamic_image().quantity
+    )
+    static = series(kind=SeriesKind.STATIC, description="WB", image=one)
+    ct = series(kind=SeriesKind.CT, modality="CT", image=one)
+    opened(monkeypatch, info, Study("1", PatientInfo(), (static, ct, series()), (("a", "b"),)))
+    assert cli.main(["info", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "static PT  WB" in printed
+    assert "1 frame, 0-1 min after injection" in printed
+    assert "(no description)" in printed
+    assert "1 files not used" in printed
+    assert printed.count("SUV ready") == 2
+
+
+def test_that_ki_of_a_refused_series_is_refused_with_the_reason():
+    from kiview.commands import opening  # noqa: PLC0415 - beside its use
+
+    refused = series(
+        findings=(Finding("units", "The units are unknown.", kinetics=Verdict.REFUSED),)
+    )
+    with pytest.raises(InvalidInputError, match="Ki cannot be computed: The units are unknown"):
+        opening.refuse_without_kinetics(refused)
+    with pytest.raises(InvalidInputError, match="no image"):
+        opening.main_dynamic(Study("1", PatientInfo(), (refused,)))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(5, "Input/output error", "x.dcm"), "x.dcm: Input/output error"),
+        (MemoryError(), "memory of this computer is used up"),
+        (KeyboardInterrupt(), "Stopped"),
+    ],
+)
+def test_that_trouble_below_is_one_line(capsys, monkeypatch, error, told):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(models, "run", fail)
+    code = cli.main(["models", "list"])
+    assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
