@@ -55,10 +55,12 @@ class TensorSpec:
     Attributes:
         name: Of the ONNX initialiser.
         shape: Its sizes.
+        offset: Byte of the ONNX file where its float32 values begin.
     """
 
     name: str
     shape: tuple[int, ...]
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,9 @@ def _card(content: Mapping[str, Any], folder: Path) -> NetworkCard:
             shipped_position=float(slider["shipped_position"]),
             help=str(slider["help"]),
         ),
-        tensors=tuple(TensorSpec(t["name"], tuple(t["shape"])) for t in content["tensors"]),
+        tensors=tuple(
+            TensorSpec(t["name"], tuple(t["shape"]), int(t["offset"])) for t in content["tensors"]
+        ),
         results={str(k): float(v) for k, v in content["results"].items()},
     )
 

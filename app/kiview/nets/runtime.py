@@ -45,16 +45,12 @@ class NetworkRuntime:
         Raises:
             NetworkError: the file was changed, or a name or shape is not the network's.
         """
-        content = card.network.read()
-        self._tensors = checked_tensors(card.tensors, tensors or {})
+        content = with_tensors(card.network.read(), card.tensors, tensors or {})
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or available_threads()
         options.log_severity_level = _SILENT
         # Spinning threads would take the processor from the window between two blocks.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._values = {n: ort.OrtValue.ortvalue_from_numpy(t) for n, t in self._tensors.items()}
-        for name, value in self._values.items():
-            options.add_initializer(name, value)
         ort.set_default_logger_severity(_SILENT)
         self._session = ort.InferenceSession(content, options, providers=wanted_providers())
         self._run_options = ort.RunOptions()
@@ -107,22 +103,32 @@ def wanted_providers() -> list[str]:
     return [p for p in (CUDA, CPU) if p in known]
 
 
-def checked_tensors(
-    specs: tuple[TensorSpec, ...], tensors: Mapping[str, NDArray[np.float32]]
-) -> dict[str, NDArray[np.float32]]:
-    """Contiguous float32 weights whose names and shapes are the network's.
+def with_tensors(
+    content: bytes, specs: tuple[TensorSpec, ...], tensors: Mapping[str, NDArray[np.float32]]
+) -> bytes:
+    """A copy of a network file in memory with other values in its initialisers.
 
-    onnxruntime takes unknown names without a word and finds wrong shapes only when it runs.
+    `SessionOptions.add_initializer` would not do: where the session optimises the layout of
+    convolutions it packs the weights of the file and leaves the given ones unused, silently.
+
+    Args:
+        content: The ONNX file.
+        specs: Names, shapes and places of all weights.
+        tensors: Weights to replace, all or some, by name.
 
     Raises:
         NetworkError: a name is unknown or a shape is wrong.
     """
-    shapes = {spec.name: spec.shape for spec in specs}
+    known = {spec.name: spec for spec in specs}
+    changed = bytearray(content)
     for name, tensor in tensors.items():
-        if name not in shapes:
+        if name not in known:
             raise NetworkError(f"The network has no weight {name!r}; choose a fitting weight set.")
-        if tensor.shape != shapes[name]:
+        spec = known[name]
+        if tensor.shape != spec.shape:
             raise NetworkError(
-                f"The weight {name!r} has shape {tensor.shape}, the network needs {shapes[name]}."
+                f"The weight {name!r} has shape {tensor.shape}, the network needs {spec.shape}."
             )
-    return {n: np.ascontiguousarray(t, dtype=np.float32) for n, t in tensors.items()}
+        values = np.ascontiguousarray(tensor, dtype="<f4").tobytes()
+        changed[spec.offset : spec.offset + len(values)] = values
+    return bytes(changed)

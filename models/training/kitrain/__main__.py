@@ -3,12 +3,22 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kitrain import bundle, pipeline
+from kitrain.conditions import conditions_table, evaluate_conditions
 from kitrain.config import ConfigError, DataConfig, read_config
 from kitrain.data import make_split
-from kitrain.evaluate import all_methods, evaluate, slider_path, table, verdict
+from kitrain.evaluate import (
+    all_methods,
+    evaluate,
+    evaluate_v,
+    slider_path,
+    table,
+    v_table,
+    verdict,
+)
 from kiview.paths import cache_dir
 
 _TRAINING = Path(__file__).resolve().parents[1]
@@ -45,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--network", type=Path, required=True)
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
     command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
+    command.add_argument("--conditions", type=int, default=0, metavar="SLABS")
     command.add_argument("--write", action="store_true", help="put the results into the card")
     for command in commands.choices.values():
         command.add_argument("--data", type=Path, default=cache_dir() / "training-slabs")
@@ -61,6 +72,7 @@ def _train(options: argparse.Namespace) -> int:
     evaluated = argparse.Namespace(
         network=folder,
         slabs=config.data.test,
+        conditions=0,
         seed=config.data.seed,
         write=True,
         data=options.data,
@@ -76,17 +88,25 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    weights = bundle.read_bundle(options.network)
+    run = bundle.read_bundle(options.network)
+    weights = run.at(run.shipped_position)
     size = DataConfig(train=1, validation=1, test=options.slabs, seed=options.seed)
     records = make_split("test", size, options.data, _say).load()
-    methods = all_methods(weights.at(weights.shipped_position), weights.width)
-    evaluation = evaluate(methods, records, _say)
-    path = slider_path(weights.at, _SLIDER, weights.width, records)
-    slider = {f"slider at {a:g}": row for a, row in path.items()}
-    lines = (table(evaluation.scores), "", table(slider), "", verdict(evaluation))
-    _say("\n".join(lines))
+    evaluation = evaluate(all_methods(weights, run.width), records, _say)
+    path = slider_path(run.at, _SLIDER, run.width, records)
+    tables = {
+        "table": table(evaluation.scores),
+        "v_table": v_table(evaluate_v(weights, run.width, records)),
+        "slider": table({f"slider at {a:g}": row for a, row in path.items()}),
+        "conditions": "(not computed)",
+    }
+    if options.conditions:
+        size = replace(size, test=options.conditions)
+        found = evaluate_conditions(weights, run.width, size, options.data, _say)
+        tables["conditions"] = conditions_table(found)
+    _say("\n\n".join([*tables.values(), verdict(evaluation)]))
     if options.write:
-        bundle.write_results(options.network, evaluation, slider, vars(options))
+        bundle.write_results(options.network, evaluation, tables, vars(options))
     return 0 if evaluation.passed else 1
 
 

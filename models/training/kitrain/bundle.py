@@ -9,8 +9,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from kitrain.card_text import card_markdown
-from kitrain.evaluate import BAR, TIED, Evaluation, Scores
-from kitrain.export_onnx import export
+from kitrain.evaluate import BAR, TIED, Evaluation
+from kitrain.export_onnx import export, tensor_offsets
 from kitrain.pipeline import Run
 from kitrain.toml_writer import to_toml
 from kiview.nets.catalog import CARD_NAME, CATALOG_NAME, SCHEMA_VERSION
@@ -51,6 +51,7 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
     save_file(run.sharp, folder / SHARP_FILE)
     weights = run.at(run.shipped_position)
     difference = export(weights, run.width, folder / NETWORK_FILE)
+    offsets = tensor_offsets((folder / NETWORK_FILE).read_bytes(), weights)
     card = {
         "schema_version": SCHEMA_VERSION,
         "feature_version": FEATURE_VERSION,
@@ -71,21 +72,24 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
         },
         "training": _training(run, recipe, difference),
         "results": {},
-        "tensors": [{"name": n, "shape": list(t.shape)} for n, t in weights.items()],
+        "tensors": [
+            {"name": name, "shape": list(tensor.shape), "offset": offsets[name]}
+            for name, tensor in weights.items()
+        ],
     }
     _write_card(folder, card, "")
     return folder
 
 
 def write_results(
-    folder: Path, evaluation: Evaluation, slider: Mapping[str, Scores], options: Mapping[str, Any]
+    folder: Path, evaluation: Evaluation, tables: Mapping[str, str], options: Mapping[str, Any]
 ) -> None:
     """Put scores into the card and its text.
 
     Args:
         folder: Of the network.
         evaluation: Its scores.
-        slider: Scores along the slider.
+        tables: Tables for the text, by their place in it.
         options: Of the command, for the record.
     """
     card = tomllib.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
@@ -94,12 +98,13 @@ def write_results(
         "test_slabs": evaluation.slabs,
         "lesions": evaluation.lesions,
         "test_seed": int(options["seed"]),
+        "slabs_per_condition": int(options["conditions"]),
         "bar": BAR,
         "nrmse_over_best_conventional": round(evaluation.ratio, 4),
         **{f"nrmse {name}": round(evaluation.scores[name]["nrmse"], 4) for name in best},
         **{f"network {k}": round(v, 4) for k, v in evaluation.scores[TIED].items()},
     }
-    _write_card(folder, card, card_markdown(card, evaluation, slider))
+    _write_card(folder, card, card_markdown(card, evaluation, tables))
 
 
 def read_bundle(folder: Path) -> Run:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kitrain.evaluate import CONTROL, NETWORK, TIED, Evaluation, Scores, table, verdict
+from kitrain.evaluate import CONTROL, NETWORK, TIED, Evaluation, verdict
 
 _TEXT = """# {title} ({id} {version})
 
@@ -25,8 +25,8 @@ Simulated slabs only ({train} for training, {validation} for validation): random
 brains, uniform bodies and NEMA-like bodies; FDG, irreversible two-tissue kinetics; 2-D sinograms of
 every slice with attenuation, scatter, randoms, detector blur and Poisson noise; OSEM. Counts
 {counts} trues per slice and five minutes; {count} frames of {length} min, the first starting
-{start} min after injection; pixels of {pixels} mm; noise gain g {gain}. References: the true Ki of
-the phantom, and V of a 4-D direct Patlak reconstruction (nested EM) of the same counts.
+{start} min after injection; pixels of {pixels} mm; noise gain g {gain}. References: true Ki
+and V0 of the phantom, and V0 of a 4-D direct Patlak reconstruction (nested EM) of the same counts.
 
 Command: `{command}` ({device}, {minutes} min), seed {seed} of {seeds} (chosen by validation),
 configuration and hashes of the data in `card.toml`. Validation NRMSE by seed: {by_seed}.
@@ -34,14 +34,25 @@ torch and onnxruntime differ by {difference} (relative).
 
 ## Scores
 
-`python -m kitrain evaluate --network models/{id}` simulates {slabs} torsos no training has seen
-(standard protocol: 6 x 5 min from 30 min, 6e5 trues), and prints this. Means over slabs and two
-noise realisations; {lesions} lesions. Definitions: `kitrain/metrics.py`, `kitrain/evaluate.py`.
+`python -m kitrain evaluate --network models/{id} --slabs {slabs} --conditions {per_condition}`
+simulates {slabs} torsos no training has seen (standard protocol: 6 x 5 min from 30 min, 6e5 trues)
+and prints every number below; `--seed` takes other people. Means over slabs and two noise
+realisations; {lesions} lesions. Definitions: `kitrain/metrics.py`, `kitrain/evaluate.py`.
 
 {table}
 
 {verdict}. The control (`{control}`) must be worse than `{network}`. `{tied}` is what
 the program shows unless the tie is switched off.
+
+V0:
+
+{v_table}
+
+### Other conditions
+
+NRMSE to truth, {per_condition} slabs each; the best width of each filter is chosen for every row.
+
+{conditions}
 
 ### Slider
 
@@ -63,7 +74,7 @@ W(a) = (1 - a) smooth + a sharp; a = {position} is shipped. Without the tie to P
 
 
 def card_markdown(
-    card: Mapping[str, Any], evaluation: Evaluation, slider: Mapping[str, Scores]
+    card: Mapping[str, Any], evaluation: Evaluation, tables: Mapping[str, str]
 ) -> str:
     """The readable card of an evaluated network."""
     domain, training = card["domain"], card["training"]
@@ -93,13 +104,13 @@ def card_markdown(
         difference=training["torch_onnxruntime_difference"],
         slabs=evaluation.slabs,
         lesions=evaluation.lesions,
-        table=table(evaluation.scores),
+        per_condition=card["results"]["slabs_per_condition"],
         verdict=verdict(evaluation),
         control=CONTROL,
         network=NETWORK,
         tied=TIED,
         position=card["slider"]["shipped_position"],
-        slider=table(slider),
+        **tables,
     )
 
 

@@ -74,16 +74,18 @@ class LossConfig:
         charbonnier: Width of the Charbonnier function, in units of the normaliser.
         relative: Weight of the relative square on Ki.
         relative_floor: Added to the target in its denominator.
+        v_truth: Weight of V against the truth.
         v_direct: Weight of V against the 4-D direct reference.
         outside: Weight of voxels outside the body.
         lesion: Factor on the voxels of tumours.
-        blur_mm: FWHM of the smoothing of the Ki target, 0 for none.
+        blur_mm: FWHM of the smoothing of the targets, 0 for none.
     """
 
     charbonnier: float = 0.05
     relative: float = 0.25
     relative_floor: float = 0.3
-    v_direct: float = 0.1
+    v_truth: float = 0.2
+    v_direct: float = 0.05
     outside: float = 0.1
     lesion: float = 1.0
     blur_mm: float = 0.0
@@ -143,6 +145,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "charbonnier": (1e-4, 1.0),
     "relative": (0.0, 10.0),
     "relative_floor": (0.01, 10.0),
+    "v_truth": (0.0, 10.0),
     "v_direct": (0.0, 10.0),
     "outside": (0.0, 1.0),
     "lesion": (1.0, 100.0),

@@ -5,8 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,19 +68,33 @@ def make_split(name: str, config: DataConfig, folder: Path, report: Report) -> S
         folder: Where records are kept; one folder serves all splits and sizes.
         report: Takes a line now and then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     seeds = split_seeds(name, config)
-    jobs = {seed: folder / f"{record_name(slab_config(name, seed), seed)}.npz" for seed in seeds}
-    _simulate([(name, s, p) for s, p in jobs.items() if not p.is_file()], config.workers, report)
+    jobs = [(seed, slab_config(name, seed)) for seed in seeds]
+    paths = make_records(jobs, config.workers, folder, report)
     entries = [
-        {"seed": seed, "config": asdict(slab_config(name, seed)), "sha256": content_hash(path)}
-        for seed, path in jobs.items()
+        {"seed": seed, "config": asdict(slab), "sha256": content_hash(path)}
+        for (seed, slab), path in zip(jobs, paths, strict=True)
     ]
     manifest = {"split": name, "feature_version": FEATURE_VERSION, "slabs": entries}
     text = json.dumps(manifest, indent=1, sort_keys=True)
     (folder / f"{name}-{len(seeds)}-{config.seed}.json").write_text(text, encoding="utf-8")
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return Split(name, seeds, tuple(jobs.values()), digest)
+    return Split(name, seeds, tuple(paths), digest)
+
+
+def make_records(
+    jobs: Sequence[tuple[int, SlabConfig]], workers: int, folder: Path, report: Report
+) -> list[Path]:
+    """Simulate slabs, given as (seed, configuration), that are not there yet; their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{record_name(config, seed)}.npz" for seed, config in jobs]
+    missing = [
+        (config, seed, path)
+        for (seed, config), path in zip(jobs, paths, strict=True)
+        if not path.is_file()
+    ]
+    _simulate(missing, workers, report)
+    return paths
 
 
 def record_name(config: SlabConfig, seed: int) -> str:
@@ -95,21 +108,21 @@ def content_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _simulate(jobs: Sequence[tuple[str, int, Path]], workers: int, report: Report) -> None:
+def _simulate(jobs: Sequence[tuple[SlabConfig, int, Path]], workers: int, report: Report) -> None:
     if not jobs:
         return
     for variable in THREADS:
         os.environ.setdefault(variable, "1")
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        pending = [pool.submit(partial(_make_record, *job)) for job in jobs]
+        pending = [pool.submit(_make_record, *job) for job in jobs]
         for done, future in enumerate(as_completed(pending), start=1):
             future.result()
             if done % 20 == 0 or done == len(jobs):
-                report(f"{jobs[0][0]}: simulated {done} of {len(jobs)} slabs")
+                report(f"simulated {done} of {len(jobs)} slabs")
 
 
-def _make_record(name: str, seed: int, path: Path) -> None:
-    record_of(simulate_slab(slab_config(name, seed), seed)).save(path)
+def _make_record(config: SlabConfig, seed: int, path: Path) -> None:
+    record_of(simulate_slab(config, seed)).save(path)
 
 
 def record_of(slab: SlabSimulation) -> SlabRecord:
@@ -139,8 +152,3 @@ def record_of(slab: SlabSimulation) -> SlabRecord:
         lesions=slab.lesion_index,
         spacing=np.array(spacing),
     )
-
-
-def with_counts(config: SlabConfig, trues: float) -> SlabConfig:
-    """The same protocol with other counts."""
-    return replace(config, scanner=replace(config.scanner, trues_per_frame=trues))

@@ -11,6 +11,8 @@ from torch import Tensor
 from kitrain.records import SlabRecord
 from kiview.nets.preprocess import SLICE_COUNT, smooth
 
+_MAPS = ("ki", "v", "v_direct", "body", "lesion")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -19,7 +21,8 @@ class Batch:
     Attributes:
         features: (b, 31, y, x).
         ki: (b, y, x) target Ki / n.
-        v: (b, y, x) 4-D direct V / n.
+        v: (b, y, x) target V / n.
+        v_direct: (b, y, x) 4-D direct V / n.
         body: (b, y, x) 1 inside the patient, else 0.
         lesion: (b, y, x) 1 inside a tumour, else 0.
     """
@@ -27,6 +30,7 @@ class Batch:
     features: Tensor
     ki: Tensor
     v: Tensor
+    v_direct: Tensor
     body: Tensor
     lesion: Tensor
 
@@ -36,26 +40,25 @@ class SlabSet:
 
     Args:
         records: Slabs of one shape.
-        blur_mm: FWHM of the smoothing of the Ki target, 0 for none.
+        blur_mm: FWHM of the smoothing of the targets, 0 for none.
         device: Where the tensors live.
     """
 
     def __init__(self, records: Sequence[SlabRecord], blur_mm: float, device: torch.device) -> None:
-        stacks: dict[str, list[NDArray[np.float32]]] = {
-            name: [] for name in ("features", "ki", "v", "body", "lesion")
-        }
+        stacks: dict[str, list[NDArray[np.float32]]] = {name: [] for name in ("features", *_MAPS)}
         for record in records:
-            target = smooth(record.ki, (blur_mm,) * 3, record.spacing_mm)
+            ki, v = (smooth(m, (blur_mm,) * 3, record.spacing_mm) for m in (record.ki, record.v))
             for r in range(len(record.features)):
                 n = np.float32(record.normaliser[r])
                 stacks["features"].append(np.moveaxis(record.features[r], 0, -1))
-                stacks["ki"].append(target / n)
-                stacks["v"].append(record.v_direct[r] / n)
+                stacks["ki"].append(ki / n)
+                stacks["v"].append(v / n)
+                stacks["v_direct"].append(record.v_direct[r] / n)
                 stacks["body"].append(record.body.astype(np.float32))
                 stacks["lesion"].append((record.lesions > 0).astype(np.float32))
         tensors = {k: torch.from_numpy(np.stack(v)).to(device) for k, v in stacks.items()}
         self._features = tensors["features"]
-        self._maps = torch.stack([tensors[k] for k in ("ki", "v", "body", "lesion")], dim=-1)
+        self._maps = torch.stack([tensors[k] for k in _MAPS], dim=-1)
         gains = [float(record.noise_gain) for record in records for _ in record.features]
         self._log_gain = torch.log(torch.tensor(gains, dtype=torch.float32)).to(device)
         self._boxes = [_bounding_box(body) for body in stacks["body"]]
@@ -123,8 +126,7 @@ class SlabSet:
         gain = self._log_gain[s].view(count, 1, 1, 1).expand(-1, 1, height, width)
         middle = z[:, SLICE_COUNT // 2]
         maps = self._maps[s[:, None, None], middle[:, None, None], y, x]
-        ki, v, body, lesion = maps.unbind(dim=-1)
-        return Batch(torch.cat([stack, gain], dim=1), ki, v, body, lesion)
+        return Batch(torch.cat([stack, gain], dim=1), *maps.unbind(dim=-1))
 
 
 def _bounding_box(body: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -8,11 +8,17 @@ import torch
 from torch import Tensor
 
 from kitrain import metrics
-from kitrain.baselines import Method, direct_baselines, gaussian_baselines, guided_baselines
+from kitrain.baselines import (
+    WIDTHS_3D_MM,
+    Method,
+    direct_baselines,
+    gaussian_baselines,
+    guided_baselines,
+)
 from kitrain.network import combine
 from kitrain.records import SlabRecord, Volume
-from kitrain.train import ki_map, network_with
-from kiview.nets.preprocess import tie_to_patlak
+from kitrain.train import ki_map, network_maps, network_with
+from kiview.nets.preprocess import smooth, tie_to_patlak
 
 COLUMNS = (
     "nrmse",
@@ -166,6 +172,24 @@ def _mean(rows: Sequence[Scores]) -> Scores:
     return {key: _average([row[key] for row in rows]) for key in rows[0]}
 
 
+def evaluate_v(
+    weights: Mapping[str, Tensor], width: int, records: Sequence[SlabRecord]
+) -> dict[str, float]:
+    """NRMSE of V0 to truth: the network, and Patlak under 3-D filters."""
+    network = network_with(dict(weights), width)
+    scores: dict[str, list[float]] = {}
+    for record in records:
+        body = record.body > 0
+        for r in range(len(record.features)):
+            maps = {NETWORK: network_maps(network, record.study(r))[1]}
+            for mm in WIDTHS_3D_MM:
+                v = smooth(record.patlak_v(r), (mm,) * 3, record.spacing_mm)
+                maps[f"Patlak, 3-D {mm:g} mm"] = v
+            for name, v in maps.items():
+                scores.setdefault(name, []).append(metrics.nrmse(v, record.v, body))
+    return {name: _average(values) for name, values in scores.items()}
+
+
 def slider_path(
     at: Callable[[float], Mapping[str, Tensor]],
     positions: Sequence[float],
@@ -201,6 +225,12 @@ def _cells(row: Scores) -> list[str]:
         f"{row['cnr']:.1f}",
         f"{100 * row['lost']:.0f}",
     ]
+
+
+def v_table(scores: Mapping[str, float]) -> str:
+    """NRMSE of V0 by method (Markdown)."""
+    lines = ["| V0 | NRMSE truth |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {score:.3f} |" for name, score in scores.items())])
 
 
 def verdict(evaluation: Evaluation) -> str:

@@ -49,6 +49,21 @@ def export(weights: dict[str, Tensor], width: int, path: Path) -> float:
     return difference
 
 
+def tensor_offsets(content: bytes, weights: dict[str, Tensor]) -> dict[str, int]:
+    """Byte of an ONNX file where the values of each weight begin.
+
+    Raises:
+        ExportMismatchError: values are not there exactly once.
+    """
+    offsets = {}
+    for name, tensor in weights.items():
+        values = tensor.contiguous().numpy().astype("<f4").tobytes()
+        if content.count(values) != 1:
+            raise ExportMismatchError(f"The values of {name} are not in the file exactly once.")
+        offsets[name] = content.index(values)
+    return offsets
+
+
 def _to_onnx(network: KiNetwork) -> onnx.ModelProto:
     example = torch.zeros(2, CHANNEL_COUNT, 32, 48)
     batch, h, w = (torch.export.Dim(name) for name in ("batch", "h", "w"))

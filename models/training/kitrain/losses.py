@@ -22,7 +22,7 @@ def loss(outputs: tuple[Tensor, Tensor], batch: Batch, config: LossConfig) -> Te
 
     Returns:
         Charbonnier and relative square on Ki against its target (truth, blurred or not), plus
-        Charbonnier on V against the 4-D direct reference.
+        Charbonnier on V against its target and against the 4-D direct reference.
     """
     ki, v = (part.float() for part in outputs)
     weight = config.outside + (1.0 - config.outside) * batch.body
@@ -30,5 +30,6 @@ def loss(outputs: tuple[Tensor, Tensor], batch: Batch, config: LossConfig) -> Te
     error = ki - batch.ki
     relative = error / (batch.ki + config.relative_floor)
     terms = charbonnier(error, config.charbonnier) + config.relative * relative * relative
-    terms = terms + config.v_direct * charbonnier(v - batch.v, config.charbonnier)
+    terms = terms + config.v_truth * charbonnier(v - batch.v, config.charbonnier)
+    terms = terms + config.v_direct * charbonnier(v - batch.v_direct, config.charbonnier)
     return (weight * terms).sum() / weight.sum()

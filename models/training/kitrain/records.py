@@ -55,6 +55,12 @@ class SlabRecord:
         ki: Volume = self.features[realisation, FEATURE_NAMES.index("ki")] * np.float32(scale)
         return ki
 
+    def patlak_v(self, realisation: int) -> Volume:
+        """Linear Patlak V in the unit of `v`, unfiltered."""
+        scale = self.normaliser[realisation] * float(self.noise_gain)
+        v: Volume = self.features[realisation, FEATURE_NAMES.index("v")] * np.float32(scale)
+        return v
+
     def fur(self, realisation: int) -> Volume:
         """Uptake ratio <X>/<S>, /min."""
         scale = np.float32(self.normaliser[realisation])

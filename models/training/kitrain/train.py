@@ -103,12 +103,17 @@ def validate(network: KiNetwork, records: Sequence[SlabRecord]) -> float:
 
 def ki_map(network: KiNetwork, study: StudyFeatures) -> Volume:
     """Ki of all slices of a study, (z, y, x) /min, as the program computes it."""
+    return network_maps(network, study)[0]
+
+
+def network_maps(network: KiNetwork, study: StudyFeatures) -> tuple[Volume, Volume]:
+    """Ki and V of all slices of a study, each (z, y, x) /min."""
     device = next(network.parameters()).device
     features = torch.from_numpy(study.block(0, study.values.shape[1])).to(device)
     with torch.inference_mode():
-        ki, _ = network(features)
-    values: Volume = ki.float().cpu().numpy() * np.float32(study.normaliser)
-    return values
+        ki, v = (part.float().cpu().numpy() for part in network(features))
+    n = np.float32(study.normaliser)
+    return ki * n, v * n
 
 
 def network_with(weights: dict[str, Tensor], width: int) -> KiNetwork:

@@ -1,0 +1,50 @@
+import tomllib
+
+import pytest
+
+from kitrain.__main__ import main
+from kitrain.toml_writer import to_toml
+from kiview.nets.catalog import load_catalog, verify
+
+
+@pytest.mark.slow
+def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
+    out, data = tmp_path / "out", tmp_path / "data"
+    assert main(["smoke", "--out", str(out), "--data", str(data)]) == 0
+    said = capsys.readouterr().out
+    assert "NRMSE of the tied network" in said
+    card = load_catalog(out).default
+    verify(card)
+    assert card.results["test_slabs"] == 1
+    text = (card.network.path.parent / "CARD.md").read_text(encoding="utf-8")
+    assert "| network + tie to Patlak |" in text
+    other = tmp_path / "elsewhere"
+    assert main(["export", "--run", str(out), "--to", str(other), "--data", str(data)]) == 0
+    assert load_catalog(other).default.network.sha256 == card.network.sha256
+
+
+def test_that_a_missing_run_or_network_is_told_in_one_line(tmp_path, capsys):
+    assert main(["export", "--run", str(tmp_path)]) == 1
+    assert main(["evaluate", "--network", str(tmp_path)]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all(line.startswith("kitrain: ") for line in told)
+
+
+def test_that_written_toml_reads_back_the_same():
+    table = {
+        "text": 'with "quotes" and \\',
+        "number": 3,
+        "share": 0.1,
+        "tiny": 1e-20,
+        "yes": True,
+        "pair": [1.0, 2.5],
+        "nested": {"0.5": 1.0, "deeper": {"a b": "c"}},
+        "entries": [{"name": "one", "shape": [1, 2]}, {"name": "two", "shape": []}],
+    }
+    assert tomllib.loads(to_toml(table)) == table
+
+
+def test_that_a_value_without_a_toml_form_is_refused():
+    with pytest.raises(TypeError, match="no TOML form"):
+        to_toml({"what": None})

@@ -1,0 +1,89 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.unit.nets.fakes import SIX_FRAMES, card, fake_image
+
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.timing import FrameTiming
+from kiview.core.tracer import Injection, Radionuclide
+from kiview.nets.domain import Severity, check_domain
+
+GAIN = 4.2
+
+
+def check(image=None, timing=SIX_FRAMES, gain=GAIN):
+    return check_domain(card().domain, image or fake_image((4, 8, 8)), timing, gain)
+
+
+def codes(findings):
+    return {(finding.code, finding.severity) for finding in findings}
+
+
+def test_that_a_study_like_the_training_has_no_findings():
+    assert check() == ()
+
+
+@pytest.mark.parametrize("tracer", ["FDG", "Fluorodeoxyglucose F^18^", "18F-FDG"])
+def test_that_names_of_the_tracer_in_files_are_known(tracer):
+    image = fake_image((4, 8, 8))
+    injection = dataclasses.replace(image.injection, tracer=tracer)
+    assert check(dataclasses.replace(image, injection=injection)) == ()
+
+
+@pytest.mark.parametrize("tracer", ["", "FDOPA"])
+def test_that_another_or_no_tracer_is_warned_about(tracer):
+    image = fake_image((4, 8, 8))
+    injection = dataclasses.replace(image.injection, tracer=tracer)
+    found = check(dataclasses.replace(image, injection=injection))
+    assert codes(found) == {("tracer-unknown", Severity.WARNING)}
+
+
+def test_that_an_unknown_injection_is_warned_about():
+    image = dataclasses.replace(fake_image((4, 8, 8)), injection=None)
+    assert codes(check(image)) == {("tracer-unknown", Severity.WARNING)}
+
+
+def test_that_another_radionuclide_is_refused():
+    image = dataclasses.replace(
+        fake_image((4, 8, 8)), injection=Injection(Radionuclide("68Ga", 4062.6), None, "PSMA")
+    )
+    found = check(image)
+    assert codes(found) == {("radionuclide", Severity.REFUSAL)}
+    assert "4062.6 s" in found[0].message
+
+
+def test_that_frames_before_steady_uptake_are_refused():
+    timing = FrameTiming([300.0, 900.0], [600.0, 600.0])
+    assert codes(check(timing=timing)) == {("start", Severity.REFUSAL)}
+
+
+@pytest.mark.parametrize(
+    ("start_min", "length_min", "count", "code"),
+    [
+        (15.0, 5.0, 4, "start"),
+        (30.0, 2.0, 6, "frame-length"),
+        (30.0, 20.0, 2, "frame-length"),
+        (40.0, 10.0, 6, "end"),
+        (30.0, 3.0, 12, "frame-count"),
+    ],
+)
+def test_that_frame_tables_beyond_the_training_are_warned_about(start_min, length_min, count, code):
+    starts = 60 * (start_min + length_min * np.arange(count))
+    found = check(timing=FrameTiming(starts, np.full(count, 60 * length_min)))
+    assert (code, Severity.WARNING) in codes(found)
+
+
+@pytest.mark.parametrize(
+    ("gain", "severity"),
+    [(1.0, Severity.WARNING), (40.0, Severity.WARNING), (1e3, Severity.REFUSAL)],
+)
+def test_that_noise_gains_beyond_the_training_are_warned_about_or_refused(gain, severity):
+    assert codes(check(gain=gain)) == {("noise-gain", severity)}
+
+
+def test_that_voxels_of_another_size_are_warned_about():
+    image = fake_image((4, 8, 8))
+    geometry = VolumeGeometry((4, 8, 8), np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]])
+    found = check(dataclasses.replace(image, geometry=geometry))
+    assert codes(found) == {("voxel-size", Severity.WARNING)}

@@ -1,0 +1,86 @@
+import threading
+
+import numpy as np
+import onnxruntime
+import pytest
+from tests.unit.nets.fakes import card
+
+from kiview.core.errors import NetworkError
+from kiview.core.progress import Cancelled
+from kiview.nets.preprocess import CHANNEL_COUNT
+from kiview.nets.runtime import CPU, NetworkRuntime, available_threads, wanted_providers
+from kiview.nets.weights import WeightSet
+
+
+@pytest.fixture
+def features():
+    rng = np.random.default_rng(0)
+    return rng.normal(0.5, 1.0, (2, CHANNEL_COUNT, 16, 20)).astype(np.float32)
+
+
+def test_that_both_outputs_are_finite_and_not_negative(features):
+    ki, v = NetworkRuntime(card()).run(features)
+    assert ki.shape == v.shape == (2, 16, 20)
+    assert np.isfinite(ki).all()
+    assert min(ki.min(), v.min()) >= 0
+
+
+def test_that_replaced_weights_change_the_result_and_equal_ones_do_not(features):
+    network = card()
+    shipped, _ = NetworkRuntime(network).run(features)
+    same = WeightSet(network.network.sha256, network.slider.shipped_position).tensors(network)
+    other = WeightSet(network.network.sha256, 0.0).tensors(network)
+    np.testing.assert_allclose(NetworkRuntime(network, same).run(features)[0], shipped, rtol=1e-6)
+    assert np.abs(NetworkRuntime(network, other).run(features)[0] - shipped).max() > 1e-3
+
+
+@pytest.mark.parametrize("spec", card().tensors, ids=lambda spec: spec.name)
+def test_that_each_replaced_weight_reaches_the_result(features, spec):
+    network = card()
+    shipped, _ = NetworkRuntime(network).run(features)
+    tensor = np.random.default_rng(1).normal(0, 1, spec.shape).astype(np.float32)
+    other, _ = NetworkRuntime(network, {spec.name: tensor}).run(features)
+    assert np.abs(other - shipped).max() > 1e-3
+
+
+def test_that_an_unknown_weight_is_refused():
+    with pytest.raises(NetworkError, match="no weight 'tail'"):
+        NetworkRuntime(card(), {"tail": np.zeros(2, np.float32)})
+
+
+def test_that_a_weight_of_another_shape_is_refused():
+    with pytest.raises(NetworkError, match="shape"):
+        NetworkRuntime(card(), {"head.bias": np.zeros(3, np.float32)})
+
+
+def test_that_the_providers_named_are_those_of_the_session():
+    runtime = NetworkRuntime(card(), threads=1)
+    if not onnxruntime.get_available_providers()[0].startswith("CUDA"):
+        assert runtime.providers == (CPU,)
+    assert runtime.providers[-1] == CPU
+    assert runtime.device == ("CPU" if runtime.providers == (CPU,) else "GPU (CUDA)")
+    assert wanted_providers()[-1] == CPU
+    assert available_threads() >= 1
+
+
+def test_that_a_stopped_network_runs_no_more(features):
+    runtime = NetworkRuntime(card())
+    runtime.stop()
+    with pytest.raises(Cancelled):
+        runtime.run(features)
+
+
+@pytest.mark.slow
+def test_that_a_run_can_be_stopped_from_another_thread():
+    runtime = NetworkRuntime(card(), threads=1)
+    block = np.zeros((64, CHANNEL_COUNT, 128, 128), np.float32)
+    timer = threading.Timer(0.2, runtime.stop)
+    timer.start()
+    with pytest.raises(Cancelled):
+        runtime.run(block)
+    timer.join()
+
+
+def test_that_a_failing_run_is_told_in_a_sentence():
+    with pytest.raises(NetworkError, match="could not be computed"):
+        NetworkRuntime(card()).run(np.zeros((1, 3, 8, 8), np.float32))
