@@ -108,7 +108,17 @@ def _as_sentences(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ExportError(_sentence(folder, error)) from error
+        raise ExportError(_sentence(folder, _origin(error))) from error
+
+
+def _origin(error: OSError) -> OSError:
+    """The error of the system; pydicom wraps it in one without a number and with a traceback."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.errno is not None:
+            return found
+        found = found.__cause__ or found.__context__
+    return error
 
 
 def _sentence(folder: Path, error: OSError) -> str:
@@ -118,5 +128,5 @@ def _sentence(folder: Path, error: OSError) -> str:
         )
     if error.errno in _FORBIDDEN:
         return f"{folder} may not be written to; nothing was written. Choose another folder."
-    reason = error.strerror or str(error)
+    reason = error.strerror or type(error).__name__
     return f"Writing to {folder} failed ({reason}); nothing was written."

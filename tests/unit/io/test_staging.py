@@ -143,3 +143,21 @@ def test_that_all_existing_names_are_counted(tmp_path):
     with pytest.raises(ExportError, match=r"b and 1 more exist already"):
         refuse_existing(tmp_path, ["x", "b", "c"])
     refuse_existing(tmp_path, ["x"])
+
+
+def test_that_an_error_wrapped_by_a_library_is_still_told_in_a_sentence(tmp_path):
+    def work():
+        with staged(tmp_path / "out"):
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError as error:
+                raise OSError("With tag got exception: Traceback ...") from error
+
+    with pytest.raises(ExportError, match="is full; nothing was written") as caught:
+        work()
+    assert "Traceback" not in str(caught.value)
+
+
+def test_that_an_error_without_a_number_shows_no_traceback(tmp_path):
+    with pytest.raises(ExportError, match=r"failed \(OSError\); nothing"), staged(tmp_path / "out"):
+        raise OSError("Traceback ...")

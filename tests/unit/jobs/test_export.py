@@ -199,6 +199,19 @@ def test_that_a_full_disk_at_any_stage_leaves_nothing(tmp_path, monkeypatch, sta
     assert all_names(tmp_path) == []
 
 
+@pytest.mark.parametrize("form", [ExportFormat.DICOM, ExportFormat.PARAMETRIC_MAP])
+def test_that_a_disk_that_fills_up_inside_a_dicom_file_is_told(tmp_path, monkeypatch, form):
+    def full(*_args, **_words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pydicom.filewriter.write_data_element", full)
+    with pytest.raises(ExportError, match="is full; nothing was written") as caught:
+        export_maps(request(tmp_path / "out", formats=(form,)), NullProgress())
+    assert "Traceback" not in str(caught.value)
+    monkeypatch.undo()
+    assert all_names(tmp_path) == []
+
+
 def test_that_a_map_dicom_cannot_hold_stops_the_whole_export(tmp_path):
     odd = MapSet((ki_map(), ki_map(quantity=UNKNOWN)))
     with pytest.raises(ExportError, match="export NIfTI"):
