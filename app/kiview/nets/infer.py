@@ -23,8 +23,8 @@ from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weights import WeightSet, WeightState, weight_set_id
 
-HALO = 32
-"""In-plane reach of the network and its alignment, in voxels."""
+HALO = 24
+"""In-plane reach of the network in voxels (measured), a multiple of its alignment."""
 BLOCK_VOXELS = 131_072
 """Per block: a fraction of a second, so that progress and cancel are prompt."""
 ALARM_LEVEL = 0.405

@@ -83,10 +83,10 @@ def test_that_times_per_slice_are_accepted():
 
 @pytest.mark.parametrize(
     "region",
-    [Region(3, 4, 0, 96, 0, 90), Region(0, 6, 50, 53, 0, 90), Region(1, 3, 41, 70, 13, 55)],
+    [Region(3, 4, 0, 128, 0, 118), Region(0, 6, 62, 65, 0, 118), Region(1, 3, 57, 70, 43, 55)],
 )
 def test_that_a_tile_computed_alone_equals_the_whole_map(region):
-    prepared = infer.prepare(request(fake_image((6, 96, 90))), NOBODY)
+    prepared = infer.prepare(request(fake_image((6, 128, 118))), NOBODY)
     runtime = NetworkRuntime(card())
     whole = infer.network_volume(prepared, runtime, NOBODY)
     tile = infer.network_region(prepared, runtime, region)
