@@ -8,6 +8,8 @@ whatever is not plain here raises `NotPlainError` and is left to it.
 import struct
 from dataclasses import dataclass, field
 
+from pydicom.charset import convert_encodings, decode_bytes
+
 from kiview.io.dicom_tags import (
     NESTED,
     NUMBER_FORMATS,
@@ -47,12 +49,42 @@ class RawHeader:
         transfer_syntax: UID.
         pixel_offset: First byte of the pixels in the file, or -1.
         pixel_length: Number of bytes.
+        spans: Top-level elements in order, the pixels last.
     """
 
     values: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     transfer_syntax: str = ""
     pixel_offset: int = -1
     pixel_length: int = 0
+    spans: list["Span"] = field(default_factory=list)
+
+    def text(self, name: str) -> str:
+        """A value as text, in the character set that the file declares."""
+        kind, value = self.values[name]
+        text = text_of(kind, value)
+        if text is not None:
+            return text
+        declared = self.values.get("SpecificCharacterSet", ("CS", b""))[1].decode("latin-1")
+        return decode_text(value, declared.rstrip("\0 ").split("\\"))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes of one top-level element.
+
+    Attributes:
+        start: First byte of its tag.
+        value_start: First byte of its value.
+        end: One past its last byte.
+        name: Keyword of the value that it gives, empty if none.
+        is_fixed: Whether the meaning of other elements hangs on it.
+    """
+
+    start: int
+    value_start: int
+    end: int
+    name: str = ""
+    is_fixed: bool = False
 
 
 def parse(data: bytes) -> RawHeader:
@@ -93,7 +125,10 @@ def _read_meta(data: bytes, header: RawHeader) -> int:
         position = start + length
         if position > len(data):
             raise MoreNeededError
-        if element == 0x0010:
+        is_syntax = element == 0x0010
+        size = 12 if kind in _LONG_FORMS else 8
+        header.spans.append(Span(start - size, start, position, "", is_syntax))
+        if is_syntax:
             header.transfer_syntax = data[start:position].decode("latin-1").rstrip("\0 ")
 
 
@@ -108,30 +143,38 @@ class _Walker:
 
     def walk(self, position: int) -> None:
         """Read the top level up to the pixels."""
-        data, values = self.data, self.header.values
-        last = 0
-        while position < len(data):
+        spans, last = self.header.spans, 0
+        while position < len(self.data):
             tag, kind, start, length = self._element(position)
             if tag <= last:
                 raise NotPlainError
-            last = tag
+            last, begin = tag, position
             if tag in PIXEL_DATA:
                 self._note_pixels(start, length)
+                spans.append(Span(begin, start, start))
                 return
+            name = ""
             if tag in SEQUENCES:
                 position = self._sequence(start, length, tag)
-                continue
-            if length == _UNDEFINED:
+            elif length == _UNDEFINED:
                 position = self._skip(start, kind)
-                continue
-            position = start + length
-            wanted = TOP_LEVEL.get(tag)
-            if wanted is not None:
-                values[wanted[0]] = (kind or wanted[1], self._bytes(start, length))
-            elif tag >> 16 in PRIVATE_GROUPS:
-                self._private(tag, kind, start, length)
-        if position > len(data):
+            else:
+                position = start + length
+                name = self._value(tag, kind, start, length)
+            is_fixed = tag in SEQUENCES or (tag >> 16 in PRIVATE_GROUPS and tag & 0xFFFF <= 0xFF)
+            spans.append(Span(begin, start, position, name, is_fixed))
+        if position > len(self.data):
             raise MoreNeededError
+
+    def _value(self, tag: int, kind: str, start: int, length: int) -> str:
+        """Keep the value of an element if it is wanted and return its keyword."""
+        wanted = TOP_LEVEL.get(tag)
+        if wanted is None:
+            if tag >> 16 in PRIVATE_GROUPS:
+                return self._private(tag, kind, start, length)
+            return ""
+        self.header.values[wanted[0]] = (kind or wanted[1], self._bytes(start, length))
+        return wanted[0]
 
     def _element(self, position: int) -> tuple[int, str, int, int]:
         """Tag, value representation (empty if implicit), start and length of a value."""
@@ -160,17 +203,19 @@ class _Walker:
             raise NotPlainError
         self.header.pixel_offset, self.header.pixel_length = start, length
 
-    def _private(self, tag: int, kind: str, start: int, length: int) -> None:
+    def _private(self, tag: int, kind: str, start: int, length: int) -> str:
         group, element = tag >> 16, tag & 0xFFFF
         if 0x10 <= element <= 0xFF:
             creator = self._bytes(start, length).decode("latin-1")
             self.creators[group, element] = creator.rstrip("\0 ").strip().upper()
-            return
+            return ""
         creator = self.creators.get((group, element >> 8), "")
         wanted = PRIVATE.get((group, creator, element & 0xFF))
-        if wanted is not None:
-            known = kind if kind not in ("", "UN") else wanted[1]
-            self.header.values[wanted[0]] = (known, self._bytes(start, length))
+        if wanted is None:
+            return ""
+        known = kind if kind not in ("", "UN") else wanted[1]
+        self.header.values[wanted[0]] = (known, self._bytes(start, length))
+        return wanted[0]
 
     def _sequence(self, start: int, length: int, tag: int) -> int:
         """Read the wanted elements of the first item and return where the sequence ends."""
@@ -236,3 +281,13 @@ def text_of(kind: str, raw: bytes) -> str | None:
     if not raw.isascii():
         return None
     return raw.decode("ascii").rstrip("\0 ").strip()
+
+
+def decode_text(value: bytes, character_sets: list[str]) -> str:
+    """Text in the character sets that a file declares; unreadable parts become question marks."""
+    try:
+        encodings = convert_encodings([name.strip() for name in character_sets] or [""])
+        text = decode_bytes(value, encodings, {0x5C, 0x3D, 0x5E})
+    except (LookupError, UnicodeError, Warning):
+        text = value.decode("ascii", "replace").replace("\ufffd", "?")
+    return text.rstrip("\0 ").strip()

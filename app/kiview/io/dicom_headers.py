@@ -1,7 +1,7 @@
 """Headers of DICOM files as text, one file or a whole series in columns."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
@@ -10,12 +10,18 @@ from typing import BinaryIO
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.dataset import Dataset
 
 from kiview.core.errors import InvalidInputError, ReadError
-from kiview.io.dicom_fast import MoreNeededError, NotPlainError, RawHeader, parse, text_of
+from kiview.io.dicom_fast import (
+    MoreNeededError,
+    NotPlainError,
+    RawHeader,
+    decode_text,
+    text_of,
+)
 from kiview.io.dicom_tags import NESTED, NUCLIDE_CODES, PRIVATE, RADIOPHARMACEUTICALS, TOP_LEVEL
+from kiview.io.dicom_templates import TemplateReader
 
 _FIRST_BYTES = 16 << 10
 _MOST_BYTES = 64 << 20
@@ -29,22 +35,37 @@ class Header:
     Attributes:
         path: The file.
         size: Bytes.
-        values: Keyword -> text; several parts joined by a backslash.
+        own: Keyword -> text; several parts joined by a backslash.
         transfer_syntax: UID, empty if the file states none.
         pixel_offset: First byte of uncompressed little-endian pixels, or -1 to use pydicom.
         pixel_length: Bytes of those.
+        shared: More keywords and texts, one dictionary for many files of a series.
     """
 
     path: Path
     size: int
-    values: dict[str, str]
+    own: dict[str, str]
     transfer_syntax: str
     pixel_offset: int = -1
     pixel_length: int = 0
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Keyword -> text."""
+        return {**self.shared, **self.own}
+
+    def text(self, name: str) -> str:
+        """One text, empty where absent."""
+        return self.own.get(name) or self.shared.get(name, "")
 
 
-def read_header(path: Path) -> Header | None:
+def read_header(path: Path, reader: TemplateReader | None = None) -> Header | None:
     """Read the header of one file, without its pixels.
+
+    Args:
+        path: The file.
+        reader: Keeps what headers share from file to file; None reads this one on its own.
 
     Returns:
         The header, or None if the file is not DICOM.
@@ -54,19 +75,25 @@ def read_header(path: Path) -> Header | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            return _read_open_file(path, file, os.fstat(file.fileno()).st_size)
+            size = os.fstat(file.fileno()).st_size
+            return _read_open_file(path, file, size, reader or TemplateReader())
     except OSError as error:
         raise ReadError(f"cannot be read ({error.strerror or type(error).__name__})") from error
 
 
-def _read_open_file(path: Path, file: RawIOBase, size: int) -> Header | None:
+def _read_open_file(
+    path: Path, file: RawIOBase, size: int, reader: TemplateReader
+) -> Header | None:
     data = file.read(_FIRST_BYTES) or b""
     if not looks_like_dicom(data):
         return None
+    matched = _by_template(path, size, data, reader)
+    if matched is not None:
+        return matched
     while True:
         raw = None
         try:
-            raw = parse(data)
+            raw = reader.parse(data)
         except MoreNeededError as error:
             if len(data) >= min(size, _MOST_BYTES):
                 raise ReadError("is cut off or damaged in its header") from error
@@ -75,9 +102,25 @@ def _read_open_file(path: Path, file: RawIOBase, size: int) -> Header | None:
         if raw is not None and (raw.pixel_offset >= 0 or len(data) >= size):
             break
         data += file.read(7 * len(data)) or b""
-    if raw.pixel_offset >= 0 and raw.pixel_offset + raw.pixel_length > size:
-        raise ReadError("is cut off: pixels are missing at its end")
+    learned = _by_template(path, size, data, reader)  # shares its texts with files to come
+    if learned is not None:
+        return learned
+    _refuse_cut_off(raw.pixel_offset, raw.pixel_length, size)
     return _as_text(path, size, raw)
+
+
+def _by_template(path: Path, size: int, data: bytes, reader: TemplateReader) -> Header | None:
+    found = reader.match(data)
+    if found is None:
+        return None
+    template, own, offset, length = found
+    _refuse_cut_off(offset, length, size)
+    return Header(path, size, own, template.transfer_syntax, offset, length, template.shared)
+
+
+def _refuse_cut_off(offset: int, length: int, size: int) -> None:
+    if offset >= 0 and offset + length > size:
+        raise ReadError("is cut off: pixels are missing at its end")
 
 
 def looks_like_dicom(data: bytes) -> bool:
@@ -91,26 +134,8 @@ def looks_like_dicom(data: bytes) -> bool:
 
 
 def _as_text(path: Path, size: int, raw: RawHeader) -> Header:
-    values: dict[str, str] = {}
-    for name, (kind, value) in raw.values.items():
-        text = text_of(kind, value)
-        values[name] = text if text is not None else _decoded(value, raw)
-    return Header(path, size, values, raw.transfer_syntax, raw.pixel_offset, raw.pixel_length)
-
-
-def _decoded(value: bytes, raw: RawHeader) -> str:
-    declared = raw.values.get("SpecificCharacterSet", ("CS", b""))[1].decode("latin-1")
-    return decode_text(value, declared.rstrip("\0 ").split("\\"))
-
-
-def decode_text(value: bytes, character_sets: list[str]) -> str:
-    """Text in the character sets that a file declares; unreadable parts become question marks."""
-    try:
-        encodings = convert_encodings([name.strip() for name in character_sets] or [""])
-        text = decode_bytes(value, encodings, {0x5C, 0x3D, 0x5E})
-    except (LookupError, UnicodeError, Warning):
-        text = value.decode("ascii", "replace").replace("\ufffd", "?")
-    return text.rstrip("\0 ").strip()
+    texts = {name: raw.text(name) for name in raw.values}
+    return Header(path, size, texts, raw.transfer_syntax, raw.pixel_offset, raw.pixel_length)
 
 
 def read_with_pydicom(path: Path) -> Header:
@@ -226,10 +251,16 @@ class HeaderTable:
     @classmethod
     def from_headers(cls, headers: list[Header]) -> "HeaderTable":
         """Turn headers of a series into columns."""
-        names = dict.fromkeys(name for header in headers for name in header.values)
-        columns = {
-            name: _column([header.values.get(name, "") for header in headers]) for name in names
-        }
+        shared = list({id(header.shared): header.shared for header in headers}.values())
+        own = {name for header in headers for name in header.own}
+        names = dict.fromkeys([*own, *(name for texts in shared for name in texts)])
+        columns: dict[str, str | list[str]] = {}
+        for name in names:
+            texts = {part.get(name, "") for part in shared}
+            if name in own or len(texts) > 1:
+                columns[name] = _column([header.text(name) for header in headers])
+            else:
+                columns[name] = texts.pop()
         columns["TransferSyntaxUID"] = _column([header.transfer_syntax for header in headers])
         return cls(
             [header.path for header in headers],

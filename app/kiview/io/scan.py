@@ -10,6 +10,7 @@ from pathlib import Path
 from kiview.core.errors import ReadError
 from kiview.core.progress import NullProgress, Progress
 from kiview.io.dicom_headers import Header, HeaderTable, read_header
+from kiview.io.dicom_templates import TemplateReader
 
 PET = "1.2.840.10008.5.1.4.1.1.128"
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -200,7 +201,7 @@ def _scan_one_dicom(entry: FileEntry, progress: Progress) -> StudyIndex:
         if isinstance(found := _look_at(item, set()), FileEntry) and not is_nifti(found.path)
     ]
     whole = _scan_entries(entry.path, siblings, progress)
-    uid = header.values.get("SeriesInstanceUID", "")
+    uid = header.text("SeriesInstanceUID")
     series = tuple(one for one in whole.dicom if one.uid == uid)
     if not series:
         reasons = dict(whole.unused)
@@ -223,19 +224,20 @@ def _scan_entries(
         else:
             unused.append(item)
     images = {entry.path for entry in entries if is_nifti(entry.path)}
+    reader = TemplateReader()
     for number, entry in enumerate(entries):
         if number % _STEP == 0:
             progress.step(number / len(entries), f"Reading headers, {number} of {len(entries)}")
         if entry.path in images:
             nifti.append(entry.path)
             continue
-        header = _readable_header(entry)
+        header = _readable_header(entry, reader)
         if isinstance(header, str):
             if not _is_sidecar(entry.path, images):
                 unused.append((str(entry.path), header))
             continue
-        values = header.values
-        headers[values.get("SeriesInstanceUID", ""), values["SOPClassUID"]].append(header)
+        key = header.text("SeriesInstanceUID"), header.text("SOPClassUID")
+        headers[key].append(header)
     progress.step(1.0, f"Read {len(entries)} headers")
     series = [
         DicomSeriesFiles(uid, sop_class, HeaderTable.from_headers(list(members)))
@@ -251,17 +253,17 @@ def _is_sidecar(path: Path, images: set[Path]) -> bool:
     return any(path.with_suffix(ending) in images for ending in NIFTI_ENDINGS)
 
 
-def _readable_header(entry: FileEntry) -> Header | str:
+def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | str:
     """Header of a file that becomes part of a series, or why it does not."""
     if entry.size == 0:
         return "empty file"
     try:
-        header = read_header(entry.path)
+        header = read_header(entry.path, reader)
     except ReadError as error:
         return str(error)
     if header is None:
         return "neither DICOM nor NIfTI"
-    sop_class = header.values.get("SOPClassUID", "")
+    sop_class = header.text("SOPClassUID")
     if sop_class in READABLE:
         return header
     if not sop_class:
