@@ -148,10 +148,8 @@ def test_that_all_existing_names_are_counted(tmp_path):
 def test_that_an_error_wrapped_by_a_library_is_still_told_in_a_sentence(tmp_path):
     def work():
         with staged(tmp_path / "out"):
-            try:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            except OSError as error:
-                raise OSError("With tag got exception: Traceback ...") from error
+            system = OSError(errno.ENOSPC, "No space left on device")
+            raise OSError("With tag got exception: Traceback ...") from system
 
     with pytest.raises(ExportError, match="is full; nothing was written") as caught:
         work()
