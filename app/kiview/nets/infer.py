@@ -72,7 +72,7 @@ class PreparedStudy:
         v0_per_v: (z,) factor from the network's V in /min to V0.
         unfitted: (z, y, x) where frames hold no number.
         findings: What differs from the network's training.
-        frame_count: Frames used.
+        frames: Indices of the frames used.
     """
 
     features: StudyFeatures
@@ -80,7 +80,7 @@ class PreparedStudy:
     v0_per_v: NDArray[np.float64]
     unfitted: NDArray[np.bool_]
     findings: tuple[Finding, ...]
-    frame_count: int
+    frames: NDArray[np.intp]
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
@@ -129,7 +129,7 @@ def run_network(request: NetworkRequest, progress: Progress) -> MapSet:
     ki, v = network_volume(prepared, runtime, progress.child(_PREPARE_SHARE, _NETWORK_SHARE))
     progress.step(_NETWORK_SHARE, "Comparing with Patlak")
     identity = weight_set_id(tensors, request.weights.image_blend)
-    provenance = _provenance(request, runtime, identity)
+    provenance = _provenance(request, prepared, runtime, identity)
     return finish(request, prepared, (ki, v), provenance)
 
 
@@ -153,7 +153,7 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
     features = preprocess.study_features(maps, operators.noise_gain, spacing)
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
-    return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, len(frames))
+    return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, frames)
 
 
 def _chosen_frames(request: NetworkRequest) -> tuple[NDArray[np.intp], FrameInput]:
@@ -193,7 +193,7 @@ def _read_maps(
         z1 = min(depth, z0 + thickness)
         voxels = image.store.slab(z0, z1, frames)
         part = preprocess.linear_maps(voxels, operators.for_slices(z0, z1))
-        bad = ~np.isfinite(part).all(axis=0)
+        bad = np.asarray(~np.isfinite(part).all(axis=0))
         if bad.any():
             part[:, bad] = 0.0
             plan.add_slices(missing, plan.in_plane(bad[None].astype(np.float32)), z0)
@@ -277,7 +277,7 @@ def finish(
         provenance: Of the run.
     """
     ki, v = volumes
-    messages = [f.message for f in prepared.findings]
+    messages = [*request.input_function.findings, *(f.message for f in prepared.findings)]
     patlak = prepared.patlak_ki()
     alarm = None
     if request.tied:
@@ -317,10 +317,13 @@ def _alarm_message(alarm: Volume, ki: Volume, n: float) -> list[str]:
     return [message]
 
 
-def _provenance(request: NetworkRequest, runtime: NetworkRuntime, identity: str) -> Provenance:
+def _provenance(
+    request: NetworkRequest, prepared: PreparedStudy, runtime: NetworkRuntime, identity: str
+) -> Provenance:
     settings: dict[str, JsonValue] = {
         "start_s": request.start_s,
         "end_s": request.end_s,
+        "frames": [int(t) + 1 for t in prepared.frames],
         "tied_to_patlak": request.tied,
         "slider_position": request.weights.position,
         "image_blend": request.weights.image_blend,

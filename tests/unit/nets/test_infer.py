@@ -132,6 +132,7 @@ def test_that_the_record_names_network_weights_and_inputs():
     assert not record.modified
     assert len(record.weight_set_id) == 64
     assert record.settings["slider_position"] == network.slider.shipped_position
+    assert record.settings["frames"] == [1, 2, 3, 4, 5, 6]
     assert record.settings["device"] in {"CPU", "GPU (CUDA)"}
 
 
