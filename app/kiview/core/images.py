@@ -149,10 +149,12 @@ class ScaledFrameStore(FrameStore):
         if axis == 0:
             stored = self._voxels[t, index : index + 1]
             return np.asarray(self._scale(stored, t, slice(index, index + 1), None)[0])
-        stored = np.take(self._voxels[t], index, axis=axis)
-        slope, intercept = self._slope[t], self._intercept[t]
-        scaled: NDArray[np.float32] = np.multiply(stored, slope[:, None], dtype=np.float32)
-        return np.asarray(scaled + intercept[:, None].astype(np.float32))
+        frame = self._voxels[t]
+        stored = np.ascontiguousarray(frame[:, index] if axis == 1 else frame[:, :, index])
+        scaled = np.multiply(stored, self._slope[t][:, None], dtype=np.float32, casting="unsafe")
+        if self._intercept[t].any():
+            scaled += self._intercept[t].astype(np.float32)[:, None]
+        return np.asarray(scaled)
 
     def voxels_at(self, index_zyx: NDArray[np.intp], t: int) -> NDArray[np.float32]:
         """Values of single voxels of one frame, (..., 3) indices -> (...)."""

@@ -102,7 +102,9 @@ class ArraySource(VoxelSource):
 
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """One plane of the grid."""
-        return np.asarray(np.take(self._values, index, axis=axis))
+        if axis == 2:  # plain slicing is twice as fast as take
+            return np.ascontiguousarray(self._values[:, :, index])
+        return np.asarray(self._values[index] if axis == 0 else self._values[:, index])
 
     def voxels_at(self, index_zyx: NDArray[np.intp]) -> NDArray[np.float32]:
         """Values of single voxels."""
@@ -166,6 +168,7 @@ class Reslicer:
         self._voxel_axis = _voxel_axis_of_patient_axis(geometry)
         self.is_aligned = self._voxel_axis is not None
         self._bounds = bounds_lps_mm(geometry)
+        self._grids = {plane: self._grid(plane) for plane in Plane}
 
     def step_mm(self, plane: Plane) -> float:
         """Distance between neighbouring slices of a plane."""
@@ -190,6 +193,9 @@ class Reslicer:
 
     def grid(self, plane: Plane) -> PlaneGrid:
         """Pixels of any slice of a plane."""
+        return self._grids[plane]
+
+    def _grid(self, plane: Plane) -> PlaneGrid:
         low, high = np.sort(plane.to_screen_mm(np.stack(self._bounds)), axis=0)
         if self._voxel_axis is None:
             edge = float(self.geometry.spacing_zyx_mm.min())

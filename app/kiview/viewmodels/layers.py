@@ -88,8 +88,10 @@ class FrameSource(VoxelSource):
         rows = slice(index, index + 1) if axis == 0 else slice(None)
         total: NDArray[np.float32] | None = None
         for weight_z, t in zip(self._weight_tz, self._frames, strict=True):
-            part = self._image.store.plane(axis, index, t) * weight_z[rows, None]
-            total = part if total is None else np.add(total, part, out=total)
+            part = self._image.store.plane(axis, index, t)
+            if not (weight_z == 1).all():
+                part = part * weight_z[rows, None]
+            total = part if total is None else total + part
         return np.asarray(total)
 
     def voxels_at(self, index_zyx: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from kiview.viewmodels.views import LAYOUTS, ViewsViewModel
 from kiview.views.canvas import palette
 from kiview.views.canvas.drawing import DrawingController
 from kiview.views.canvas.frame_bar import FrameBar
+from kiview.views.canvas.region_painter import RegionPainter
 from kiview.views.canvas.slice_view import SliceView
 from kiview.views.canvas.view_bar import ViewBar
 
@@ -37,6 +38,7 @@ class CanvasWidget(QWidget):
         self._views = views
         self._rois = rois
         self.drawing = DrawingController(rois, self)
+        self._regions = RegionPainter(rois)
         self.frame_bar = FrameBar(views.frames, self)
         self.view_bar = ViewBar(views, self)
         self._cells: dict[_Cell, SliceView] = {}
@@ -176,7 +178,9 @@ class CanvasWidget(QWidget):
             self._cells[had_focus].setFocus()
 
     def _new_view(self, cell: _Cell) -> SliceView:
-        view = SliceView(self._views, self._rois, self.drawing, *cell, self._grid_widget)
+        view = SliceView(
+            self._views, self._rois, self.drawing, self._regions, cell, self._grid_widget
+        )
         view.use_cursor_shape()
         view.show()
         return view

@@ -1,6 +1,8 @@
 """What is drawn over and around a picture: letters, scale bar, colour bar, badges."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -15,6 +17,7 @@ MARGIN = 8
 _BAR_HEIGHT = 6
 _PILL = QColor(14, 16, 19, 185)
 _SCALE_LENGTHS_MM = (500, 200, 100, 50, 20, 10, 5, 2, 1)
+_METRES_PER_INCH = 0.0254
 _LONGEST_SCALE_PX = 200.0
 _BADGE_ALPHA = 45
 
@@ -122,14 +125,46 @@ def draw_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str, 
 
 def draw_pill(painter: QPainter, text: str, centre: QPointF, colour: str = palette.TEXT) -> None:
     """A word on a rounded dark ground: readable on white and on black."""
-    metrics = QFontMetricsF(painter.font(), painter.device())
-    width, height = metrics.horizontalAdvance(text) + 10, metrics.height() + 2
-    box = QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
+    device = painter.device()
+    ratio = device.devicePixelRatioF()
+    pill = _pill(text, colour, painter.font().toString(), ratio, device.logicalDpiX())
+    width, height = pill.width() / ratio, pill.height() / ratio
+    corner = QPointF(round(centre.x() - width / 2), round(centre.y() - height / 2))
+    painter.drawImage(corner, pill)
+
+
+@lru_cache(maxsize=512)
+def _pill(text: str, colour: str, font_text: str, ratio: float, dots_per_inch: int) -> QImage:
+    """Picture of a pill; drawing text anew at every step would take as long as the slices."""
+    font = QFont()
+    font.fromString(font_text)
+    measure = _image(1, 1, ratio, dots_per_inch)
+    metrics = QFontMetricsF(font, measure)
+    width, height = ceil(metrics.horizontalAdvance(text)) + 10, ceil(metrics.height()) + 2
+    image = _image(width, height, ratio, dots_per_inch)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(font)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(_PILL)
+    box = QRectF(0, 0, width, height)
     painter.drawRoundedRect(box, 5, 5)
     painter.setPen(QColor(colour))
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+    painter.end()
+    return image
+
+
+def _image(width: int, height: int, ratio: float, dots_per_inch: int) -> QImage:
+    """Transparent picture of a size in device-independent pixels."""
+    form = QImage.Format.Format_ARGB32_Premultiplied
+    image = QImage(ceil(width * ratio), ceil(height * ratio), form)
+    image.setDevicePixelRatio(ratio)
+    dots_per_metre = round(dots_per_inch / _METRES_PER_INCH)
+    image.setDotsPerMeterX(dots_per_metre)
+    image.setDotsPerMeterY(dots_per_metre)
+    image.fill(Qt.GlobalColor.transparent)
+    return image
 
 
 def draw_pill_left(
@@ -147,33 +182,26 @@ def draw_pill_left(
 
 
 def draw_scale_bar(painter: QPainter, area: QRectF, pixels_per_mm: float) -> None:
-    """A length in the lower right corner."""
-    metrics = QFontMetricsF(painter.font(), painter.device())
+    """A length in the lower right corner, if there is room."""
     room = min(_LONGEST_SCALE_PX, area.width() / 2 - 22 - MARGIN)
-    for length_mm in _SCALE_LENGTHS_MM:
-        text = f"{length_mm} mm"
-        length, text_width = length_mm * pixels_per_mm, metrics.horizontalAdvance(text)
-        width, height = length + text_width + 18, metrics.height() + 2
-        if width <= room:
-            break
-    else:
+    text_width = QFontMetricsF(painter.font(), painter.device()).horizontalAdvance("000 mm") + 10
+    fitting = (n for n in _SCALE_LENGTHS_MM if n * pixels_per_mm + text_width <= room)
+    length_mm = next(fitting, None)
+    if length_mm is None:
         return
-    y = area.bottom() - BOTTOM_STRIP / 2
-    box = QRectF(area.right() - MARGIN - width, y - height / 2, width, height)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(_PILL)
-    painter.drawRoundedRect(box, 5, 5)
-    left = box.left() + 6
+    y, right = area.bottom() - BOTTOM_STRIP / 2, area.right() - MARGIN
+    draw_pill(painter, f"{length_mm} mm", QPointF(right - text_width / 2, y))
+    right -= text_width
+    left = right - length_mm * pixels_per_mm
+    painter.fillRect(QRectF(left - 4, y - 6, right - left + 8, 12), _PILL)
     painter.setPen(QPen(QColor(palette.TEXT), 1.5))
     painter.drawLines(
         [
-            QLineF(left, y, left + length, y),
+            QLineF(left, y, right, y),
             QLineF(left, y - 3, left, y + 3),
-            QLineF(left + length, y - 3, left + length, y + 3),
+            QLineF(right, y - 3, right, y + 3),
         ]
     )
-    text_box = QRectF(left + length + 6, box.top(), text_width + 2, height)
-    painter.drawText(text_box, Qt.AlignmentFlag.AlignVCenter, text)
 
 
 def draw_crosshair(painter: QPainter, area: QRectF, at: QPointF) -> None:

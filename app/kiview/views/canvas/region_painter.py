@@ -1,39 +1,48 @@
 """Regions on a slice: tinted voxels, outlines, handles and what is being drawn."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import pairwise
 
-import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from kiview.core.reslice import Plane
 from kiview.core.roi import Roi
-from kiview.core.roi_outline import Segments, outline
+from kiview.core.roi_outline import outline
 from kiview.core.roi_shapes import Shape
 from kiview.viewmodels.layers import Layer
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.views.canvas import palette
 from kiview.views.canvas.drawing import Draft
-from kiview.views.canvas.handles import Grip, handles
+from kiview.views.canvas.handles import Grip, Handle, handles
 from kiview.views.canvas.rendering import Tint
 from kiview.views.canvas.viewport import Viewport
 
-OUTLINES_KEPT = 256
+CUTS_KEPT = 256
 _HANDLE_PX = 4.0
 
-TintKey = tuple[str, int, str]
+_Cut = tuple[str, int, Plane, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a slice shows of a region: outline in screen mm, and grips."""
+
+    lines: list[QLineF]
+    grips: tuple[Handle, ...]
 
 
 class RegionPainter:
-    """Paints the regions of one view model."""
+    """Paints regions; shared by all views, so that each slice is cut once."""
 
     def __init__(self, rois: RoisViewModel) -> None:
         """Start with nothing kept."""
         self._rois = rois
-        self._outlines: OrderedDict[tuple[str, int, Plane, float], Segments] = OrderedDict()
+        self._cuts: OrderedDict[_Cut, _Drawn] = OrderedDict()
 
-    def tints(self, layer: Layer, plane: Plane, position_mm: float) -> list[tuple[TintKey, Tint]]:
-        """Voxels of every region on a slice of a layer, with a key that tells them apart."""
+    def tints(self, layer: Layer, plane: Plane, position_mm: float) -> list[Tint]:
+        """Voxels of every region on a slice of a layer."""
         reslicer = layer.planes.reslicer
         if not reslicer.is_aligned:
             return []  # resampled planes have no voxels of their own: the outline tells
@@ -44,8 +53,7 @@ class RegionPainter:
             if inside is not None:
                 colour = QColor(roi.colour)
                 rgb = (colour.red(), colour.green(), colour.blue())
-                tint = Tint(reslicer.upright(inside, plane), rgb)
-                found.append(((roi.roi_id, roi.revision, roi.colour), tint))
+                found.append(Tint(reslicer.upright(inside, plane), rgb))
         return found
 
     def paint(
@@ -62,20 +70,21 @@ class RegionPainter:
         for roi in self._rois.rois:
             if roi.roi_id != changed:
                 width = 2.0 if roi is selected else 1.3
-                segments = self._outline(roi, plane, position_mm)
-                _draw_segments(painter, segments, viewport, roi.colour, width)
+                drawn = self._cut(roi, plane, position_mm)
+                _draw_lines(painter, drawn.lines, viewport, roi.colour, width)
         if draft is not None:
             self._paint_draft(painter, draft, plane, position_mm, viewport)
         elif selected is not None:
-            _draw_handles(painter, selected.shape, plane, position_mm, viewport)
+            _draw_handles(painter, self._cut(selected, plane, position_mm).grips, viewport)
 
-    def _outline(self, roi: Roi, plane: Plane, position_mm: float) -> Segments:
+    def _cut(self, roi: Roi, plane: Plane, position_mm: float) -> _Drawn:
+        """What a slice shows of a region, kept for the other columns and the way back."""
         key = (roi.roi_id, roi.revision, plane, round(position_mm, 3))
-        if key not in self._outlines:
-            self._outlines[key] = outline(roi.shape, plane, position_mm)
-            if len(self._outlines) > OUTLINES_KEPT:
-                self._outlines.popitem(last=False)
-        return self._outlines[key]
+        if key not in self._cuts:
+            self._cuts[key] = _drawn(roi.shape, plane, position_mm)
+            if len(self._cuts) > CUTS_KEPT:
+                self._cuts.popitem(last=False)
+        return self._cuts[key]
 
     def _paint_draft(
         self,
@@ -88,43 +97,50 @@ class RegionPainter:
         roi = self._rois.roi(draft.roi_id)
         colour = palette.ACCENT if roi is None else roi.colour
         if draft.shape is not None:
-            segments = outline(draft.shape, plane, position_mm)
-            _draw_segments(painter, segments, viewport, colour, 2.0)
+            drawn = _drawn(draft.shape, plane, position_mm)
+            _draw_lines(painter, drawn.lines, viewport, colour, 2.0)
             if roi is not None:
-                _draw_handles(painter, draft.shape, plane, position_mm, viewport)
+                _draw_handles(painter, drawn.grips, viewport)
         elif draft.plane == plane and draft.points:
             _draw_open_polygon(painter, draft, viewport, colour)
-        if draft.plane == plane and draft.points:
+        if draft.plane == plane:
             for point in draft.points:
                 _draw_handle(painter, viewport.to_pixels(*point[:2]), round_one=False)
 
 
-def _draw_segments(
-    painter: QPainter, segments: Segments, viewport: Viewport, colour: str, width: float
+def _drawn(shape: Shape, plane: Plane, position_mm: float) -> _Drawn:
+    segments = outline(shape, plane, position_mm)
+    lines = [QLineF(*line) for line in segments.reshape(-1, 4).tolist()]
+    return _Drawn(lines, handles(shape, plane, position_mm))
+
+
+def _draw_lines(
+    painter: QPainter, lines: list[QLineF], viewport: Viewport, colour: str, width: float
 ) -> None:
-    if not len(segments):
+    """Draw lines given in mm."""
+    if not lines:
         return
-    pixels = viewport.lines(segments)
-    lines = [QLineF(*line) for line in pixels.reshape(-1, 4).tolist()]
-    painter.setPen(QPen(QColor(0, 0, 0, 120), width + 1.6))
-    painter.drawLines(lines)
-    painter.setPen(QPen(QColor(colour), width))
-    painter.drawLines(lines)
+    painter.save()
+    origin = viewport.to_pixels(0, 0)
+    painter.translate(origin)
+    painter.scale(viewport.scale, viewport.scale)
+    for pen in (QPen(QColor(0, 0, 0, 120), width + 1.6), QPen(QColor(colour), width)):
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        painter.drawLines(lines)
+    painter.restore()
 
 
 def _draw_open_polygon(painter: QPainter, draft: Draft, viewport: Viewport, colour: str) -> None:
-    corners = np.array([*draft.points, draft.pointer])[:, :2]
-    segments = np.stack([corners[:-1], corners[1:]], axis=1)
-    _draw_segments(painter, segments, viewport, colour, 1.6)
-    closing = viewport.lines(np.array([[corners[-1], corners[0]]]))
+    corners = [point[:2] for point in (*draft.points, draft.pointer)]
+    lines = [QLineF(*a, *b) for a, b in pairwise(corners)]
+    _draw_lines(painter, lines, viewport, colour, 1.6)
     painter.setPen(QPen(QColor(colour), 1, Qt.PenStyle.DashLine))
-    painter.drawLine(QLineF(*closing.reshape(4).tolist()))
+    painter.drawLine(viewport.to_pixels(*corners[-1]), viewport.to_pixels(*corners[0]))
 
 
-def _draw_handles(
-    painter: QPainter, shape: Shape, plane: Plane, position_mm: float, viewport: Viewport
-) -> None:
-    for handle in handles(shape, plane, position_mm):
+def _draw_handles(painter: QPainter, grips: tuple[Handle, ...], viewport: Viewport) -> None:
+    for handle in grips:
         _draw_handle(painter, viewport.to_pixels(*handle.uv), round_one=handle.grip == Grip.MOVE)
 
 

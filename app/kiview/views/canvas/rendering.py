@@ -13,6 +13,7 @@ from PySide6.QtGui import QImage
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.views.canvas.colormap import ColourTable
 
+_HALF_WAY = np.float32(1.5)  # level 1 is the first colour; half a level rounds
 TINT_SHARE = 0.35
 """How much of a region's colour covers the image."""
 
@@ -30,45 +31,56 @@ class Tint:
     rgb: tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A rendered plane.
+class Renderer:
+    """Colours planes of one view into memory that is used again and again.
 
-    Attributes:
-        image: For the painter; it uses the memory of `pixels`.
-        pixels: (rows, columns) uint32, kept alive here.
+    Fresh megabytes for every step cost more than filling them.
     """
 
-    image: QImage
-    pixels: NDArray[np.uint32]
+    def __init__(self) -> None:
+        """Start without memory."""
+        self._allocate((0, 0))
 
+    def render(
+        self,
+        values: NDArray[np.float32],
+        window: DisplayWindow,
+        table: ColourTable,
+        tints: Iterable[Tint] = (),
+    ) -> QImage:
+        """Colour a plane.
 
-def render(
-    values: NDArray[np.float32],
-    window: DisplayWindow,
-    table: ColourTable,
-    tints: Iterable[Tint] = (),
-) -> Picture:
-    """Colour a plane.
+        Args:
+            values: (rows, columns), NaN where there is no value.
+            window: Values of the first and last colour.
+            table: From `colour_table`.
+            tints: Regions to blend in.
 
-    Args:
-        values: (rows, columns), NaN where there is no value.
-        window: Values of the first and last colour.
-        table: From `colour_table`.
-        tints: Regions to blend in.
-    """
-    scale = np.float32((len(table) - 2) / (window.high - window.low))
-    levels = np.multiply(values, scale, order="C", dtype=np.float32)
-    levels += np.float32(1.5) - np.float32(window.low) * scale
-    np.clip(levels, 1, len(table) - 1, out=levels)
-    if np.isnan(levels.min()):
-        np.nan_to_num(levels, copy=False, nan=0.0)
-    pixels = np.take(table, levels.astype(np.uint8))
-    for tint in tints:
-        _blend(pixels, tint)
-    rows, columns = pixels.shape
-    image = QImage(pixels.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32)
-    return Picture(image, pixels)
+        Returns:
+            Picture in the memory of this renderer, good until the next call.
+        """
+        if values.shape != self._levels.shape:
+            self._allocate((values.shape[0], values.shape[1]))
+        last = np.float32(len(table) - 1)
+        scale = np.float32((last - 1) / (window.high - window.low))
+        levels = np.multiply(values, scale, out=self._levels)
+        levels += _HALF_WAY - np.float32(window.low) * scale
+        np.clip(levels, np.float32(1), last, out=levels)
+        if np.isnan(levels.min()):
+            np.nan_to_num(levels, copy=False, nan=0.0)
+        np.copyto(self._indices, levels, casting="unsafe")
+        np.take(table, self._indices, out=self.pixels, mode="clip")
+        for tint in tints:
+            _blend(self.pixels, tint)
+        return self._image
+
+    def _allocate(self, shape: tuple[int, int]) -> None:
+        rows, columns = shape
+        self._levels = np.empty(shape, np.float32)
+        self._indices = np.empty(shape, np.uint8)
+        self.pixels = np.empty(shape, np.uint32)
+        form = QImage.Format.Format_RGB32
+        self._image = QImage(self.pixels.data, columns, rows, 4 * columns, form)
 
 
 def _blend(pixels: NDArray[np.uint32], tint: Tint) -> None:

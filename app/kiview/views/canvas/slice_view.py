@@ -4,6 +4,7 @@ from numpy.typing import ArrayLike
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -24,7 +25,7 @@ from kiview.views.canvas.decorations import HEADER_HEIGHT, MARGIN, Header
 from kiview.views.canvas.drawing import DrawingController
 from kiview.views.canvas.mouse import SliceMouse
 from kiview.views.canvas.region_painter import RegionPainter
-from kiview.views.canvas.rendering import Picture, Tint, render
+from kiview.views.canvas.rendering import Renderer
 from kiview.views.canvas.viewport import BOTTOM_STRIP, Viewport
 
 HELP = (
@@ -51,19 +52,21 @@ class SliceView(QWidget):
         views: ViewsViewModel,
         rois: RoisViewModel,
         drawing: DrawingController,
-        key: str,
-        plane: Plane,
+        regions: RegionPainter,
+        cell: tuple[str, Plane],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        key, plane = cell
         self.key = key
         self.plane = plane
         self._views = views
         self._rois = rois
         self._drawing = drawing
-        self._regions = RegionPainter(rois)
+        self._regions = regions
         self._mouse = SliceMouse(self, views, rois, drawing)
-        self._picture: tuple[object, Picture] | None = None
+        self._renderer = Renderer()
+        self._picture: tuple[object, QImage] | None = None
         self._header: tuple[object, QPixmap] | None = None
         self.smooth = True
         self.setObjectName(f"slice-{key}-{plane.value}")
@@ -120,8 +123,7 @@ class SliceView(QWidget):
             painter.fillRect(self.rect(), QColor(palette.CANVAS))
             return
         self._paint_header(painter, layer)
-        painter.setClipRect(self.area)
-        painter.fillRect(self.area, QColor(palette.CANVAS))
+        painter.setClipRect(self.area.toAlignedRect())
         viewport = self.viewport
         self._paint_picture(painter, layer, viewport)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -165,16 +167,33 @@ class SliceView(QWidget):
     def _paint_picture(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
         image = self.plane_image()
         if image is None:
+            painter.fillRect(self.area, QColor(palette.CANVAS))
             return
         window = self._views.scales.window(layer.quantity)
         colormap = self._views.scales.colormap(layer.quantity)
-        tints = self._regions.tints(layer, self.plane, image.position_mm)
-        key = (image, window, colormap, tuple(key for key, _ in tints))
+        regions = tuple((roi.roi_id, roi.revision, roi.colour) for roi in self._rois.rois)
+        key = (image, window, colormap, regions)
         if self._picture is None or self._picture[0] != key:
-            shown: list[Tint] = [tint for _, tint in tints]
-            self._picture = (key, render(image.values, window, colour_table(colormap), shown))
+            tints = self._regions.tints(layer, self.plane, image.position_mm)
+            table = colour_table(colormap)
+            self._picture = (key, self._renderer.render(image.values, window, table, tints))
+        where = viewport.rectangle(image.grid)
+        self._paint_surround(painter, where)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
-        painter.drawImage(viewport.rectangle(image.grid), self._picture[1].image)
+        painter.drawImage(where, self._picture[1])
+
+    def _paint_surround(self, painter: QPainter, picture: QRectF) -> None:
+        """Fill what the picture leaves free; all of it would cost as much as the picture."""
+        area = self.area
+        inner = picture.adjusted(1, 1, -1, -1).intersected(area)
+        free = (
+            QRectF(area.left(), area.top(), area.width(), inner.top() - area.top()),
+            QRectF(area.left(), inner.bottom(), area.width(), area.bottom() - inner.bottom()),
+            QRectF(area.left(), inner.top(), inner.left() - area.left(), inner.height()),
+            QRectF(inner.right(), inner.top(), area.right() - inner.right(), inner.height()),
+        )
+        for strip in free if inner.isValid() else (area,):
+            painter.fillRect(strip.toAlignedRect(), QColor(palette.CANVAS))
 
     def _paint_marks(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
         area = self.area

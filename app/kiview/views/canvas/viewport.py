@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 
 from kiview.core.reslice import Plane, PlaneGrid
@@ -66,9 +65,3 @@ class Viewport:
             columns * grid.column_mm * self.scale,
             rows * grid.row_mm * self.scale,
         )
-
-    def lines(self, segments: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Segments (n, 2, 2) in mm -> pixels."""
-        centre = self.area.center()
-        middle = np.array([self.centre_u_mm, self.centre_v_mm])
-        return np.asarray((segments - middle) * self.scale + np.array([centre.x(), centre.y()]))

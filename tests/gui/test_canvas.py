@@ -1,0 +1,367 @@
+"""The canvas with real mouse and key events: orientation, link, window, frames, layouts."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider, QToolButton
+from tests.helpers import torso
+from tests.helpers.canvas import drag, make_canvas, wheel
+from tests.helpers.qt import child
+
+from kiview.core.reslice import Plane
+from kiview.core.units import KI, SUV_BW
+from kiview.viewmodels.layers import DisplayWindow
+from kiview.viewmodels.rois import RoisViewModel
+from kiview.viewmodels.views import ViewsViewModel
+from kiview.views.canvas.canvas_widget import CanvasWidget
+from kiview.views.canvas.colormap import NAMES, colour_table
+from kiview.views.canvas.mouse import dragged_window
+from kiview.views.canvas.rendering import Renderer, Tint
+from kiview.views.canvas.viewport import Viewport
+
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")  # offscreen only
+
+LEFT, RIGHT, MIDDLE = (
+    Qt.MouseButton.LeftButton,
+    Qt.MouseButton.RightButton,
+    Qt.MouseButton.MiddleButton,
+)
+ORIENTATIONS = {
+    "head first": ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
+    "feet first": ((0, 0, -1), (0, 1, 0), (-1, 0, 0)),
+    "coronal stack": ((0, 1, 0), (0, 0, -1), (1, 0, 0)),
+    "oblique": ((0, 0.6, 0.8), (0, 0.8, -0.6), (1, 0, 0)),
+}
+
+
+@pytest.fixture
+def window(qtbot):
+    canvas, views, rois = make_canvas(qtbot, torso.dynamic_image())
+    views.set_map("patlak", torso.ki_map(), "Patlak Ki", "Patlak", "30-60 min")
+    views.set_map("network", torso.ki_map(scale=0.011), "Network Ki", "network", "torso-ki")
+    QApplication.processEvents()
+    return canvas, views, rois
+
+
+def test_that_without_a_study_the_first_step_is_told(qtbot):
+    canvas = CanvasWidget(ViewsViewModel(), RoisViewModel())
+    qtbot.addWidget(canvas)
+    canvas.show()
+    assert not canvas.frame_bar.isVisible()
+    canvas.set_empty_text("Open something.")
+    assert canvas.slice_views == ()
+    QTest.keyClick(canvas, Qt.Key.Key_R)
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+@pytest.mark.parametrize("plane", list(Plane))
+def test_that_the_bright_spot_is_drawn_where_the_patient_has_it(qtbot, name, plane):
+    grid = torso.geometry(ORIENTATIONS[name])
+    canvas, views, _ = make_canvas(qtbot, torso.dynamic_image(grid))
+    views.show_planes((plane,))
+    views.scales.set_colormap(SUV_BW, "grey")
+    views.scales.set_window(SUV_BW, DisplayWindow(0, 46))
+    away = np.full(3, 3.0)
+    away[plane.normal_axis] = torso.LEFT_SPOT_LPS_MM[plane.normal_axis]
+    views.link.set_cursor(away)
+    view = canvas.slice_view("image", plane)
+    QApplication.processEvents()
+    picture = view.grab().toImage()
+    spot, middle = view.pixel_of(torso.LEFT_SPOT_LPS_MM), view.pixel_of(np.zeros(3))
+    on_right, above = spot.x() > middle.x(), spot.y() < middle.y()
+    assert on_right == (plane != Plane.SAGITTAL), "patient left is right, anterior is left"
+    assert above, "head, or anterior in axial views, is up"
+    mirrored = [
+        QPoint(x, y)
+        for x in (spot.x(), 2 * middle.x() - spot.x())
+        for y in (spot.y(), 2 * middle.y() - spot.y())
+    ]
+    brightness = [picture.pixelColor(pixel).red() for pixel in mirrored]
+    assert brightness[0] > 150
+    assert max(brightness[1:]) < 100
+
+
+def test_that_columns_are_layers_and_rows_are_planes(window):
+    canvas, views, _ = window
+    assert [(v.key, v.plane) for v in canvas.slice_views] == [
+        (key, plane)
+        for plane in (Plane.CORONAL, Plane.SAGITTAL)
+        for key in ("image", "patlak", "network")
+    ]
+    views.show_difference(True)
+    views.toggle_plane(Plane.AXIAL, True)
+    assert len(canvas.slice_views) == 12
+    views.remove_map("network")
+    assert len(canvas.slice_views) == 6
+
+
+def test_that_a_click_moves_the_cursor_of_every_view(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("patlak", Plane.CORONAL)
+    y_before = views.link.cursor_lps_mm[1]
+    target = np.array([10.5, y_before, -12.5])
+    QTest.mouseClick(view, LEFT, Qt.KeyboardModifier.NoModifier, view.pixel_of(target))
+    np.testing.assert_allclose(views.link.cursor_lps_mm, target, atol=1 / view.viewport.scale)
+    for other in canvas.slice_views:
+        image = other.plane_image()
+        here = views.link.cursor_lps_mm[other.plane.normal_axis]
+        assert abs(image.position_mm - here) <= 2.6
+
+
+def test_that_dragging_with_the_left_button_takes_the_cursor_along(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("image", Plane.SAGITTAL)
+    x = views.link.cursor_lps_mm[0]
+    drag(view, view.pixel_of((x, -10, 10)), view.pixel_of((x, 12, -20)))
+    np.testing.assert_allclose(views.link.cursor_lps_mm, (x, 12, -20), atol=0.5)
+
+
+def test_that_all_views_read_the_same_place_under_the_cursor(window):
+    canvas, views, _ = window
+    for view in canvas.slice_views:
+        target = torso.LEFT_SPOT_LPS_MM.copy()
+        views.link.set_cursor(target)
+        QTest.mouseClick(view, LEFT, Qt.KeyboardModifier.NoModifier, view.pixel_of(target))
+        assert [each.text for each in views.readouts()] == ["45.00", "0.0500", "0.0550"]
+
+
+@pytest.mark.parametrize(
+    ("plane", "axis", "step_mm"),
+    [(Plane.CORONAL, 1, -4.0), (Plane.SAGITTAL, 0, 3.0), (Plane.AXIAL, 2, 5.0)],
+)
+def test_that_the_wheel_goes_slice_by_slice(window, plane, axis, step_mm):
+    canvas, views, _ = window
+    views.show_planes((plane,))
+    before = views.link.cursor_lps_mm.copy()
+    wheel(canvas.slice_view("image", plane), 2)
+    moved = np.zeros(3)
+    moved[axis] = 2 * step_mm
+    np.testing.assert_allclose(views.link.cursor_lps_mm - before, moved)
+
+
+def test_that_control_and_wheel_zoom_about_the_mouse(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("image", Plane.CORONAL)
+    pixel = QPoint(90, 150)
+    before = view.viewport.to_mm(QPointF(pixel))
+    wheel(view, 3, Qt.KeyboardModifier.ControlModifier, pixel)
+    assert views.link.zoom == pytest.approx(1.2**3)
+    np.testing.assert_allclose(view.viewport.to_mm(QPointF(pixel)), before, atol=1e-6)
+    other = canvas.slice_view("network", Plane.CORONAL)
+    assert other.viewport.scale == pytest.approx(view.viewport.scale)
+    np.testing.assert_allclose(other.viewport.to_mm(QPointF(pixel)), before, atol=1.0)
+
+
+def test_that_the_middle_button_pans_every_view(window):
+    canvas, views, _ = window
+    views.link.set_zoom(3)
+    view = canvas.slice_view("image", Plane.CORONAL)
+    grabbed = view.viewport.to_mm(QPointF(100, 150))
+    drag(view, QPoint(100, 150), QPoint(130, 170), MIDDLE)
+    np.testing.assert_allclose(view.viewport.to_mm(QPointF(130, 170)), grabbed, atol=1e-6)
+
+
+def test_that_right_dragging_changes_the_window_of_every_map_of_the_quantity(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("network", Plane.CORONAL)
+    before = views.scales.window(KI)
+    drag(view, QPoint(100, 150), QPoint(160, 150), RIGHT)
+    after = views.scales.window(KI)
+    assert after.low == 0
+    assert after.high > before.high
+    assert views.scales.window(SUV_BW) == DisplayWindow(0, 7)
+    drag(view, QPoint(100, 200), QPoint(100, 140), RIGHT)
+    assert views.scales.window(KI).high > after.high
+
+
+@pytest.mark.parametrize(
+    ("window", "right", "down", "expected"),
+    [
+        (DisplayWindow(1, 3), 0, -75, DisplayWindow(2, 4)),
+        (DisplayWindow(-1, 1), 0, 75, DisplayWindow(-0.002, 0.002)),
+        (DisplayWindow(0, 4), 0, 0, DisplayWindow(0, 4)),
+    ],
+)
+def test_that_a_window_keeps_its_zero(window, right, down, expected):
+    changed = dragged_window(window, right, down)
+    assert (changed.low, changed.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_that_a_double_click_shows_one_view_alone_and_again_all(window):
+    canvas, _, _ = window
+    view = canvas.slice_view("patlak", Plane.SAGITTAL)
+    QTest.mouseDClick(view, LEFT, Qt.KeyboardModifier.NoModifier, view.rect().center())
+    assert [(v.key, v.plane) for v in canvas.slice_views] == [("patlak", Plane.SAGITTAL)]
+    (view,) = canvas.slice_views
+    QTest.keyClick(view, Qt.Key.Key_Escape)
+    assert len(canvas.slice_views) == 6
+
+
+def test_that_keys_choose_layouts_slices_and_frames(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("image", Plane.CORONAL)
+    view.setFocus()
+    QTest.keyClick(view, Qt.Key.Key_Left)
+    assert views.frames.frame == 7
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    assert views.frames.frame == 8
+    y = views.link.cursor_lps_mm[1]
+    QTest.keyClick(view, Qt.Key.Key_Down)
+    assert views.link.cursor_lps_mm[1] == pytest.approx(y + 4)
+    QTest.keyClick(view, Qt.Key.Key_PageUp)
+    assert views.link.cursor_lps_mm[1] == pytest.approx(-30)
+    QTest.keyClick(view, Qt.Key.Key_4)
+    assert {each.plane for each in canvas.slice_views} == {Plane.AXIAL}
+    QTest.keyClick(canvas, Qt.Key.Key_5)
+    assert len(canvas.slice_views) == 9
+    views.link.set_zoom(5)
+    QTest.keyClick(canvas, Qt.Key.Key_R)
+    assert views.link.zoom == 1
+    QTest.keyClick(canvas, Qt.Key.Key_Space)
+    assert views.frames.is_playing
+    QTest.keyClick(canvas, Qt.Key.Key_Space)
+    assert not views.frames.is_playing
+
+
+def test_that_the_slider_and_the_buttons_choose_frames(window):
+    canvas, views, _ = window
+    slider = child(canvas, QSlider, "frame-slider")
+    slider.setValue(3)
+    assert views.frames.text == "frame 4 · 40\N{EN DASH}60 s"
+    early, late = (child(canvas, QToolButton, f"frame-{name}") for name in ("early", "late"))
+    QTest.mouseClick(early, LEFT)
+    assert views.frames.shown.name == "early"
+    QTest.mouseClick(late, LEFT)
+    assert (early.isChecked(), late.isChecked()) == (False, True)
+    assert canvas.frame_bar.label.text() == views.frames.text
+    QTest.mouseClick(late, LEFT)
+    assert views.frames.shown.indices == (3,)
+
+
+def test_that_the_window_can_be_typed_in_and_nonsense_is_put_back(window):
+    canvas, views, _ = window
+    views.activate("patlak")
+    low, high = (child(canvas, QLineEdit, f"window-{end}") for end in ("low", "high"))
+    assert (low.text(), high.text()) == ("0", "0.04")
+    high.setFocus()
+    high.selectAll()
+    QTest.keyClicks(high, "0,08")
+    QTest.keyClick(high, Qt.Key.Key_Return)
+    assert views.scales.window(KI) == DisplayWindow(0, 0.08)
+    high.selectAll()
+    QTest.keyClicks(high, "much")
+    QTest.keyClick(high, Qt.Key.Key_Return)
+    assert high.text() == "0.08"
+
+
+def test_that_fit_and_colours_act_on_the_active_layer(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("patlak", Plane.CORONAL)
+    QTest.mouseClick(view, LEFT, Qt.KeyboardModifier.NoModifier, QPoint(60, 10))
+    assert views.active_key == "patlak"
+    QTest.mouseClick(child(canvas, QToolButton, "window-fit"), LEFT)
+    assert views.scales.window(KI) != DisplayWindow(0, 0.04)
+    combo = child(canvas, QComboBox, "colormap")
+    combo.setCurrentText("viridis")
+    combo.textActivated.emit("viridis")
+    assert views.scales.colormap(KI) == "viridis"
+    assert views.scales.colormap(SUV_BW) == "inverse-grey"
+
+
+def test_that_rows_and_the_difference_can_be_switched(window):
+    canvas, views, _ = window
+    QTest.mouseClick(child(canvas, QToolButton, "show-axial"), LEFT)
+    assert Plane.AXIAL in views.planes
+    QTest.mouseClick(child(canvas, QToolButton, "show-difference"), LEFT)
+    assert views.layer("difference") is not None
+    assert canvas.slice_view("difference", Plane.AXIAL) is not None
+
+
+def test_that_marks_of_a_layer_are_drawn_without_trouble_at_any_size(window):
+    canvas, views, _ = window
+    views.mark("patlak", stale=True, note="has another input function")
+    views.show_difference(True)
+    for size in ((500, 400), (900, 720), (1600, 1000)):
+        canvas.resize(*size)
+        QApplication.processEvents()
+        assert not canvas.grab().isNull()
+
+
+def test_that_views_follow_every_change_they_show(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("image", Plane.CORONAL)
+
+    def picture():
+        return view.grab().toImage()
+
+    before = picture()
+    views.frames.show_frame(1)
+    assert picture() != before
+    before = picture()
+    views.scales.set_window(SUV_BW, DisplayWindow(0, 30))
+    assert picture() != before
+    before = picture()
+    views.link.set_zoom(2)
+    assert picture() != before
+    before = picture()
+    views.link.set_cursor((9, 9, 9))
+    assert picture() != before
+
+
+# Colours and pictures
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_that_colours_run_from_low_to_high_and_leave_one_for_no_value(name):
+    table = colour_table(name)
+    assert table.shape == (256,)
+    assert (table >> 24 == 0xFF).all()
+    assert len(np.unique(table[1:])) > 100
+    assert table[0] not in table[1:] or "grey" in name
+
+
+def test_that_perceptual_colours_get_lighter_steadily():
+    for name in ("inferno", "viridis", "magma", "plasma", "cividis", "grey"):
+        table = colour_table(name)[1:]
+        red, green, blue = (((table >> shift) & 255).astype(float) for shift in (16, 8, 0))
+        light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        assert (np.diff(light) > -1.5).all()
+    assert colour_table("inverse-grey")[1] == 0xFFFFFFFF
+    assert colour_table("inverse-grey")[255] == 0xFF000000
+
+
+def test_that_values_get_the_colours_of_the_window():
+    table = colour_table("grey")
+    values = np.array([[0.0, 1.0, 2.0, -5.0, 9.0, np.nan]], np.float32)
+    renderer = Renderer()
+    renderer.render(values, DisplayWindow(0, 2), table)
+    assert renderer.pixels.tolist() == [
+        [table[1], table[128], table[255], table[1], table[255], table[0]]
+    ]
+
+
+def test_that_a_region_tints_only_its_own_voxels():
+    values = np.full((3, 4), 1.0, np.float32)
+    inside = np.zeros((3, 4), np.bool_)
+    inside[1, 2] = True
+    renderer = Renderer()
+    plain = renderer.render(values, DisplayWindow(0, 1), colour_table("grey")).copy()
+    tinted = renderer.render(
+        values, DisplayWindow(0, 1), colour_table("grey"), [Tint(inside, (255, 0, 0))]
+    )
+    different = [
+        (y, x) for y in range(3) for x in range(4) if plain.pixel(x, y) != tinted.pixel(x, y)
+    ]
+    assert different == [(1, 2)]
+    assert tinted.pixelColor(2, 1).red() == 255
+    assert tinted.pixelColor(2, 1).green() < 200
+
+
+def test_that_pixels_and_millimetres_are_the_same_place(window):
+    canvas, views, _ = window
+    view = canvas.slice_view("image", Plane.SAGITTAL)
+    views.link.set_zoom(2.5, (3, 4, 5))
+    viewport = Viewport.of(views.link, Plane.SAGITTAL, view.area)
+    for u, v in [(0, 0), (12.5, -3), (-40, 20)]:
+        np.testing.assert_allclose(viewport.to_mm(viewport.to_pixels(u, v)), (u, v), atol=1e-9)
