@@ -31,6 +31,7 @@ class DemoViewModel(QObject):
         self._maps, self._network = models.maps, models.network
         study, maps, network = models.study, models.maps, models.network
         self._is_leading = False
+        self._tried: set[str] = set()
         study.series_changed.connect(self._on_series_changed)
         study.open_failed.connect(self._on_failed)
         maps.changed.connect(self._go_on)
@@ -39,6 +40,7 @@ class DemoViewModel(QObject):
     def start(self) -> None:
         """Open the demo study; it is made first where it does not exist."""
         self._is_leading = True
+        self._tried.clear()
         self._study.open_path(self._folder)
 
     def _on_series_changed(self) -> None:
@@ -63,13 +65,16 @@ class DemoViewModel(QObject):
         if self._maps.is_running or self._network.is_running or self._maps.why_not:
             return
         if self._is_wanted(PATLAK):
+            self._tried.add(PATLAK)
             self._maps.compute()
         elif not self._network.why_not and self._is_wanted(NETWORK):
+            self._tried.add(NETWORK)
             self._network.compute()
         else:
             self._is_leading = False
             self.ready.emit()
 
     def _is_wanted(self, method: str) -> bool:
+        """Whether a map is missing; a run that failed is not tried again by itself."""
         result = self._results.get(method)
-        return result is None or result.is_stale
+        return method not in self._tried and (result is None or result.is_stale)
