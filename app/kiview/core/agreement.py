@@ -28,7 +28,8 @@ class Agreement:
         mean_b: Mean of B.
         sd_b: Standard deviation of B.
         bias: Mean of B - A.
-        bias_percent: `bias` in percent of `mean_a`; NaN where that is 0.
+        bias_percent: `bias` in percent of `mean_a`; NaN where that is no larger than its standard
+            error, as in blood, whose Ki is zero.
         sd_difference: Standard deviation of B - A.
         lower_limit: Lower 95 % limit of agreement, bias - 1.96 sd.
         upper_limit: Upper 95 % limit.
@@ -84,13 +85,17 @@ def agreement(
         mean_b=float(mean_b),
         sd_b=float(sd_b),
         bias=bias,
-        bias_percent=100 * bias / float(mean_a) if mean_a else float("nan"),
+        bias_percent=_percent(bias, float(mean_a), float(sd_a) / np.sqrt(len(x))),
         sd_difference=sd,
         lower_limit=bias - _LIMITS_SD * sd,
         upper_limit=bias + _LIMITS_SD * sd,
         correlation=covariance / float(sd_a * sd_b) if sd_a * sd_b else float("nan"),
         concordance=2 * covariance / float(spread) if spread else float("nan"),
     )
+
+
+def _percent(part: float, whole: float, whole_error: float) -> float:
+    return 100 * part / whole if abs(whole) > whole_error else float("nan")
 
 
 def body_mask(image: DynamicImage) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """The demo without a display: the same window, driven through the whole journey."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -102,7 +103,9 @@ class OffscreenJourney(QObject):
             self._fail()
             return
         numbers = self._output / "numbers.json"
-        numbers.write_text(json.dumps(self._numbers(), indent=2) + "\n", encoding="utf-8")
+        numbers.write_text(
+            json.dumps(self._numbers(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
         written = ", ".join([*self._pictures, numbers.name, "maps/"])
         _say(f"KiView {__version__}, demo done without a display. Written to {self._output}:")
         _say(f"  {written}")
@@ -130,8 +133,8 @@ class OffscreenJourney(QObject):
                     "voxels": row.voxel_count,
                     "patlak_mean_per_min": row.mean_a,
                     "network_mean_per_min": row.mean_b,
-                    "bias_percent": row.bias_percent,
-                    "correlation": row.correlation,
+                    "bias_percent": _number(row.bias_percent),
+                    "correlation": _number(row.correlation),
                 }
                 for row in rows
             ],
@@ -140,6 +143,11 @@ class OffscreenJourney(QObject):
     def _fail(self) -> None:
         _say("The demo could not be finished.")
         QApplication.exit(1)
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return value if math.isfinite(value) else None
 
 
 def _say(sentence: str) -> None:

@@ -207,6 +207,13 @@ def test_that_constant_maps_have_no_correlation_and_empty_regions_are_refused():
         agreement(flat, flat, np.zeros(flat.shape, bool), "lesion")
 
 
+def test_that_a_mean_no_larger_than_its_error_gives_no_percentage():
+    around_zero = np.linspace(-1, 1.001, 24, dtype=np.float32).reshape(4, 3, 2)
+    result = agreement(around_zero, around_zero + 1, np.ones((4, 3, 2), bool), "blood")
+    assert np.isnan(result.bias_percent)
+    assert result.bias == pytest.approx(1)
+
+
 def test_that_resampling_a_linear_image_is_exact_and_outside_is_nan():
     source, target = grid((6, 7, 8)), grid((3, 3, 5), (4.5, 3.3, 1.6))
     z, y, x = np.indices(source.shape_zyx)
