@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
@@ -56,7 +56,7 @@ def day_number(text: str) -> int | None:
     if not digits:
         return None
     try:
-        return datetime.strptime(digits, "%Y%m%d").toordinal()  # noqa: DTZ007 - a date only
+        return date.fromisoformat(f"{digits[:4]}-{digits[4:6]}-{digits[6:]}").toordinal()
     except ValueError as error:
         raise InvalidInputError(f"{text[:20]!r} is not a date.") from error
 

@@ -126,7 +126,7 @@ def _read_parametric_map(files: DicomSeriesFiles) -> Series:
         dataset = pydicom.dcmread(path)
         pixels = np.asarray(dataset.pixel_array)
         geometry, order = _geometry_of(dataset, pixels)
-        slope, intercept, unit = _mapping_of(dataset)
+        slope, intercept, unit, label = _mapping_of(dataset)
     except KiviewError:
         raise
     except Exception as error:  # a damaged object fails in many ways
@@ -135,7 +135,7 @@ def _read_parametric_map(files: DicomSeriesFiles) -> Series:
         ) from error
     values = (pixels[order] * slope + intercept).astype(np.float32)
     description = headers.text("SeriesDescription")
-    quantity = quantity_of(description, _quantity_by_unit(unit))
+    quantity = quantity_of(label or description, _quantity_by_unit(unit))
     image = DynamicImage(
         ScaledFrameStore(values[None]),
         geometry,
@@ -212,10 +212,11 @@ def _geometry_of(
     return geometry, order
 
 
-def _mapping_of(dataset: Dataset) -> tuple[float, float, str]:
-    """Slope, intercept and UCUM unit of the real-world value mapping."""
+def _mapping_of(dataset: Dataset) -> tuple[float, float, str, str]:
+    """Slope, intercept, UCUM unit and label of the real-world value mapping."""
     frame = dataset.PerFrameFunctionalGroupsSequence[0]
     mapping = _functional_group(dataset, frame, "RealWorldValueMappingSequence")
     unit = str(mapping.MeasurementUnitsCodeSequence[0].CodeValue)
     slope = float(mapping.get("RealWorldValueSlope", 1.0))
-    return slope, float(mapping.get("RealWorldValueIntercept", 0.0)), unit
+    intercept = float(mapping.get("RealWorldValueIntercept", 0.0))
+    return slope, intercept, unit, str(mapping.get("LUTLabel", ""))

@@ -270,7 +270,11 @@ def _map_series(
     series = _plain_series(
         header, SeriesKind.MAP, quantity, (not_pet(SeriesKind.MAP),), (cache, progress)
     )
-    return replace(series, description=sidecar.text("description") or series.description)
+    description = sidecar.text("description")
+    if series.image is None or not description:
+        return series
+    image = replace(series.image, description=description)
+    return replace(series, description=description, image=image)
 
 
 def _plain_series(
