@@ -12,7 +12,7 @@ from kiview.views.canvas import palette
 from kiview.views.canvas.colormap import colour_table
 from kiview.views.canvas.viewport import BOTTOM_STRIP, TOP_STRIP
 
-HEADER_HEIGHT = 42
+HEADER_HEIGHT = 38
 MARGIN = 8
 _BAR_HEIGHT = 6
 _PILL = QColor(14, 16, 19, 185)
@@ -68,21 +68,21 @@ def _draw_title(painter: QPainter, header: Header, right: float) -> None:
     title = metrics.elidedText(header.title, Qt.TextElideMode.ElideRight, room)
     painter.setFont(bold)
     painter.setPen(QColor(palette.TEXT))
-    painter.drawText(QRectF(MARGIN, 4, room, 18), Qt.AlignmentFlag.AlignVCenter, title)
+    painter.drawText(QRectF(MARGIN, 3, room, 17), Qt.AlignmentFlag.AlignVCenter, title)
     painter.setFont(font)
     left = MARGIN + metrics.horizontalAdvance(title) + 8
     if header.detail and right - left > 24:
         plain = QFontMetricsF(font, painter.device())
         detail = plain.elidedText(header.detail, Qt.TextElideMode.ElideRight, right - left)
         painter.setPen(QColor(palette.MUTED))
-        painter.drawText(QRectF(left, 4, right - left, 18), Qt.AlignmentFlag.AlignVCenter, detail)
+        painter.drawText(QRectF(left, 3, right - left, 17), Qt.AlignmentFlag.AlignVCenter, detail)
 
 
 def _draw_badge(painter: QPainter, text: str, right: float) -> float:
     """Draw a badge that ends at `right`; returns where it begins."""
     metrics = QFontMetricsF(painter.font(), painter.device())
     width = metrics.horizontalAdvance(text) + 10
-    box = QRectF(right - width, 5, width, 16)
+    box = QRectF(right - width, 4, width, 16)
     fill = QColor(palette.WARNING)
     fill.setAlpha(_BADGE_ALPHA)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -100,13 +100,13 @@ def _draw_colour_bar(painter: QPainter, header: Header, width: float) -> None:
     left, right = MARGIN + low_width + 6, width - MARGIN - high_width - 6
     painter.setPen(QColor(palette.MUTED))
     middle = Qt.AlignmentFlag.AlignVCenter
-    painter.drawText(QRectF(MARGIN, 23, low_width + 1, 16), middle, header.low)
-    painter.drawText(QRectF(right + 6, 23, high_width + 1, 16), middle, high)
+    painter.drawText(QRectF(MARGIN, 20, low_width + 1, 16), middle, header.low)
+    painter.drawText(QRectF(right + 6, 20, high_width + 1, 16), middle, high)
     if right - left < 16:
         return
     colours = np.ascontiguousarray(colour_table(header.colormap)[None, 1:])
     strip = QImage(colours.data, colours.shape[1], 1, QImage.Format.Format_RGB32)
-    bar = QRectF(left, 31 - _BAR_HEIGHT / 2, right - left, _BAR_HEIGHT)
+    bar = QRectF(left, 28 - _BAR_HEIGHT / 2, right - left, _BAR_HEIGHT)
     painter.drawImage(bar, strip)
     painter.setPen(QColor(palette.BORDER))
     painter.setBrush(Qt.BrushStyle.NoBrush)

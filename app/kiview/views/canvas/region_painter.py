@@ -21,6 +21,7 @@ from kiview.views.canvas.viewport import Viewport
 
 CUTS_KEPT = 256
 _HANDLE_PX = 4.0
+_NARROW_PX = 26.0
 
 _Cut = tuple[str, int, Plane, float]
 
@@ -140,8 +141,13 @@ def _draw_open_polygon(painter: QPainter, draft: Draft, viewport: Viewport, colo
 
 
 def _draw_handles(painter: QPainter, grips: tuple[Handle, ...], viewport: Viewport) -> None:
+    """Draw grips; those for the radius only where they do not hide the region."""
+    rims = [viewport.to_pixels(*each.uv) for each in grips if each.grip == Grip.RADIUS]
+    narrow = len(rims) > 1 and (rims[0] - rims[1]).manhattanLength() < _NARROW_PX
     for handle in grips:
-        _draw_handle(painter, viewport.to_pixels(*handle.uv), round_one=handle.grip == Grip.MOVE)
+        if handle.grip != Grip.RADIUS or not narrow:
+            at = viewport.to_pixels(*handle.uv)
+            _draw_handle(painter, at, round_one=handle.grip == Grip.MOVE)
 
 
 def _draw_handle(painter: QPainter, at: QPointF, *, round_one: bool) -> None:

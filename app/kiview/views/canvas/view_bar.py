@@ -18,7 +18,8 @@ from kiview.viewmodels.views import IMAGE_KEY, ViewsViewModel
 from kiview.views.canvas.colormap import NAMES
 
 _SHORT = {Plane.CORONAL: "Coronal", Plane.SAGITTAL: "Sagittal", Plane.AXIAL: "Axial"}
-_FIELD_WIDTH_CHARACTERS = "\N{MINUS SIGN}0.00000"
+_LOW_HELP, _HIGH_HELP = "Value shown in the first colour", "Value shown in the last colour"
+_FIELD_WIDTH_CHARACTERS = "\N{MINUS SIGN}0.000"
 
 
 class ViewBar(QWidget):
@@ -40,9 +41,8 @@ class ViewBar(QWidget):
         )
         self._what = QLabel()
         self._what.setObjectName("window-quantity")
-        self.low = self._field("window-low", "Value shown in the first colour")
-        self.high = self._field("window-high", "Value shown in the last colour")
-        self._unit = QLabel()
+        self.low = self._field("window-low", _LOW_HELP)
+        self.high = self._field("window-high", _HIGH_HELP)
         self._fit = QToolButton()
         self._fit.setObjectName("window-fit")
         self._fit.setText("Fit")
@@ -51,6 +51,8 @@ class ViewBar(QWidget):
         self.colours.setObjectName("colormap")
         self.colours.setToolTip("Colours of this quantity")
         self.colours.addItems(NAMES)
+        self.colours.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.colours.setMinimumContentsLength(max(len(name) for name in NAMES))
         self._lay_out()
         self._connect()
         self._on_changed()
@@ -65,7 +67,7 @@ class ViewBar(QWidget):
         row.addWidget(self._difference)
         row.addStretch(1)
         dash = QLabel("\N{EN DASH}")
-        for part in (self._what, self.low, dash, self.high, self._unit, self._fit, self.colours):
+        for part in (self._what, self.low, dash, self.high, self._fit, self.colours):
             row.addWidget(part)
 
     def _connect(self) -> None:
@@ -91,7 +93,7 @@ class ViewBar(QWidget):
         field.setAccessibleName(help_text)
         field.setAlignment(Qt.AlignmentFlag.AlignRight)
         text_width = field.fontMetrics().horizontalAdvance(_FIELD_WIDTH_CHARACTERS)
-        field.setFixedWidth(text_width + 18)
+        field.setFixedWidth(text_width + 20)
         return field
 
     def _on_planes_clicked(self) -> None:
@@ -132,7 +134,9 @@ class ViewBar(QWidget):
             return
         window = self._views.scales.window(layer.quantity)
         self._what.setText(layer.quantity.label)
-        self._unit.setText(layer.quantity.unit.symbol)
+        unit = layer.quantity.unit.symbol
+        self.low.setToolTip(f"{_LOW_HELP}, in {unit}")
+        self.high.setToolTip(f"{_HIGH_HELP}, in {unit}")
         self.low.setText(_shown(window.low))
         self.high.setText(_shown(window.high))
         self.colours.setCurrentText(self._views.scales.colormap(layer.quantity))

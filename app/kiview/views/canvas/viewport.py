@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF
 from kiview.core.reslice import Plane, PlaneGrid
 from kiview.viewmodels.link import LinkGroup
 
-TOP_STRIP, BOTTOM_STRIP, SIDE_STRIP = 18, 26, 4
+TOP_STRIP, BOTTOM_STRIP, SIDE_STRIP = 16, 21, 4
 """Pixels around the whole volume at zoom 1, so that letters and scale do not cover it."""
 _SMALLEST_SCALE = 1e-3
 
