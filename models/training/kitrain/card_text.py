@@ -62,6 +62,9 @@ W(a) = (1 - a) smooth + a sharp; a = {position} is shipped. Without the tie to P
 
 ## What it gets wrong
 
+- It is trained on truth, so it is no copy of the 4-D direct image of the same counts: filtered Patlak
+  is closer to that image (its noise is the noise of the frames), while the network is closer to the
+  truth and about as close to the direct image of an independent scan.
 - It knows simulated people only. Outside that (other tracers, brains, tissues with k4, motion,
   another scanner's noise) it leans towards what it has seen; the tie to Patlak at 30 mm limits this
   and the map of its correction shows where. Look at the Patlak map beside it.
