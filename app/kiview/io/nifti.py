@@ -162,17 +162,14 @@ def _orientation_unknown(path: Path) -> Finding:
 
 
 def load_voxels(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> NDArray[Any]:
-    """Voxels (t, z, y, x) as stored; large ones are memory-mapped.
+    """Voxels (t, z, y, x) as stored; large ones are memory-mapped in the cache.
+
+    The image itself is never mapped: a file that shrinks or vanishes would end the program.
 
     Raises:
         ReadError: the file is cut off or damaged.
     """
-    size = int(np.prod(header.shape_tzyx, dtype=np.int64)) * header.dtype.itemsize
     is_packed = header.path.name.lower().endswith(".gz")
-    if not is_packed and size > cache.memory_limit_bytes:
-        if header.path.stat().st_size < header.offset + size:
-            raise _cut_off(header.path)
-        return np.memmap(header.path, header.dtype, "r", header.offset, header.shape_tzyx)
     key = cache_key([identity(header.path)])
     found = cache.find(key)
     if found is not None and found[0].shape == header.shape_tzyx:

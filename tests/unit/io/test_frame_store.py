@@ -1,0 +1,117 @@
+"""Voxels on disk: whole or not at all, found again, never by a patient's name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
+
+from kiview.core.errors import ReadError
+from kiview.io import frame_store
+from kiview.io.frame_store import VoxelCache, cache_key, identity
+from kiview.jobs.open_study import OpenRequest, open_study
+
+SHAPE = (2, 3, 4, 5)
+
+
+def fill(cache: VoxelCache, key: str) -> np.ndarray:
+    values = np.arange(120, dtype=np.int16).reshape(SHAPE)
+    with cache.create(key, SHAPE, np.int16) as writer:
+        writer.voxels[:] = values
+        writer.finish({"note": "kept"})
+    return values
+
+
+def test_that_small_series_stay_in_memory(tmp_path: Path) -> None:
+    cache = VoxelCache(tmp_path / "cache")
+    fill(cache, "a")
+    assert not (tmp_path / "cache").exists()
+    assert cache.find("a") is None
+
+
+def test_that_large_series_are_mapped_and_found_again(tmp_path: Path) -> None:
+    cache = VoxelCache(tmp_path / "cache", memory_limit_bytes=100)
+    values = fill(cache, "a")
+    found = cache.find("a")
+    assert found is not None
+    np.testing.assert_array_equal(found[0], values)
+    assert isinstance(found[0], np.memmap)
+    assert found[0].dtype == np.int16
+    assert found[1]["note"] == "kept"
+    assert not found[0].flags.writeable
+    fill(cache, "a")  # a second import replaces the first
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["a"]
+
+
+def test_that_a_broken_import_leaves_nothing(tmp_path: Path) -> None:
+    cache = VoxelCache(tmp_path / "cache", memory_limit_bytes=0)
+    with cache.create("a", SHAPE, np.int16) as writer:
+        writer.voxels[0] = 1
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert cache.find("a") is None
+
+
+@pytest.mark.parametrize("damage", ["record", "voxels", "version", "shape"])
+def test_that_a_damaged_store_is_not_used(damage: str, tmp_path: Path) -> None:
+    cache = VoxelCache(tmp_path, memory_limit_bytes=0)
+    fill(cache, "a")
+    record = tmp_path / "a" / "store.json"
+    if damage == "record":
+        record.write_text("[]", encoding="utf-8")
+    elif damage == "voxels":
+        (tmp_path / "a" / "voxels.npy").write_bytes(b"nothing")
+    elif damage == "version":
+        record.write_text(record.read_text().replace('"format_version": 1', '"format_version": 0'))
+    else:
+        record.write_text(record.read_text().replace("[2, 3, 4, 5]", "[2, 3, 4, 6]"))
+    assert cache.find("a") is None
+
+
+def test_that_a_full_disk_gives_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(ReadError, match="make room"):
+        VoxelCache(tmp_path, 0).create("a", SHAPE, np.int16)
+
+
+def test_that_a_folder_that_cannot_be_made_gives_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(ReadError, match="cannot be stored"):
+        VoxelCache(tmp_path / "file", 0).create("a", SHAPE, np.int16)
+
+
+def test_that_the_key_follows_path_size_and_time_only(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    first = cache_key([identity(path)])
+    assert first == cache_key([identity(path)])
+    path.write_bytes(b"12")
+    assert first != cache_key([identity(path)])
+    with pytest.raises(ReadError, match="any more"):
+        identity(tmp_path / "gone")
+
+
+def test_that_a_study_read_from_disk_equals_one_in_memory(tmp_path: Path) -> None:
+    activity = asymmetric_phantom()
+    write_dynamic_series(
+        tmp_path / "study",
+        "ge",
+        activity,
+        axial_affine(),
+        [0.0, 60.0, 120.0, 180.0],
+        [60.0] * 4,
+        quantum_bqml=QUANTUM_BQML,
+    )
+    memory = open_study(OpenRequest(tmp_path / "study")).series[0]
+    request = OpenRequest(tmp_path / "study", {}, tmp_path / "cache", memory_limit_bytes=0)
+    for _ in range(2):
+        series = open_study(request).series[0]
+        assert series.image is not None
+        assert memory.image is not None
+        assert isinstance(series.image.store.voxels, np.memmap)
+        for t in range(4):
+            np.testing.assert_array_equal(series.image.store.frame(t), memory.image.store.frame(t))
+        assert series.max_value == memory.max_value
+    names = [path.name for path in (tmp_path / "cache").rglob("*")]
+    assert not any("Factory" in name or "FACTORY" in name for name in names)

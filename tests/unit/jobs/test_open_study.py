@@ -1,0 +1,407 @@
+"""Studies with holes, doubles and mixtures: what is told and what is kept."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import JPEGLSLossless, RLELossless, generate_uid
+from tests.helpers.dicom_factory import write_ct_series, write_dynamic_series, write_rubbish
+from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
+
+from kiview.core.errors import InvalidInputError, KiviewError, ReadError
+from kiview.core.progress import CallbackProgress, Cancelled
+from kiview.core.study import Series, SeriesKind, Verdict
+from kiview.core.units import COUNTS, SUV_BW
+from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.jobs.study_info import study_info
+
+SHAPE = (4, 5, 6)
+START_S, DURATION_S = [5.0, 35.0, 95.0], [30.0, 60.0, 300.0]
+PHANTOM = asymmetric_phantom(SHAPE, 3)
+
+
+def write(folder: Path, vendor: str = "siemens", **options: Any) -> list[Path]:
+    activity = options.pop("activity", PHANTOM)
+    start = options.pop("start", START_S[: len(activity)])
+    duration = options.pop("duration", DURATION_S[: len(activity)])
+    options.setdefault("quantum_bqml", QUANTUM_BQML)
+    options.setdefault("scan_start_s", 5.0)
+    return write_dynamic_series(
+        folder, vendor, activity, axial_affine(), start, duration, **options
+    )
+
+
+def read(folder: Path, **overrides: Any) -> Series:
+    return open_study(OpenRequest(folder, overrides)).series[0]
+
+
+def codes(series: Series) -> set[str]:
+    return {finding.code for finding in series.findings}
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(KiviewError) as caught:
+        open_study(OpenRequest(folder))
+    return str(caught.value)
+
+
+def test_that_pet_comes_before_ct_and_rubbish_is_listed(tmp_path: Path) -> None:
+    write_ct_series(tmp_path / "a ct", np.full(SHAPE, -1000.0), axial_affine())
+    write(tmp_path / "pet")
+    write_rubbish(tmp_path)
+    study = open_study(OpenRequest(tmp_path))
+    assert [series.kind for series in study.series] == [SeriesKind.DYNAMIC, SeriesKind.CT]
+    assert len(study.unused_files) == 4
+    assert study.main_series is study.series[0]
+    assert study.patient.weight_kg == 70.0
+    ct = study.series[1].image
+    assert ct is not None
+    assert float(ct.store.frame(0).min()) == -1000.0
+    assert study.series[0].source_files[0].startswith(str(tmp_path / "pet"))
+
+
+def test_that_a_lost_slice_costs_its_frame_only(tmp_path: Path) -> None:
+    paths = write(tmp_path)
+    paths[2 * SHAPE[0] + 1].unlink()
+    series = read(tmp_path)
+    assert series.image is not None
+    assert series.image.frame_count == 2
+    assert "frames-incomplete" in codes(series)
+    assert series.kinetics_verdict is Verdict.CONFIRM
+    np.testing.assert_allclose(series.image.store.frame(1), PHANTOM[1], rtol=1e-6)
+
+
+def test_that_a_lost_frame_shows_as_a_gap(tmp_path: Path) -> None:
+    paths = write(tmp_path)
+    for path in paths[SHAPE[0] : 2 * SHAPE[0]]:
+        path.unlink()
+    series = read(tmp_path)
+    assert "frame-gaps" in codes(series)
+    assert series.kinetics_verdict is Verdict.CONFIRM
+
+
+def test_that_a_lost_position_is_refused(tmp_path: Path) -> None:
+    paths = write(tmp_path)
+    for frame in range(3):
+        paths[frame * SHAPE[0] + 2].unlink()
+    assert "slice seems to be missing" in refusal(tmp_path)
+
+
+def test_that_slices_lost_from_every_frame_are_refused(tmp_path: Path) -> None:
+    paths = write(tmp_path)
+    for frame in range(3):
+        paths[frame * SHAPE[0] + frame].unlink()
+    assert "3 image(s) are missing" in refusal(tmp_path)
+
+
+def test_that_copies_of_files_are_ignored(tmp_path: Path) -> None:
+    for path in write(tmp_path):
+        path.with_name("copy of " + path.name).write_bytes(path.read_bytes())
+    study = open_study(OpenRequest(tmp_path))
+    assert study.series[0].image is not None
+    assert study.series[0].image.frame_count == 3
+    assert "copies-ignored" in codes(study.series[0])
+    assert len(study.unused_files) == 12
+
+
+def test_that_two_reconstructions_under_one_uid_are_refused(tmp_path: Path) -> None:
+    def other(ds: Any, _facts: Any) -> None:
+        ds.SOPInstanceUID = generate_uid()
+
+    write(tmp_path / "a", change=other)
+    write(tmp_path / "b", change=other)
+    assert "same position and time" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "reason"),
+    [
+        ("Units", "CNTS", "Units differs"),
+        ("DecayCorrection", "ADMIN", "DecayCorrection differs"),
+        ("Rows", 6, "size"),
+        ("ImageOrientationPatient", [0, 1, 0, 1, 0, 0], "ImageOrientationPatient"),
+        ("PatientID", "OTHER", "several patients"),
+        ("PixelSpacing", [9, 9], "PixelSpacing"),
+    ],
+)
+def test_that_mixed_series_are_refused_with_what_differs(
+    keyword: str, value: Any, reason: str, tmp_path: Path
+) -> None:
+    def mix(ds: Any, facts: Any) -> None:
+        if facts.frame == 1:
+            setattr(ds, keyword, value)
+
+    write(tmp_path, change=mix)
+    assert reason in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "reason"),
+    [
+        ("SeriesType", ["GATED", "IMAGE"], "gated"),
+        ("SeriesType", ["DYNAMIC", "REPROJECTION"], "projections"),
+        ("RescaleSlope", "0", "RescaleSlope is 0"),
+        ("RescaleSlope", "-1", "RescaleSlope is -1"),
+        ("RescaleSlope", None, "RescaleSlope is absent"),
+        ("SamplesPerPixel", 3, "colour"),
+        ("NumberOfFrames", 4, "several slices"),
+        ("BitsAllocated", 12, "12 bits"),
+        ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "right angles"),
+        ("PixelSpacing", [0, 1], "PixelSpacing"),
+        ("Rows", None, "Rows"),
+        ("PixelData", b"\0\0", "too few pixels"),
+    ],
+)
+def test_that_unusable_series_say_which_value(
+    keyword: str, value: Any, reason: str, tmp_path: Path
+) -> None:
+    def spoil(ds: Any, _facts: Any) -> None:
+        if value is None:
+            del ds[keyword]
+        else:
+            setattr(ds, keyword, value)
+
+    write(tmp_path, change=spoil)
+    assert reason in refusal(tmp_path)
+
+
+def test_that_sideways_shifted_slices_are_refused(tmp_path: Path) -> None:
+    def shift(ds: Any, facts: Any) -> None:
+        x, y, z = ds.ImagePositionPatient
+        ds.ImagePositionPatient = [x + facts.slice_index, y, z]
+
+    write(tmp_path, change=shift)
+    assert "sideways" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "code", "suv", "kinetics"),
+    [
+        ("RescaleIntercept", "7", "intercept-not-zero", "refused", "refused"),
+        ("CorrectedImage", ["DECY"], "not-attenuation-corrected", "refused", "refused"),
+        ("CorrectedImage", ["ATTN"], "decay-correction-contradiction", "refused", "refused"),
+        ("CorrectedImage", None, "corrections-unknown", "confirm", "confirm"),
+        ("DecayCorrection", None, "decay-correction-unknown", "refused", "refused"),
+        ("Units", "PROPCPS", "units-counts", "refused", "confirm"),
+        ("Units", "CNTS", "units-counts", "refused", "confirm"),
+        ("Units", "MGMINML", "units-unknown", "refused", "refused"),
+        ("PatientWeight", "0", "weight-missing", "refused", "ready"),
+        ("PatientWeight", "900", "weight-unusual", "confirm", "ready"),
+        ("ActualFrameDuration", None, "frame-times-unknown", "ready", "refused"),
+    ],
+)
+def test_that_each_doubt_has_its_verdict(
+    keyword: str, value: Any, code: str, suv: str, kinetics: str, tmp_path: Path
+) -> None:
+    def spoil(ds: Any, _facts: Any) -> None:
+        if value is None:
+            del ds[keyword]
+        else:
+            setattr(ds, keyword, value)
+
+    write(tmp_path, change=spoil)
+    series = read(tmp_path)
+    assert code in codes(series)
+    assert (str(series.suv_verdict), str(series.kinetics_verdict)) == (suv, kinetics)
+    assert series.image is not None
+    assert (series.image.suv_factor is None) == (suv == "refused")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "code", "verdict"),
+    [
+        ("RadionuclideTotalDose", "4.2661e9", "dose-unusual", "confirm"),
+        ("RadionuclideTotalDose", "350", "dose-unusual", "confirm"),
+        ("RadionuclideTotalDose", "0", "dose-missing", "refused"),
+        ("RadionuclideHalfLife", None, "half-life-missing", "refused"),
+        ("RadiopharmaceuticalStartDateTime", "20201210103512", "injection-date-strange", "confirm"),
+        ("RadiopharmaceuticalStartDateTime", "20201217113512", "injection-after-scan", "refused"),
+        ("RadiopharmaceuticalStartDateTime", "20201216103512", "injection-long-ago", "confirm"),
+        (
+            "RadiopharmaceuticalStartDateTime",
+            "20201217103517.25",
+            "injection-is-series-start",
+            "confirm",
+        ),
+    ],
+)
+def test_that_doubtful_injections_are_told(
+    keyword: str, value: str | None, code: str, verdict: str, tmp_path: Path
+) -> None:
+    def spoil(ds: Any, _facts: Any) -> None:
+        item = ds.RadiopharmaceuticalInformationSequence[0]
+        if value is None:
+            del item[keyword]
+        else:
+            setattr(item, keyword, value)
+
+    write(tmp_path, change=spoil)
+    series = read(tmp_path)
+    assert code in codes(series)
+    assert str(series.suv_verdict) == verdict
+
+
+def test_that_suv_files_are_taken_as_suv(tmp_path: Path) -> None:
+    def as_suv(ds: Any, _facts: Any) -> None:
+        ds.Units, ds.SUVType = "GML", "BW"
+        del ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose
+
+    write(tmp_path, change=as_suv)
+    series = read(tmp_path)
+    assert series.image is not None
+    assert series.image.quantity == SUV_BW
+    assert series.image.suv_factor == 1.0
+    assert series.suv_verdict is Verdict.READY
+
+
+def test_that_lean_mass_suv_is_not_called_body_weight(tmp_path: Path) -> None:
+    def as_suv(ds: Any, _facts: Any) -> None:
+        ds.Units, ds.SUVType = "GML", "LBM"
+
+    write(tmp_path, change=as_suv)
+    series = read(tmp_path)
+    assert series.suv_verdict is Verdict.REFUSED
+    assert series.image is not None
+    assert series.image.suv_factor is None
+
+
+def test_that_counts_can_be_told_to_be_activity(tmp_path: Path) -> None:
+    def as_counts(ds: Any, _facts: Any) -> None:
+        ds.Units = "CNTS"
+
+    write(tmp_path, change=as_counts)
+    series = read(tmp_path)
+    assert series.image is not None
+    assert series.image.quantity == COUNTS
+    told = read(tmp_path, units="BQML")
+    assert told.suv_verdict is Verdict.READY
+
+
+def test_that_a_philips_slope_besides_the_factor_is_to_be_confirmed(tmp_path: Path) -> None:
+    def add_slope(ds: Any, _facts: Any) -> None:
+        ds.RescaleSlope = "2"
+
+    write(tmp_path, "philips", change=add_slope)
+    series = read(tmp_path)
+    assert "philips-slope" in codes(series)
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.store.frame(0), 2 * PHANTOM[0], rtol=1e-6)
+
+
+def test_that_an_entered_frame_table_replaces_unknown_times(tmp_path: Path) -> None:
+    def forget(ds: Any, _facts: Any) -> None:
+        del ds.ActualFrameDuration
+
+    write(tmp_path, change=forget)
+    document = study_info(open_study(OpenRequest(tmp_path)))
+    assert document["series"][0]["frame_start_s"] is None
+    series = read(tmp_path, frame_start_s="5,35,95", frame_duration_s="30,60,300")
+    assert series.kinetics_verdict is Verdict.READY
+    assert series.image is not None
+    assert series.image.timing.start_s.tolist() == START_S
+    np.testing.assert_allclose(series.image.store.frame(2), PHANTOM[2], rtol=1e-6)
+    with pytest.raises(ReadError, match="3 frames but 2"):
+        read(tmp_path, frame_start_s="5,35", frame_duration_s="30,60")
+
+
+def test_that_overlapping_frames_are_refused_for_ki(tmp_path: Path) -> None:
+    write(tmp_path, duration=[90.0, 60.0, 300.0])
+    series = read(tmp_path)
+    assert "frame-times-unknown" in codes(series)
+    assert series.kinetics_verdict is Verdict.REFUSED
+
+
+def test_that_a_wrong_entry_is_refused_before_reading(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="weight_kg"):
+        open_study(OpenRequest(tmp_path, {"weight_kg": "heavy"}))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, RLELossless])
+def test_that_compressed_slices_are_decoded(syntax: str, tmp_path: Path) -> None:
+    for path in write(tmp_path):
+        ds = pydicom.dcmread(path)
+        ds.PixelRepresentation = 0  # pyjpegls encodes unsigned samples
+        ds.compress(syntax)
+        ds.save_as(path)
+    series = read(tmp_path)
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.store.frame(1), PHANTOM[1], rtol=1e-6)
+    one = pydicom.dcmread(series.source_files[0])
+    one.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8 nothing here"])
+    one.save_as(series.source_files[0])
+    assert "cannot be read" in refusal(tmp_path)
+
+
+def test_that_slices_may_hold_signed_and_unsigned_pixels(tmp_path: Path) -> None:
+    def unsigned(ds: Any, facts: Any) -> None:
+        ds.PixelRepresentation = facts.frame % 2
+
+    write(tmp_path, change=unsigned)
+    series = read(tmp_path)
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.store.frame(2), PHANTOM[2], rtol=1e-6)
+
+
+def test_that_opening_can_be_stopped_at_any_step(tmp_path: Path) -> None:
+    write(tmp_path / "study")
+    steps: list[str] = []
+    open_study(
+        OpenRequest(tmp_path / "study", {}, tmp_path / "cache"),
+        CallbackProgress(lambda _, message: steps.append(message)),
+    )
+    for stop in range(len(steps)):
+        cache = tmp_path / f"cache {stop}"
+        seen = iter(range(stop))
+        progress = CallbackProgress(lambda *_: None, lambda s=seen: next(s, None) is None)
+        with pytest.raises(Cancelled):
+            open_study(OpenRequest(tmp_path / "study", {}, cache, 0), progress)
+        left = list(cache.iterdir()) if cache.exists() else []
+        assert not [path for path in left if ".part-" in path.name]
+
+
+def test_that_progress_never_goes_back(tmp_path: Path) -> None:
+    write(tmp_path)
+    shares: list[float] = []
+    open_study(
+        OpenRequest(tmp_path),
+        CallbackProgress(lambda share, _: shares.append(share or 0.0)),
+    )
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) -> None:
+    start = np.array(START_S)[:, None] + np.array([0.0, 0.0, 0.5, 0.5])
+    write(tmp_path, "multibed", start=start, duration=np.full((3, 4), 25.0))
+    document = study_info(open_study(OpenRequest(tmp_path)))
+    series = document["series"][0]
+    assert set(series) == {
+        "uid",
+        "modality",
+        "kind",
+        "shape_zyx",
+        "frame_count",
+        "frame_start_s",
+        "frame_duration_s",
+        "units",
+        "max_value",
+        "suvbw_factor_g_per_bq",
+        "verdict",
+        "findings",
+        "user_given",
+    }
+    assert series["kind"] == "dynamic"
+    assert series["shape_zyx"] == list(SHAPE)
+    np.testing.assert_allclose(series["frame_start_s"], start, atol=1e-3)
+    assert series["units"] == "BQML"
+    assert series["verdict"] == {"suv": "ready", "kinetics": "ready"}
+    assert "Factory" not in str(document)
+    assert "FACTORY-1" not in str(document)
+
+
+def test_that_an_empty_folder_says_so(tmp_path: Path) -> None:
+    assert "is empty" in refusal(tmp_path)
+    write_rubbish(tmp_path)
+    assert "4 file(s) were looked at" in refusal(tmp_path)
