@@ -11,6 +11,7 @@ from tests.helpers.qt import child
 
 from kiview.core.reslice import Plane
 from kiview.core.units import KI, SUV_BW
+from kiview.viewmodels import layers
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.views import ViewsViewModel
@@ -365,3 +366,16 @@ def test_that_pixels_and_millimetres_are_the_same_place(window):
     viewport = Viewport.of(views.link, Plane.SAGITTAL, view.area)
     for u, v in [(0, 0), (12.5, -3), (-40, 20)]:
         np.testing.assert_allclose(viewport.to_mm(viewport.to_pixels(u, v)), (u, v), atol=1e-9)
+
+
+def test_that_a_sum_that_takes_long_is_read_in_the_background(window, qtbot, monkeypatch):
+    canvas, views, _ = window
+    monkeypatch.setattr(layers, "SLOW_SUM_VOXELS", 100)
+    view = canvas.slice_view("image", Plane.CORONAL)
+    before = view.grab().toImage()
+    views.frames.show_early()
+    view.repaint()
+    assert views.loader.is_busy
+    qtbot.waitUntil(lambda: not views.loader.is_busy, timeout=5000)
+    assert view.plane_image() is not None
+    assert view.grab().toImage() != before

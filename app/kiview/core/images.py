@@ -50,6 +50,11 @@ class FrameStore(ABC):
     def curve(self, mask_zyx: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of the masked voxels in every frame, each (t,)."""
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether voxels are memory-mapped, so that reading them may wait for the disk."""
+        return False
+
     def voxels_at(self, index_zyx: NDArray[np.intp], t: int) -> NDArray[np.float32]:
         """Values of single voxels of one frame, (..., 3) indices -> (...)."""
         z, y, x = np.moveaxis(index_zyx, -1, 0)
@@ -116,6 +121,11 @@ class ScaledFrameStore(FrameStore):
     def voxels(self) -> NDArray[Any]:
         """Voxels as stored, read-only, (t, z, y, x)."""
         return self._voxels
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether voxels are memory-mapped."""
+        return isinstance(self._voxels, np.memmap)
 
     @property
     def slope_tz(self) -> NDArray[np.float64]:

@@ -22,6 +22,8 @@ from kiview.core._arrays import frozen_view
 from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 
+LARGE_FILE_BYTES = 64 << 20
+"""Voxels of one frame or map in a file of at least this size may take long to read."""
 _HALF_VOXEL = 0.5
 _EDGE_TOLERANCE = 1e-6
 
@@ -78,6 +80,11 @@ class VoxelSource(ABC):
     def geometry(self) -> VolumeGeometry:
         """Grid of the voxels."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether reading a plane may take longer than a window should be away."""
+        return False
+
     @abstractmethod
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """One plane of the grid: axis 0 -> (y, x), 1 -> (z, x), 2 -> (z, y)."""
@@ -99,6 +106,11 @@ class ArraySource(VoxelSource):
     def geometry(self) -> VolumeGeometry:
         """Grid of the voxels."""
         return self._geometry
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the values are in a large file."""
+        return isinstance(self._values, np.memmap) and self._values.nbytes > LARGE_FILE_BYTES
 
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """One plane of the grid."""

@@ -11,6 +11,7 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.reslice import (
+    LARGE_FILE_BYTES,
     ArraySource,
     Plane,
     PlaneImage,
@@ -25,7 +26,12 @@ PLANES_KEPT = 24
 """Planes kept per layer, so that another window or frame bar redraw reads nothing again."""
 
 DIFFERENCE_PREFIX = "d"
+SLOW_SUM_VOXELS = 1_500_000
+"""Voxels of all summed planes above which a sum is read in the background."""
+SLOW_RESAMPLED_PIXELS = 60_000
+"""Pixels above which a resampled plane is computed in the background."""
 _WINDOW_PERCENTILE = 99.5
+_LOOKED_AT_PER_AXIS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,13 @@ class FrameSource(VoxelSource):
         """Grid of the voxels."""
         return self._image.geometry
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether a large file or many large planes have to be read."""
+        z, y, x = self.geometry.shape_zyx
+        on_disk = self._image.store.is_on_disk and 2 * z * y * x > LARGE_FILE_BYTES
+        return on_disk or len(self._frames) * z * max(y, x) > SLOW_SUM_VOXELS
+
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """One plane of the grid, averaged over the frames."""
         rows = slice(index, index + 1) if axis == 0 else slice(None)
@@ -117,6 +130,13 @@ class DifferenceSource(VoxelSource):
         """Grid of the reference."""
         return self._reference.geometry
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether one of the two is, or much has to be resampled."""
+        z, y, x = self.geometry.shape_zyx
+        resamples_much = not self._same_grid and z * max(y, x) > SLOW_RESAMPLED_PIXELS
+        return resamples_much or self._volume.is_slow or self._reference.is_slow
+
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """Difference on one plane of the grid."""
         reference = self._reference.plane(axis, index)
@@ -136,25 +156,49 @@ class DifferenceSource(VoxelSource):
 
 
 class PlaneCache:
-    """Planes of one source, upright for the screen; the most recently used are kept."""
+    """Planes of one source, upright for the screen; the most recently used are kept.
+
+    Attributes:
+        source: Where the voxels come from.
+        reslicer: Finds the planes in its grid.
+        unreadable: Slices whose file could not be read.
+    """
 
     def __init__(self, source: VoxelSource) -> None:
         """Start empty."""
         self.source = source
         self.reslicer = Reslicer(source.geometry)
+        self.unreadable: set[tuple[Plane, int]] = set()
         self._kept: OrderedDict[tuple[Plane, int], PlaneImage] = OrderedDict()
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether planes are better read beside the window's thread."""
+        rows, columns = self.reslicer.grid(Plane.CORONAL).shape
+        resamples_much = not self.reslicer.is_aligned and rows * columns > SLOW_RESAMPLED_PIXELS
+        return resamples_much or self.source.is_slow
+
     def read(self, plane: Plane, position_mm: float) -> PlaneImage:
-        """The slice nearest to a position along the plane's normal."""
-        key = (plane, self.reslicer.slice_index(plane, position_mm))
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        image = self.reslicer.read(self.source, *key)
-        self._kept[key] = image
+        """The slice nearest to a position along the plane's normal, at once."""
+        index = self.reslicer.slice_index(plane, position_mm)
+        kept = self.kept(plane, index)
+        if kept is None:
+            kept = self.reslicer.read(self.source, plane, index)
+            self.keep(plane, index, kept)
+        return kept
+
+    def kept(self, plane: Plane, index: int) -> PlaneImage | None:
+        """A slice that was read before, if it is still kept."""
+        image = self._kept.get((plane, index))
+        if image is not None:
+            self._kept.move_to_end((plane, index))
+        return image
+
+    def keep(self, plane: Plane, index: int, image: PlaneImage) -> None:
+        """Keep a slice; the one not used for longest goes."""
+        self._kept[plane, index] = image
         if len(self._kept) > PLANES_KEPT:
             self._kept.popitem(last=False)
-        return image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,10 +287,20 @@ def difference_layer(reference: Layer, other: Layer) -> Layer:
 
 
 def needed_window(layer: Layer, through_lps_mm: NDArray[np.float64] | None = None) -> DisplayWindow:
-    """Window that shows nearly all values on the three planes through a point (or the middle)."""
-    centre = layer.geometry.centre_lps_mm if through_lps_mm is None else through_lps_mm
-    planes = [layer.planes.read(plane, float(centre[plane.normal_axis])) for plane in Plane]
-    values = np.concatenate([plane.values.ravel() for plane in planes])
+    """Window that shows nearly all values: on three planes through a point, else in voxels.
+
+    Without a point, voxels all over the volume are looked at.
+    """
+    if through_lps_mm is None:
+        steps = [max(1, n // _LOOKED_AT_PER_AXIS) for n in layer.geometry.shape_zyx]
+        axes = [
+            np.arange(0, n, step) for n, step in zip(layer.geometry.shape_zyx, steps, strict=True)
+        ]
+        index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+        values = layer.planes.source.voxels_at(index).ravel()
+    else:
+        planes = [layer.planes.read(p, float(through_lps_mm[p.normal_axis])) for p in Plane]
+        values = np.concatenate([plane.values.ravel() for plane in planes])
     values = values[np.isfinite(values)]
     if layer.is_difference:
         values = np.abs(values)

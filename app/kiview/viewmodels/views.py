@@ -21,6 +21,7 @@ from kiview.viewmodels.layers import (
     needed_window,
 )
 from kiview.viewmodels.link import DisplayScales, LinkGroup
+from kiview.viewmodels.plane_loader import PlaneLoader
 from kiview.viewmodels.readouts import Readout, position_text, readout_line, readouts
 
 IMAGE_KEY = "image"
@@ -42,6 +43,7 @@ class ViewsViewModel(QObject):
         link: Cursor, zoom and pan.
         frames: Shown frame and cine.
         scales: Window and colours per quantity.
+        loader: Reads planes that take long.
         image: The open image, None while nothing is open.
         planes: Rows, from the top.
         active_key: Layer whose window the window controls show.
@@ -64,6 +66,7 @@ class ViewsViewModel(QObject):
         self.link = LinkGroup(self)
         self.frames = FramesViewModel(self)
         self.scales = DisplayScales(self)
+        self.loader = PlaneLoader(self)
         self.image: DynamicImage | None = None
         self.planes: tuple[Plane, ...] = LAYOUTS[0]
         self.full_size: tuple[str, Plane] | None = None
@@ -93,6 +96,7 @@ class ViewsViewModel(QObject):
     def set_image(self, image: DynamicImage | None) -> None:
         """Show another image; maps of the one before are removed."""
         self.image = image
+        self.loader.forget()
         self._layers.clear()
         self.full_size = None
         self._shows_difference = False
@@ -174,6 +178,7 @@ class ViewsViewModel(QObject):
             self._layers[DIFFERENCE_KEY] = difference_layer(maps[0], others[0])
 
     def _on_frame_changed(self) -> None:
+        self.loader.forget()
         if self.image is not None:
             layer = image_layer(self.image, self.frames.shown)
             self._layers = {IMAGE_KEY: layer} | self._layers | {IMAGE_KEY: layer}

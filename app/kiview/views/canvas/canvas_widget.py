@@ -96,6 +96,7 @@ class CanvasWidget(QWidget):
         views.link.cursor_changed.connect(self._redraw)
         views.link.zoom_changed.connect(self._redraw)
         views.scales.scale_changed.connect(self._redraw)
+        views.loader.loaded.connect(self._redraw)
         rois.rois_changed.connect(self._redraw)
         rois.selection_changed.connect(self._redraw)
         rois.tool_changed.connect(self._on_tool_changed)

@@ -1,5 +1,7 @@
 """One view: a layer on a plane, with the linked cursor, regions and the mouse."""
 
+from dataclasses import dataclass
+
 from numpy.typing import ArrayLike
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
@@ -14,7 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from kiview.core.reslice import Plane, PlaneImage
+from kiview.core.reslice import Plane, PlaneGrid, PlaneImage
 from kiview.viewmodels.layers import Layer
 from kiview.viewmodels.readouts import MINUS
 from kiview.viewmodels.rois import RoisViewModel, RoiTool
@@ -37,6 +39,15 @@ HELP = (
     "<b>1-5</b> layout &nbsp; <b>R</b> reset &nbsp; <b>Esc</b> cancel drawing"
 )
 _NORMAL_NAME = {Plane.AXIAL: "z", Plane.CORONAL: "y", Plane.SAGITTAL: "x"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A coloured slice: what it was made from, the image, and where its pixels are."""
+
+    key: object
+    image: QImage
+    grid: PlaneGrid
 
 
 class SliceView(QWidget):
@@ -66,7 +77,7 @@ class SliceView(QWidget):
         self._regions = regions
         self._mouse = SliceMouse(self, views, rois, drawing)
         self._renderer = Renderer()
-        self._picture: tuple[object, QImage] | None = None
+        self._picture: _Picture | None = None
         self._header: tuple[object, QPixmap] | None = None
         self.smooth = True
         self.setObjectName(f"slice-{key}-{plane.value}")
@@ -101,12 +112,16 @@ class SliceView(QWidget):
         return Viewport.of(self._views.link, self.plane, self.area)
 
     def plane_image(self) -> PlaneImage | None:
-        """The slice through the cursor."""
+        """The slice through the cursor; None while it is being read."""
         layer = self.layer
         if layer is None:
             return None
-        position = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
-        return layer.planes.read(self.plane, position)
+        return self._views.loader.image(layer.planes, self.plane, self._cursor_mm)
+
+    @property
+    def _cursor_mm(self) -> float:
+        """Where the cursor is along the normal."""
+        return float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
 
     def pixel_of(self, position_lps_mm: ArrayLike) -> QPoint:
         """Pixel of a position in the patient."""
@@ -127,8 +142,8 @@ class SliceView(QWidget):
         viewport = self.viewport
         self._paint_picture(painter, layer, viewport)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        position = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
-        self._regions.paint(painter, self.plane, position, viewport, self._drawing.draft)
+        draft = self._drawing.draft
+        self._regions.paint(painter, self.plane, self._cursor_mm, viewport, draft)
         u, v, _ = self.plane.to_screen_mm(self._views.link.cursor_lps_mm).tolist()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         decorations.draw_crosshair(painter, self.area, viewport.to_pixels(u, v))
@@ -166,21 +181,29 @@ class SliceView(QWidget):
 
     def _paint_picture(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
         image = self.plane_image()
-        if image is None:
+        if image is not None:
+            self._render(layer, image)
+        if self._picture is None:
             painter.fillRect(self.area, QColor(palette.CANVAS))
-            return
+        else:
+            where = viewport.rectangle(self._picture.grid)
+            self._paint_surround(painter, where)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
+            painter.drawImage(where, self._picture.image)
+        if image is None:
+            decorations.draw_pill(painter, "reading", self.area.center(), palette.MUTED)
+
+    def _render(self, layer: Layer, image: PlaneImage) -> None:
+        """Colour a slice, unless the picture already shows it so."""
         window = self._views.scales.window(layer.quantity)
         colormap = self._views.scales.colormap(layer.quantity)
         regions = tuple((roi.roi_id, roi.revision, roi.colour) for roi in self._rois.rois)
         key = (image, window, colormap, regions)
-        if self._picture is None or self._picture[0] != key:
+        if self._picture is None or self._picture.key != key:
             tints = self._regions.tints(layer, self.plane, image.position_mm)
             table = colour_table(colormap)
-            self._picture = (key, self._renderer.render(image.values, window, table, tints))
-        where = viewport.rectangle(image.grid)
-        self._paint_surround(painter, where)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
-        painter.drawImage(where, self._picture[1])
+            picture = self._renderer.render(image.values, window, table, tints)
+            self._picture = _Picture(key, picture, image.grid)
 
     def _paint_surround(self, painter: QPainter, picture: QRectF) -> None:
         """Fill what the picture leaves free; all of it would cost as much as the picture."""
@@ -199,8 +222,7 @@ class SliceView(QWidget):
         area = self.area
         decorations.draw_letters(painter, area, self.plane.letters)
         decorations.draw_scale_bar(painter, area, viewport.scale)
-        position = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
-        place = f"{_NORMAL_NAME[self.plane]} {round(position)} mm".replace("-", MINUS)
+        place = f"{_NORMAL_NAME[self.plane]} {round(self._cursor_mm)} mm".replace("-", MINUS)
         texts = (f"{self.plane.value}  {place}", place)
         low_left = QPointF(MARGIN, area.bottom() - BOTTOM_STRIP / 2)
         room = area.width() / 2 - MARGIN - 14
@@ -249,9 +271,12 @@ class SliceView(QWidget):
     def screen_at(self, pixel: QPointF) -> tuple[float, float, float]:
         """(u, v, w) mm under a pixel, on the slice that is shown."""
         u, v = self.viewport.to_mm(pixel)
-        image = self.plane_image()
-        here = float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
-        return u, v, here if image is None else image.position_mm
+        layer = self.layer
+        if layer is None:
+            return u, v, self._cursor_mm
+        reslicer = layer.planes.reslicer
+        index = reslicer.slice_index(self.plane, self._cursor_mm)
+        return u, v, reslicer.slice_position_mm(self.plane, index)
 
     def use_cursor_shape(self) -> None:
         """Show by the pointer what a press would do."""
