@@ -1,5 +1,6 @@
 """The only place that builds objects and connects them."""
 
+import gc
 import os
 import sys
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def run(
     leader = demo_model(models)
     window.demo_asked.connect(leader.start)
     window.show()
+    gc.freeze()  # what exists now stays: later collections need not look at it
     journey: QObject | None = None
     if offscreen_output is not None:
         journey = OffscreenJourney(window, models, leader, offscreen_output)

@@ -5,7 +5,9 @@ A worker sees a function and a `Progress`, never a QObject. It posts frozen even
 makes each `Task` emit its signals there.
 """
 
+import gc
 import logging
+import math
 import queue
 import threading
 import time
@@ -25,6 +27,8 @@ Job = Callable[[Progress], Any]
 
 DELIVERY_INTERVAL_MS = 20
 """How often the queue is emptied while work is under way."""
+COLLECT_AFTER_OBJECTS = 2000
+"""Garbage in cycles is looked for after so many new objects while work is under way."""
 SMALLEST_FRACTION_FOR_ESTIMATE = 0.02
 SHORTEST_TIME_FOR_ESTIMATE_S = 0.5
 
@@ -84,17 +88,21 @@ class _QueueProgress(Progress):
         self._number = number
         self._events = events
         self._started_s = time.monotonic()
+        self._told_s = -math.inf
         self.stop = threading.Event()
 
     def step(self, fraction: float | None, message: str) -> None:
         """Post how far the work is, or raise `Cancelled` after a stop request."""
         if self.stop.is_set():
             raise Cancelled
-        told = TaskProgress(fraction, message, self._left_s(fraction))
+        now_s = time.monotonic()
+        if now_s - self._told_s < DELIVERY_INTERVAL_MS / 1000 and fraction != 1:
+            return
+        self._told_s = now_s
+        told = TaskProgress(fraction, message, self._left_s(fraction, now_s - self._started_s))
         self._events.put(_Event(self._number, _Outcome.PROGRESS, told))
 
-    def _left_s(self, fraction: float | None) -> float | None:
-        elapsed_s = time.monotonic() - self._started_s
+    def _left_s(self, fraction: float | None, elapsed_s: float) -> float | None:
         if fraction is None or fraction < SMALLEST_FRACTION_FOR_ESTIMATE:
             return None
         if elapsed_s < SHORTEST_TIME_FOR_ESTIMATE_S:
@@ -172,8 +180,32 @@ class _Running:
     thread: threading.Thread
 
 
+class _CollectionGuard:
+    """Keeps automatic garbage collection off while any worker of the process runs."""
+
+    def __init__(self) -> None:
+        self._workers = 0
+
+    def enter(self) -> None:
+        """A worker starts."""
+        self._workers += 1
+        gc.disable()
+
+    def leave(self) -> None:
+        """A worker has ended."""
+        self._workers -= 1
+        if not self._workers:
+            gc.enable()
+
+
+_collection = _CollectionGuard()  # one for all runners, as the collector is one for all threads
+
+
 class TaskRunner(QObject):
     """Starts tasks and delivers their events on the thread it lives on.
+
+    While tasks run, garbage in reference cycles is collected by the runner's thread only: a
+    collection on a worker thread would destroy forgotten widgets there, which Qt does not survive.
 
     Signals:
         started: A `Task` began.
@@ -220,6 +252,7 @@ class TaskRunner(QObject):
             target=_work, args=(number, job, progress, self._events), name=f"kiview task: {title}"
         )
         self._running[number] = _Running(task, thread)
+        _collection.enter()
         if self._closed:
             task.cancel()
         thread.start()
@@ -242,6 +275,8 @@ class TaskRunner(QObject):
             self._deliver(event)
         if not self._running:
             self._timer.stop()
+        elif gc.get_count()[0] > COLLECT_AFTER_OBJECTS:
+            gc.collect(0)
 
     def _drained(self) -> list[_Event]:
         """Events so far; of the progress of one task only the latest."""
@@ -261,6 +296,7 @@ class TaskRunner(QObject):
             return
         running = self._running.pop(event.number)
         running.thread.join()
+        _collection.leave()
         try:
             task._deliver(event)
         finally:

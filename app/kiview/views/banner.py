@@ -1,17 +1,22 @@
-"""One calm sentence above the views, with details on demand."""
+"""One calm sentence over the top of the views, with details on demand."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.views.parts import button, text_label
 
+_MARGIN = 6
+
 
 class Banner(QFrame):
-    """Shows the current message; hidden while there is none."""
+    """Shows the current message; hidden while there is none.
 
-    def __init__(self, messages: MessagesViewModel) -> None:
-        super().__init__()
+    It lies over the upper edge of its parent, so that nothing moves when it comes and goes.
+    """
+
+    def __init__(self, messages: MessagesViewModel, parent: QWidget) -> None:
+        super().__init__(parent)
         self.setObjectName("banner")
         self._messages = messages
         self._text = text_label("", "", "bannerText")
@@ -29,10 +34,28 @@ class Banner(QFrame):
         layout.setContentsMargins(12, 7, 8, 7)
         layout.addLayout(line)
         layout.addWidget(self._details)
-        self._more.toggled.connect(self._details.setVisible)
+        self._parent = parent
+        parent.installEventFilter(self)
+        self._more.toggled.connect(self._on_more)
         self._close.clicked.connect(messages.dismiss)
         messages.changed.connect(self._refresh)
         self._refresh()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stay as wide as the parent."""
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._place()
+        return super().eventFilter(watched, event)
+
+    def _on_more(self, shown: bool) -> None:
+        self._details.setVisible(shown)
+        self._place()
+
+    def _place(self) -> None:
+        width = self._parent.width() - 2 * _MARGIN
+        height = max(self.heightForWidth(width), self.sizeHint().height())
+        self.setGeometry(_MARGIN, _MARGIN, width, height)
+        self.raise_()
 
     def _refresh(self) -> None:
         message = self._messages.current
@@ -47,3 +70,4 @@ class Banner(QFrame):
         self._more.setChecked(False)
         self._more.setVisible(bool(message.details))
         self._details.setVisible(False)
+        self._place()

@@ -168,7 +168,8 @@ class TextBinding(_Binding):
     def _show(self) -> None:
         text = self._read()
         self._label.setText(text)
-        if self._hide:
+        has_place = self._label.parentWidget() is not None  # else it would open as a window
+        if self._hide and (has_place or not text):
             self._label.setVisible(bool(text))
 
 

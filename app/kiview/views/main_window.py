@@ -40,7 +40,7 @@ from kiview.views.status_line import StatusLine
 
 LEFT_WIDTH = 218
 RIGHT_WIDTH = 322
-PLOTS_SHARE = 0.24
+PLOTS_SHARE = 0.27
 
 
 class MainWindow(QMainWindow):
@@ -118,8 +118,8 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(area)
         layout.setContentsMargins(3, 3, 3, 3)
         layout.setSpacing(4)
-        layout.addWidget(Banner(models.messages))
         layout.addWidget(self._middle, 1)
+        self._banner = Banner(models.messages, area)
         return area
 
     def _work_area(self) -> QWidget:

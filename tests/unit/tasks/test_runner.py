@@ -1,5 +1,6 @@
 """Tasks end once, on the GUI thread, and leave no thread behind."""
 
+import gc
 import sys
 import threading
 
@@ -201,3 +202,24 @@ def test_that_an_exception_in_a_slot_is_noticed(qtbot):
     with qtbot.capture_exceptions() as exceptions:
         emitter.flagged.emit(True)
     assert len(exceptions) == 1
+
+
+def test_that_cycles_are_collected_on_the_gui_thread_only(qtbot, runner):
+    """A widget in a cycle that is destroyed on a worker thread crashes the program."""
+    collected_on = set()
+
+    class Cyclic:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            collected_on.add(threading.current_thread())
+
+    def job(progress):
+        for _ in range(20_000):
+            Cyclic()
+            progress.step(None, "making cycles")
+
+    finish(qtbot, runner, job)
+    assert collected_on <= {threading.main_thread()}
+    assert gc.isenabled()

@@ -8,7 +8,7 @@ from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.views.binding import TextBinding
 from kiview.views.parts import text_label
 
-_COLUMNS = ("Ki \N{MULTIPLICATION SIGN} 1000", "Patlak", "network", "bias", "r")
+_COLUMNS = ("", "Patlak", "network", "bias", "r")
 _TIPS = (
     "Region; values in 1/1000 mL/min/mL",
     "Mean and standard deviation of the Patlak map",
@@ -16,6 +16,7 @@ _TIPS = (
     "Mean of network minus Patlak, in percent of Patlak",
     "Pearson correlation over the voxels",
 )
+_UNIT = "Ki, mean \N{PLUS-MINUS SIGN} SD in 1/1000 mL/min/mL"
 _ROW_HEIGHT = 22
 _LARGEST_PERCENT = 1000.0
 _MOST_ROWS = 8
@@ -46,9 +47,11 @@ class AgreementTable(QWidget):
         header.setMinimumSectionSize(24)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         told = text_label("", "soft", "agreementStatus")
+        self._unit = text_label(_UNIT, "soft", "agreementUnit")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(told)
+        layout.addWidget(self._unit)
         layout.addWidget(self._table)
         TextBinding(told, self._status, model.changed)
         model.changed.connect(self._refresh)
@@ -61,6 +64,7 @@ class AgreementTable(QWidget):
         comparison = self._model.comparison
         rows = () if comparison is None else comparison.rows
         self._table.setVisible(bool(rows))
+        self._unit.setVisible(bool(rows))
         self._table.setRowCount(len(rows))
         for line, agreement in enumerate(rows):
             self._table.setRowHeight(line, _ROW_HEIGHT)
@@ -78,11 +82,17 @@ class AgreementTable(QWidget):
 def _texts(agreement: Agreement) -> tuple[str, ...]:
     return (
         agreement.name,
-        f"{1000 * agreement.mean_a:.1f} {_PLUS_MINUS} {1000 * agreement.sd_a:.1f}",
-        f"{1000 * agreement.mean_b:.1f} {_PLUS_MINUS} {1000 * agreement.sd_b:.1f}",
+        f"{_thousandths(agreement.mean_a)} {_PLUS_MINUS} {_thousandths(agreement.sd_a)}",
+        f"{_thousandths(agreement.mean_b)} {_PLUS_MINUS} {_thousandths(agreement.sd_b)}",
         _percent(agreement.bias_percent),
-        f"{agreement.correlation:.2f}",
+        _signed(f"{agreement.correlation:.2f}"),
     )
+
+
+def _thousandths(value: float) -> str:
+    """A Ki in 1/1000 mL/min/mL with two digits that matter."""
+    shown = 1000 * value
+    return _signed(f"{shown:.0f}" if abs(shown) >= 10 else f"{shown:.1f}")
 
 
 def _percent(bias_percent: float) -> str:

@@ -63,7 +63,9 @@ class ChecksPanel(QWidget):
         self._fill(layout)
         self._layout.replaceWidget(self._body, body)
         self._body.hide()
+        self._body.setParent(None)
         self._body.deleteLater()
+        body.show()
         self._body = body
 
     def _fill(self, layout: QVBoxLayout) -> None:
@@ -89,11 +91,7 @@ class ChecksPanel(QWidget):
             tip = "Say that this is right for this study; kept with it."
             confirm = button("Confirm", f"confirm_{finding.code}", tip, "link")
             confirm.clicked.connect(_Confirm(confirm, self._study, finding.code).confirm)
-            line = QHBoxLayout()
-            line.setContentsMargins(_DOT_WIDTH, 0, 0, 0)
-            line.addWidget(confirm)
-            line.addStretch(1)
-            layout.addLayout(line)
+            layout.addLayout(_indented(confirm))
 
     def _add_form(self, layout: QVBoxLayout) -> None:
         self._entries = {}
@@ -123,10 +121,10 @@ class ChecksPanel(QWidget):
         more = button("Enter values\N{HORIZONTAL ELLIPSIS}", "checksEnter", tip, "link")
         more.setCheckable(True)
         more.toggled.connect(form.setVisible)
+        layout.addLayout(_indented(more))
+        layout.addWidget(form)
         more.setChecked(self._needs_values())
         form.setVisible(self._needs_values())
-        layout.addWidget(more, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addWidget(form)
 
     def _needs_values(self) -> bool:
         """Whether something is refused for want of a value."""
@@ -149,6 +147,15 @@ def _entry(value: MissingValue) -> QLineEdit:
     entry.setPlaceholderText(value.example)
     named(entry, f"enter_{value.name}", f"{value.label} {value.unit}".strip())
     return entry
+
+
+def _indented(widget: QWidget) -> QHBoxLayout:
+    """A widget below the text of the sentence above."""
+    line = QHBoxLayout()
+    line.setContentsMargins(_DOT_WIDTH - 2, 0, 0, 0)
+    line.addWidget(widget)
+    line.addStretch(1)
+    return line
 
 
 def _verdict_row(what: str, verdict: Verdict) -> QHBoxLayout:

@@ -6,8 +6,6 @@ from PySide6.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 from kiview.viewmodels.study import StudyViewModel, series_text
 from kiview.views.parts import section, text_label
 
-_ROW_HEIGHT = 40
-
 
 class StudiesPanel(QWidget):
     """Studies and series."""
@@ -89,6 +87,6 @@ def _list(name: str, tip: str) -> QListWidget:
 def _fit(shown: QListWidget) -> None:
     """As high as its rows, up to four."""
     rows = shown.count()
-    height = sum(max(shown.sizeHintForRow(i), _ROW_HEIGHT) for i in range(min(rows, 4)))
+    height = sum(shown.sizeHintForRow(i) for i in range(min(rows, 4)))
     shown.setFixedHeight(height + 4 if rows else 0)
     shown.setVisible(rows > 0)

@@ -1,6 +1,7 @@
 """Patlak plot of the selected region or of the voxel under the cursor."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kiview.core.patlak_plot import PatlakPlot
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
@@ -8,6 +9,8 @@ from kiview.views.plots.card import PlotCard, brush, pen
 
 _DOT = " \N{MIDDLE DOT} "
 _PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+_ROOM = 1.05
+_MARGIN = 0.08
 
 
 class PatlakView(PlotCard):
@@ -17,10 +20,11 @@ class PatlakView(PlotCard):
         super().__init__("patlak", "Patlak plot", "Appears when there is an input function.")
         self._model = model
         self.plot.setLabel("bottom", "\N{INTEGRAL} Cp / Cp, min")
-        model.changed.connect(self._refresh)
-        self._refresh()
+        model.changed.connect(self.schedule)
+        self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Draw the plot there is, or say why there is none."""
         shown = self._model.plot
         if shown is None:
             self.title.setText("Patlak plot")
@@ -28,38 +32,33 @@ class PatlakView(PlotCard):
             return
         self.title.setText(f"Patlak plot{_DOT}{self._model.name}")
         self.show_values(*_values(shown))
-        self.plot.clear()
-        late = shown.x_min >= 0
-        unused = late & ~shown.used
-        style = {"pen": None, "symbol": "o", "symbolPen": None}
-        self.plot.plot(
-            shown.x_min[unused],
-            shown.y[unused],
-            symbolSize=4,
-            symbolBrush=brush("faint"),
-            **style,
-        )
-        self.plot.plot(
-            shown.x_min[shown.used],
-            shown.y[shown.used],
-            symbolSize=7,
-            symbolBrush=brush("accent"),
-            **style,
-        )
-        ends = np.array([0.0, shown.x_min[shown.used].max()])
-        self.plot.plot(ends, shown.v0 + shown.ki * ends, pen=pen("text", 1.2))
-        self._set_range(shown)
+        for key, chosen, size, colour in (
+            ("others", ~shown.used, 4, "faint"),
+            ("fitted", shown.used, 7, "accent"),
+        ):
+            self.draw(
+                key,
+                shown.x_min[chosen],
+                shown.y[chosen],
+                pen=None,
+                symbol="o",
+                symbolSize=size,
+                symbolBrush=brush(colour),
+                symbolPen=None,
+            )
+        right = float(shown.x_min[shown.used].max()) * _ROOM
+        ends = np.array([0.0, right])
+        line = shown.v0 + shown.ki * ends
+        self.draw("line", ends, line, pen=pen("text", 1.2))
+        self._fit_range(shown, right, line)
         self.show_plot()
 
-    def _set_range(self, shown: PatlakPlot) -> None:
+    def _fit_range(self, shown: PatlakPlot, right: float, line: NDArray[np.float64]) -> None:
         """Room for the fitted points and the line; early points may lie outside."""
-        right = float(shown.x_min[shown.used].max()) * 1.05
-        line = (shown.v0, shown.v0 + shown.ki * right)
-        values = np.concatenate([shown.y[shown.used], np.array(line), [0.0]])
+        values = np.concatenate([shown.y[shown.used], line, [0.0]])
         low, high = float(values.min()), float(values.max())
-        margin = 0.08 * (high - low or 1.0)
-        self.plot.setXRange(0, right, padding=0)
-        self.plot.setYRange(low - margin, high + margin, padding=0)
+        margin = _MARGIN * (high - low or 1.0)
+        self.set_range((0.0, right), (low - margin, high + margin))
 
 
 def _values(shown: PatlakPlot) -> tuple[str, ...]:
