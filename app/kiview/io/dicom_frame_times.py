@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kiview.core.study import Finding, Verdict
 from kiview.core.tracer import frame_decay_correction
 from kiview.io.dicom_headers import HeaderTable
-from kiview.io.dicom_times import Clock, Vendor, acquisition_start_s, series_start_s, vendor_of
+from kiview.io.dicom_times import Clock, Vendor, acquisition_start_s, vendor_of
 
 _SAME_S = 1e-3
 _MOVES_S = 0.5
@@ -55,7 +55,7 @@ class TimeTags:
         duration_s: (n,) frame duration.
         reference_s: (n,) FrameReferenceTime, s from the series start.
         decay_factor: (n,) NaN where absent.
-        series_s: Series start on the clock.
+        scan_start_s: Time that FrameReferenceTime counts from, NaN if unknown.
     """
 
     vendor: Vendor
@@ -64,11 +64,19 @@ class TimeTags:
     duration_s: Times
     reference_s: Times
     decay_factor: Times
-    series_s: float
+    scan_start_s: float
 
     @classmethod
-    def read(cls, headers: HeaderTable, clock: Clock, position: NDArray[np.int64]) -> "TimeTags":
+    def read(
+        cls, headers: HeaderTable, clock: Clock, position: NDArray[np.int64], scan_start_s: float
+    ) -> "TimeTags":
         """Take them from headers.
+
+        Args:
+            headers: Of the series.
+            clock: Of the series.
+            position: (n,) index of each image's slice position.
+            scan_start_s: Time that FrameReferenceTime counts from, on the clock.
 
         Raises:
             InvalidInputError: a tag holds no number or no time.
@@ -80,7 +88,7 @@ class TimeTags:
             headers.numbers("ActualFrameDuration") / 1000.0,
             headers.numbers("FrameReferenceTime") / 1000.0,
             headers.numbers("DecayFactor"),
-            series_start_s(headers, clock),
+            scan_start_s,
         )
 
     @property
@@ -91,7 +99,7 @@ class TimeTags:
     @property
     def reference_is_told(self) -> bool:
         """Whether FrameReferenceTime says anything; CPS writes 0 everywhere."""
-        known = np.isfinite(self.reference_s).all() and np.isfinite(self.series_s)
+        known = np.isfinite(self.reference_s).all() and np.isfinite(self.scan_start_s)
         return bool(known and self.reference_s.any())
 
     def moves(self, start_s: Times) -> bool:
@@ -182,7 +190,7 @@ def _beds_share_a_time(tags: TimeTags, by_reference: _Candidate) -> bool:
 def _from_reference(tags: TimeTags) -> list[_Candidate]:
     if not tags.reference_is_told or not tags.moves(tags.reference_s):
         return []
-    begin = tags.series_s + tags.reference_s
+    begin = tags.scan_start_s + tags.reference_s
     start = _Candidate("FrameReferenceTime as frame start", begin)
     centre = _Candidate("FrameReferenceTime as frame centre", begin - tags.duration_s / 2)
     if tags.vendor is Vendor.GE:

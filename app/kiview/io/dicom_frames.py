@@ -69,7 +69,7 @@ def frames_of(
         ReadError: images cannot be told apart or are missing.
         InvalidInputError: a tag holds no number or time.
     """
-    tags = TimeTags.read(headers, clock, stack.position)
+    tags = TimeTags.read(headers, clock, stack.position, state.reference_s)
     times = measure(tags, _decay_check(headers, clock, state, given))
     order = order_frames(headers, stack, times.start_s)
     return Frames(

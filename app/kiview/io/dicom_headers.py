@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pydicom
@@ -371,16 +370,3 @@ class HeaderTable:
 
 def _column(texts: list[str]) -> str | list[str]:
     return texts[0] if texts.count(texts[0]) == len(texts) else texts
-
-
-def read_exactly(file: BinaryIO, offset: int, length: int) -> bytes:
-    """Bytes of an open file.
-
-    Raises:
-        ReadError: the file ends before.
-    """
-    file.seek(offset)
-    data = file.read(length)
-    if len(data) != length:
-        raise ReadError("A file ended before its pixels did; copy the study again.")
-    return data

@@ -23,6 +23,8 @@ from kiview.io.overrides import UserGiven
 RATES = {KI.unit.dicom_term: KI, V0.unit.dicom_term: V0}
 """Units of parametric maps written as PET."""
 
+_SAME_REFERENCE_S = 1.0
+
 Verdicts = tuple[Verdict, Verdict]
 SUV_REFUSED: Verdicts = (Verdict.REFUSED, Verdict.READY)
 BOTH_REFUSED: Verdicts = (Verdict.REFUSED, Verdict.REFUSED)
@@ -59,8 +61,6 @@ def meaning_of(headers: HeaderTable, given: UserGiven) -> Meaning:
         return _suv_meaning(shared_word(headers, "SUVType"))
     if units == "CNTS":
         return _counts_meaning(headers)
-    if units in RATES:
-        return Meaning(RATES[units], 1.0, units)
     if units in ("PROPCNTS", "PROPCPS", "CPS"):
         return Meaning(COUNTS, 1.0, units, (_only_counts(units),))
     told = f"are in {units}" if units else "have no unit (Units is absent)"
@@ -152,7 +152,17 @@ def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> Deca
             )
         )
         correction = ""
-    return DecayState(correction, _start_reference_s(headers, clock), tuple(findings))
+    reference_s = _start_reference_s(headers, clock)
+    if correction == "START" and math.isnan(reference_s):
+        message = (
+            "Decay is corrected to the start of the scan, but neither SeriesTime nor"
+            " AcquisitionTime tells when that was: no SUV and no Ki; enter decay_correction=ADMIN"
+            " if activity is corrected to the injection."
+        )
+        findings.append(
+            finding("decay-reference-unknown", message, BOTH_REFUSED, "decay_correction")
+        )
+    return DecayState(correction, reference_s, tuple(findings))
 
 
 def _correction_findings(
@@ -222,8 +232,9 @@ def _reference_of_later_series(
     if vendor is not Vendor.GE:
         offset = offset - headers.numbers("ActualFrameDuration") / 2000.0
     reference = acquisition - offset
-    first = int(np.nanargmin(acquisition))
-    return float(reference[first]) if np.isfinite(reference[first]) else earliest
+    if np.isfinite(reference).all() and np.ptp(reference) <= _SAME_REFERENCE_S:
+        return float(np.median(reference))
+    return earliest  # the acquisition time does not move with the frame
 
 
 def shared_word(headers: HeaderTable, name: str) -> str:

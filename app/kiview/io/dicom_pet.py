@@ -12,7 +12,7 @@ from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
-from kiview.io.dicom_frames import Frames, frame_table, frames_of
+from kiview.io.dicom_frames import UNKNOWN_TIMES, Frames, frame_table, frames_of
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
@@ -227,9 +227,13 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
         np.broadcast_to(values[:, None] if values.ndim == 1 else values, tz)
         for values in (facts.timing.start_s, facts.timing.duration_s)
     )
+    if any(one.code == UNKNOWN_TIMES for one in facts.findings):
+        start = np.full(tz, np.nan)  # the table in the image is a stand-in
     to_injection = decay_to_injection(facts.state, facts.injection, start, duration)
     factors = suv_factors(headers, meaning, facts.injection, to_injection, facts.patient.weight_kg)
-    if any(one.suv is Verdict.REFUSED for one in facts.findings):
+    is_corrected = meaning.quantity == SUV_BW or to_injection is not None
+    findings = (*facts.findings, *_last_findings(facts, factors, is_corrected=is_corrected))
+    if any(one.suv is Verdict.REFUSED for one in findings):
         factors = SuvFactors()
     slope_tz = headers.numbers("RescaleSlope")[facts.frames.order.files]
     image = DynamicImage(
@@ -241,7 +245,7 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
         suv_scale=factors.at_injection,
         series_uid=files.uid,
         description=headers.text("SeriesDescription"),
-        decay_corrected=meaning.quantity == SUV_BW or to_injection is not None,
+        decay_corrected=is_corrected,
         user_given=facts.given.record(),
     )
     return Series(
@@ -250,12 +254,30 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
         modality=headers.text("Modality") or "PT",
         description=image.description,
         image=image,
-        findings=facts.findings,
+        findings=findings,
         max_value=float((pixels.largest_tz * slope_tz).max()),
         file_suv_factor_g_per_bq=factors.of_file,
         file_units=meaning.units,
         source_files=tuple(str(headers.paths[i]) for i in facts.frames.order.files.ravel()),
     )
+
+
+def _last_findings(
+    facts: _Facts, factors: SuvFactors, *, is_corrected: bool
+) -> tuple[Finding, ...]:
+    """What could not be computed although no finding before said so."""
+    told = []
+    if (
+        facts.meaning.quantity == ACTIVITY
+        and factors.at_injection is None
+        and not any(one.suv is Verdict.REFUSED for one in facts.findings)
+    ):
+        message = "SUV cannot be computed: decay could not be brought to the injection."
+        told.append(finding("suv-unknown", message, (Verdict.REFUSED, Verdict.READY)))
+    if not is_corrected and not any(one.kinetics is Verdict.REFUSED for one in facts.findings):
+        message = "The frames could not be brought to one decay reference: no Ki."
+        told.append(finding("decay-unknown", message, (Verdict.READY, Verdict.REFUSED)))
+    return tuple(told)
 
 
 def _store(

@@ -107,7 +107,7 @@ def tags(vendor: Vendor, start: np.ndarray, duration: np.ndarray, **changes: obj
         "duration_s": span,
         "reference_s": begin,
         "decay_factor": np.full(len(begin), np.nan),
-        "series_s": 100.0,
+        "scan_start_s": 100.0,
     }
     return TimeTags(**(values | changes))
 

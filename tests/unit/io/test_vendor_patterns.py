@@ -1,7 +1,7 @@
 """The same truth in every vendor's tags must be read as the same numbers."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +247,89 @@ def test_that_patterns_really_differ_in_their_tags(tmp_path: Path) -> None:
         ds = pydicom.dcmread(paths[0])
         seen[vendor] = (ds.Units, str(ds.FrameReferenceTime), ds.AcquisitionTime, ds.SeriesTime)
     assert len(set(seen.values())) == len(set(VENDORS) - {"multibed"})
+
+
+def later(ds: object, facts: object) -> None:
+    """The series was made anew two hours after the scan."""
+    moment = facts.spec.series_start + timedelta(hours=2)
+    ds.SeriesTime = moment.strftime("%H%M%S.%f")
+
+
+def later_with_siemens_tag(ds: object, facts: object) -> None:
+    later(ds, facts)
+    block = ds.private_block(0x0071, "SIEMENS MED PT", create=True)
+    block.add_new(0x22, "DT", facts.spec.series_start.strftime("%Y%m%d%H%M%S.%f"))
+
+
+def later_with_ge_tag(ds: object, facts: object) -> None:
+    later(ds, facts)
+    block = ds.private_block(0x0009, "GEMS_PETD_01", create=True)
+    block.add_new(0x0D, "DT", facts.spec.series_start.strftime("%Y%m%d%H%M%S.%f"))
+
+
+@pytest.mark.parametrize(
+    ("vendor", "change", "relative"),
+    [
+        ("siemens", later, 1e-4),  # centre and decay average differ by up to 0.4 s
+        ("siemens", later_with_siemens_tag, 1e-6),
+        ("philips", later, 1e-6),
+        ("philips_bqml", later, 1e-6),
+        ("ge", later, 1e-6),
+        ("ge", later_with_ge_tag, 1e-6),
+    ],
+)
+def test_that_a_series_made_anew_keeps_the_scan_as_decay_reference(
+    vendor: str, change: object, relative: float, tmp_path: Path
+) -> None:
+    start = np.array([1800.0, 1830.0, 1890.0, 2190.0])
+    duration = np.array([30.0, 60.0, 300.0, 300.0])
+    series = read(write(tmp_path, vendor, start=start, duration=duration, change=change))
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.timing.start_s, start, atol=ONE_MS)
+    np.testing.assert_allclose(voxels(series), asymmetric_phantom(), rtol=relative)
+    assert series.image.suv_factor == pytest.approx(SUV_PER_BQML, rel=relative)
+
+
+def test_that_a_late_cut_of_a_long_scan_is_decayed_to_the_series_start(tmp_path: Path) -> None:
+    start, duration = np.array([3000.0, 3300.0]), np.array([300.0, 300.0])
+    activity = asymmetric_phantom(frame_count=2)
+    folder = write(
+        tmp_path, "siemens", start=start, duration=duration, activity=activity, scan_start_s=10.0
+    )
+    series = read(folder)
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.timing.start_s, start, atol=ONE_MS)
+    np.testing.assert_allclose(voxels(series), activity, rtol=1e-6)
+
+
+@pytest.mark.parametrize("correction", ["START", "NONE"])
+def test_that_without_any_clock_neither_suv_nor_ki_is_promised(
+    correction: str, tmp_path: Path
+) -> None:
+    def no_clock(ds: object, _facts: object) -> None:
+        del ds.SeriesTime
+        del ds.AcquisitionTime
+        if correction == "NONE":
+            ds.CorrectedImage = ["ATTN"]
+
+    series = read(write(tmp_path, "siemens", change=no_clock, decay_correction=correction))
+    assert series.suv_verdict is Verdict.REFUSED
+    assert series.kinetics_verdict is Verdict.REFUSED
+    assert series.image is not None
+    assert series.image.suv_factor is None
+
+
+def test_that_centimetres_of_height_are_recognised(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, "philips", height_m=175.0))
+    assert study.patient.height_m == pytest.approx(1.75)
+
+
+def test_that_philips_counts_with_only_an_suv_factor_are_suv(tmp_path: Path) -> None:
+    def only_suv(ds: object, _facts: object) -> None:
+        del ds[0x7053, 0x1009]
+
+    series = read(write(tmp_path, "philips", change=only_suv))
+    assert series.image is not None
+    assert series.image.quantity.code == "SUV"
+    expected = asymmetric_phantom()[1] * SUV_PER_BQML
+    np.testing.assert_allclose(series.image.store.frame(1), expected, rtol=1e-6)
