@@ -9,6 +9,7 @@ curve itself; w_f = duration x decay; <.> averages frames with w.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -292,9 +293,15 @@ def tie_to_patlak(
     """
     if normaliser_per_min <= 0:
         return ki, np.zeros_like(ki)
-    widths = (TIE_FWHM_MM,) * 3
     floor = np.float32(TIE_FLOOR * normaliser_per_min)
-    reference = smooth(np.nan_to_num(patlak_ki), widths, spacing_mm)
-    ratio = (np.maximum(reference, 0) + floor) / (smooth(ki, widths, spacing_mm) + floor)
-    alarm: Volume = np.abs(np.log(ratio))
-    return ki * np.clip(ratio, *TIE_LIMITS), alarm
+
+    def coarse(volume: Volume) -> Volume:
+        smoothed = smooth(np.nan_to_num(volume), (TIE_FWHM_MM,) * 3, spacing_mm)
+        return np.maximum(smoothed, 0, out=smoothed) + floor
+
+    with ThreadPoolExecutor(2) as pool:
+        ratio, below = pool.map(coarse, (patlak_ki, ki))
+    ratio /= below
+    tied: Volume = ki * np.clip(ratio, *TIE_LIMITS)
+    np.log(ratio, out=ratio)
+    return tied, np.abs(ratio, out=ratio)
