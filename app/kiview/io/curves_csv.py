@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ _COMPARTMENTS = {
 }
 _PARENT_FRACTION = "metabolite_parent_fraction"
 _MISSING = {"", "n/a"}
+_COUNTS = {"CPM", "CPS", "TC", "COUNTS"}
+_CLOCK = re.compile(r"^\s*\d{1,2}:\d{2}(:\d{2})?\s*$")
 _LARGEST_BYTES = 50_000_000
 
 Columns = dict[str, NDArray[np.float64]]
@@ -51,6 +54,8 @@ class _Table:
     def unit(self, name: str) -> str:
         described = self.sidecar.get(name)
         unit = described.get("Units") if isinstance(described, dict) else None
+        if isinstance(unit, list) and len(unit) == 1:
+            unit = unit[0]
         return str(unit).strip().lower() if unit else ""
 
 
@@ -175,27 +180,43 @@ def _columns(path: Path, text: str) -> Columns:
     if "time" not in heading or len(set(heading)) < len(heading):
         raise ReadError(
             f"{path.name} does not begin with a heading that has one column 'time' and tabs between"
-            " the columns; choose a BIDS .tsv curve."
+            f" the columns; choose a BIDS .tsv curve.{_what_it_is(heading, rows)}"
         )
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(heading):
             raise ReadError(f"{path.name}: row {number} has {len(row)} cells, not {len(heading)}.")
     return {
-        name: np.array([_number(path, row[i], number) for number, row in enumerate(rows[1:], 2)])
+        name: np.array(
+            [_number(path, row[i], (number, name)) for number, row in enumerate(rows[1:], 2)]
+        )
         for i, name in enumerate(heading)
         if name in {"time", "frame_start", "frame_duration", *_COMPARTMENTS, _PARENT_FRACTION}
     }
 
 
-def _number(path: Path, cell: str, row: int) -> float:
+def _what_it_is(heading: list[str], rows: list[list[str]]) -> str:
+    """Why a table of counts or clock times is no curve, as far as it shows."""
+    told = []
+    for column, name in enumerate(heading):
+        if name.upper() in _COUNTS:
+            told.append(f" Column {name} holds counts, which need the counter's factor to Bq/mL.")
+        cells = [(row[column] if len(row) > column else "") for row in rows]
+        clock = next((n for n, cell in enumerate(cells, 1) if _CLOCK.match(cell)), 0)
+        if clock:
+            first = cells[clock - 1].strip()
+            told.append(f" Column {name} holds clock times ({first} in row {clock}), not seconds.")
+    return "".join(told)
+
+
+def _number(path: Path, cell: str, place: tuple[int, str]) -> float:
     if cell.strip().lower() in _MISSING:
         return math.nan
     try:
         return float(cell)
     except ValueError as error:
         raise ReadError(
-            f"{path.name}: {cell[:20]!r} in row {row} is no number; write times in seconds from"
-            " injection and n/a where a value is missing."
+            f"{path.name}: {cell[:20]!r} in row {place[0]}, column {place[1]}, is no number; write"
+            " times in seconds from injection and n/a where a value is missing."
         ) from error
 
 
