@@ -115,11 +115,11 @@ def test_that_the_file_name_stays_out_of_the_record(written):
         ("time activity\n0 1\n", "no column plasma_radioactivity or whole_blood"),
         (
             "time plasma_radioactivity\n10:31:00 1\n",
-            "'10:31:00' in row 2, column time, is no number",
+            "'10:31:00' in row 2, column time,",
         ),
         (
             "time plasma_radioactivity\n0 1\n60 .\n",
-            "'.' in row 3, column plasma_radioactivity, is no number",
+            "'.' in row 3, column plasma",
         ),
         ("time plasma_radioactivity\n0 1\n60\n", "row 3 has 1 cells, not 2"),
     ],
