@@ -113,7 +113,7 @@ def find_aorta(folder: Path) -> Cylinder | None:
 
 
 def demo_regions(folder: Path) -> tuple[Roi, ...]:
-    """Regions to start with: the aorta and the inside of the largest tumours.
+    """Regions to start with: the aorta and the inside of the largest solid tumours.
 
     Args:
         folder: The demo study; any other folder gives no regions.
@@ -121,10 +121,16 @@ def demo_regions(folder: Path) -> tuple[Roi, ...]:
     try:
         description = read_description(folder)
         aorta = roi.from_dict(description["regions"])
-        lesions = [_lesion_region(*each) for each in enumerate(description["lesions"])]
+        solid = [each for each in description["lesions"] if _is_solid(each)]
+        lesions = [_lesion_region(*each) for each in enumerate(solid)]
     except (ReadError, KeyError):
         return ()
     return (*aorta, *lesions[:SHOWN_LESIONS])
+
+
+def _is_solid(lesion: dict[str, Any]) -> bool:
+    """Whether one Ki holds for the inside of a tumour."""
+    return not lesion["necrotic"] and lesion["kind"] != "cold"
 
 
 def _lesion_region(number: int, lesion: dict[str, Any]) -> Roi:

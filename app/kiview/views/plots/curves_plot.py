@@ -88,7 +88,7 @@ class CurvesPlot(PlotCard):
         self.title.setText(f"Curves, {scaled} over minutes" if scaled else "Curves")
         names = [(each.roi.colour, each.roi.name) for each in known]
         if has_input:
-            names.append((_INPUT_COLOUR, "input (dashed)"))
+            names.append((_INPUT_COLOUR, "input"))
         self._legend.setText(" &nbsp; ".join(_entry(*each) for each in names))
         self._legend.setVisible(bool(names))
 

@@ -1,0 +1,188 @@
+"""Runs: readiness, results, staleness, comparison."""
+
+from dataclasses import replace
+
+import pytest
+from tests.helpers import small_study
+
+from kiview import application
+from kiview.core.errors import InvalidInputError, NetworkError
+from kiview.core.images import MapSet, ParametricMap
+from kiview.core.patlak import Weighting
+from kiview.core.provenance import Provenance
+from kiview.core.units import KI
+from kiview.viewmodels.results import NETWORK, PATLAK
+
+
+def fake_network(request, progress):
+    """Patlak-like map of another method, on the image's grid, made from the request."""
+    progress.step(0.5, "fake")
+    image = request.image
+    values = image.store.frame(image.frame_count - 1) * 1e-6
+    record = {"device": "CPU", "start_s": request.start_s}
+    made = Provenance(
+        "network",
+        "test",
+        settings=record,
+        inputs={"input_source": "image-derived"},
+        network_id=request.card.id,
+        weight_set_id="0123456789abcdef",
+        modified=request.weights.position != request.card.slider.shipped_position,
+    )
+    return MapSet((ParametricMap(values, KI, image.geometry, made),))
+
+
+@pytest.fixture
+def jobs():
+    shipped = application.shipped_jobs()
+    return replace(
+        shipped,
+        open_study=small_study.open_job(small_study.study()),
+        network=fake_network,
+    )
+
+
+def compute(qtbot, models, method):
+    model = models.maps if method == PATLAK else models.network
+    model.compute()
+    qtbot.waitUntil(lambda: not model.is_running)
+    return models.results.get(method)
+
+
+def test_that_patlak_finds_the_ki_of_the_phantom(qtbot, with_aorta):
+    result = compute(qtbot, with_aorta, PATLAK)
+    geometry = small_study.geometry()
+    ki = result.maps.main.values[geometry.nearest_index(small_study.lesion_mm())]
+    assert ki == pytest.approx(small_study.KI["lesion"], rel=0.1)  # 2 % noise in ten frames
+    assert result.summary == "30\N{EN DASH}60 min \N{MIDDLE DOT} IDIF"
+    assert not result.is_stale
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda models: models.maps.set_window_min(20, 60),
+        lambda models: models.maps.set_weighting(Weighting.LINEAR),
+        lambda models: models.input_function.set_plasma_factor(1.05),
+        lambda models: models.rois.delete(models.rois.rois[0].roi_id),
+    ],
+    ids=["window", "weighting", "factor", "region"],
+)
+def test_that_any_changed_input_makes_the_map_stale(qtbot, with_aorta, change):
+    compute(qtbot, with_aorta, PATLAK)
+    change(with_aorta)
+    qtbot.waitUntil(lambda: with_aorta.results.get(PATLAK).is_stale)
+
+
+def test_that_a_map_is_never_computed_again_without_being_asked(qtbot, with_aorta):
+    before = compute(qtbot, with_aorta, PATLAK)
+    with_aorta.maps.set_window_min(20, 60)
+    qtbot.wait(60)
+    assert with_aorta.results.get(PATLAK).maps is before.maps
+
+
+def test_that_an_input_changed_during_the_run_gives_a_stale_map(qtbot, with_aorta):
+    models = with_aorta
+    models.maps.compute()
+    models.maps.set_window_min(20, 60)
+    qtbot.waitUntil(lambda: not models.maps.is_running)
+    assert models.results.get(PATLAK).is_stale
+
+
+def test_that_an_empty_window_is_refused_and_nothing_changes(with_aorta):
+    with pytest.raises(InvalidInputError):
+        with_aorta.maps.set_window_min(60, 30)
+    assert with_aorta.maps.start_min == 30
+
+
+def test_that_too_few_frames_are_told_before_computing(with_aorta):
+    with_aorta.maps.set_window_min(58, 60)
+    assert "two" in with_aorta.maps.why_not
+
+
+def test_that_the_network_runs_with_the_same_window_and_input(qtbot, with_aorta):
+    patlak = compute(qtbot, with_aorta, PATLAK)
+    network = compute(qtbot, with_aorta, NETWORK)
+    assert network.input_key == patlak.input_key
+    assert network.window_s == patlak.window_s
+    assert with_aorta.network.device == "CPU"
+
+
+def test_that_moving_the_slider_says_modified_and_makes_only_the_network_stale(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    compute(qtbot, models, NETWORK)
+    assert not models.network.is_modified
+    models.network.set_position(0.25)
+    assert models.network.is_modified
+    assert models.results.get(NETWORK).is_stale
+    assert not models.results.get(PATLAK).is_stale
+    models.network.reset_weights()
+    assert not models.network.is_modified
+    assert not models.results.get(NETWORK).is_stale
+
+
+def test_that_a_map_of_modified_weights_says_so_in_its_column(qtbot, with_aorta):
+    with_aorta.network.set_position(0.25)
+    compute(qtbot, with_aorta, NETWORK)
+    assert with_aorta.views.layer(NETWORK).modified
+
+
+def test_that_the_tie_switch_makes_the_network_stale(qtbot, with_aorta):
+    compute(qtbot, with_aorta, NETWORK)
+    with_aorta.network.set_tied(False)
+    assert with_aorta.results.get(NETWORK).is_stale
+
+
+def test_that_a_refusing_network_is_a_sentence_and_leaves_the_old_map(qtbot, with_aorta):
+    def refuse(_request, _progress):
+        raise NetworkError("This network was trained on FDG.")
+
+    with_aorta.network._job = refuse
+    assert compute(qtbot, with_aorta, NETWORK) is None
+    assert with_aorta.messages.current.text == "This network was trained on FDG."
+
+
+def test_that_without_networks_the_reason_is_told(qapp, jobs):  # noqa: ARG001
+    models = application.build_models(jobs)
+    models.network.refuse("The catalogue is damaged.")
+    assert models.network.why_not == "The catalogue is damaged."
+
+
+def test_that_both_maps_are_compared_over_body_and_regions(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    assert models.agreement.comparison is None
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: models.agreement.comparison is not None)
+    rows = models.agreement.comparison.rows
+    assert [row.name for row in rows] == ["Body", "Aorta"]
+    assert models.agreement.mismatches == ()
+
+
+def test_that_maps_of_different_input_functions_are_labelled(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    models.input_function.set_plasma_factor(1.1)
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: models.agreement.comparison is not None)
+    assert models.agreement.mismatches == ("different input functions",)
+    assert "different input functions" in models.views.layer(NETWORK).note
+
+
+def test_that_columns_show_another_quantity_on_demand(qtbot, with_aorta):
+    compute(qtbot, with_aorta, PATLAK)
+    with_aorta.columns.show_quantity("V0")
+    assert with_aorta.views.layer(PATLAK).quantity.code == "V0"
+
+
+def test_that_the_patlak_plot_follows_the_cursor_and_the_selected_region(qtbot, with_aorta):
+    models = with_aorta
+    models.rois.select(None)
+    models.views.link.set_cursor(small_study.lesion_mm())
+    qtbot.waitUntil(lambda: models.patlak_point.plot is not None)
+    qtbot.waitUntil(lambda: models.patlak_point.plot.ki == pytest.approx(0.03, rel=0.1))
+    models.rois.select(models.rois.rois[0].roi_id)
+    qtbot.waitUntil(lambda: models.patlak_point.name == "Aorta")
+    assert models.patlak_point.plot.ki == pytest.approx(0.0, abs=1e-6)
+    assert models.patlak_point.plot.v0 == pytest.approx(1.0, abs=1e-3)

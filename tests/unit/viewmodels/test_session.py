@@ -1,0 +1,79 @@
+"""Regions and choices come back when the study is opened again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.helpers import small_study
+
+from kiview import application
+from kiview.core.input_function import InputSource
+from kiview.io import workspace
+
+
+def open_again(qtbot, jobs, uid="1.2.3.4"):
+    study = small_study.study(uid=uid)
+    models = application.build_models(replace(jobs, open_study=small_study.open_job(study)))
+    with qtbot.waitSignal(models.study.study_changed):
+        models.study.open_path(Path("small"))
+    return models
+
+
+def test_that_regions_and_choices_are_restored_with_the_study(qtbot, with_aorta, jobs):
+    with_aorta.maps.set_window_min(25, 55)
+    with_aorta.input_function.use_source(InputSource.POPULATION)
+    with_aorta.input_function.set_plasma_factor(1.04)
+    with_aorta.views.frames.show_early()
+    with_aorta.study.confirm("injection-time")
+    with_aorta.session.save()
+    again = open_again(qtbot, jobs)
+    assert [roi.name for roi in again.rois.rois] == ["Aorta"]
+    assert again.rois.rois[0].shape == small_study.aorta()
+    assert (again.maps.start_min, again.maps.end_min) == (25, 55)
+    assert again.input_function.source is InputSource.POPULATION
+    assert again.input_function.plasma_factor == 1.04
+    assert again.views.frames.shown.name == "early"
+    assert again.study.confirmed == {"injection-time"}
+    qtbot.waitUntil(lambda: again.input_function.input_function is not None)
+
+
+@pytest.mark.usefixtures("with_aorta")
+def test_that_changes_are_saved_without_being_asked(qtbot):
+    file = workspace.workspace_file("1.2.3.4")
+    qtbot.waitUntil(file.exists)
+    assert "Aorta" in file.read_text()
+    assert "1.2.3.4" not in file.name
+
+
+def test_that_another_study_starts_without_the_regions_of_the_first(qtbot, with_aorta):
+    other = small_study.study(uid="9.9")
+    with_aorta.study._open_job = small_study.open_job(other)
+    with qtbot.waitSignal(with_aorta.study.study_changed):
+        with_aorta.study.open_path(Path("other"))
+    assert with_aorta.rois.rois == ()
+    assert workspace.load("1.2.3.4") is not None  # saved on leaving
+
+
+def test_that_a_damaged_workspace_is_told_and_left_alone(qtbot, jobs):
+    file = workspace.workspace_file("1.2.3.4")
+    file.parent.mkdir(parents=True)
+    file.write_text("{ not json")
+    models = open_again(qtbot, jobs)
+    assert "cannot be read" in models.messages.current.text
+    assert file.read_text() == "{ not json"
+    assert models.rois.rois == ()
+
+
+def test_that_a_workspace_of_a_newer_version_is_left_alone(qtbot, jobs):
+    file = workspace.workspace_file("1.2.3.4")
+    file.parent.mkdir(parents=True)
+    file.write_text('{"schema_version": 99}')
+    models = open_again(qtbot, jobs)
+    assert "another version" in models.messages.current.text
+
+
+def test_that_a_folder_that_cannot_be_written_is_a_warning(with_aorta, user_folder):
+    (user_folder / "kiview").mkdir(parents=True)
+    (user_folder / "kiview" / "data").write_text("a file in the way")
+    with_aorta.session.save()
+    assert "could not be saved" in with_aorta.messages.current.text
