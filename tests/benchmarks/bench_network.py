@@ -1,6 +1,6 @@
 """Network inference against the bare runtime on the same tensors, and the slider's preview."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from tests.unit.nets.fakes import card, fake_image, request
 
 SHAPE_ZYX = (96, 128, 128)
 BLOCK = 8
-REPEATS = 3
+REPEATS = 5
 HALF_VIEW = 13
 """Voxels of 4 mm on either side of the cursor: 100 x 100 mm."""
 
@@ -25,12 +25,19 @@ def run() -> Iterator[Ratio]:
     prepared = infer.prepare(wanted, nobody)
     runtime = NetworkRuntime(card())
     blocks = [prepared.features.block(z, z + BLOCK) for z in range(0, SHAPE_ZYX[0], BLOCK)]
-    bare = fastest_s(lambda: [runtime.run(block) for block in blocks], REPEATS)
-    whole = fastest_s(lambda: infer.run_network(wanted, nobody), REPEATS)
+    bare, whole = _fastest_in_turn(
+        lambda: [runtime.run(block) for block in blocks], lambda: infer.run_network(wanted, nobody)
+    )
     yield Ratio("network maps from frames / bare onnxruntime", whole / bare, "<= 1.2")
     yield Ratio("network, 1e5 voxels per second", np.prod(SHAPE_ZYX) / whole / 1e5, ">= 4")
     preview_ms = 1e3 * _preview(prepared)
     yield Ratio("slider to cursor neighbourhood, both planes, ms", preview_ms, "<= 300")
+
+
+def _fastest_in_turn(*works: Callable[[], object]) -> list[float]:
+    """Shortest wall times in s of works done in turn, so that other load meets all of them."""
+    rounds = [[fastest_s(work, 1) for work in works] for _ in range(REPEATS)]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
 def _preview(prepared: infer.PreparedStudy) -> float:

@@ -193,8 +193,8 @@ def _read_maps(
         z1 = min(depth, z0 + thickness)
         voxels = image.store.slab(z0, z1, frames)
         part = preprocess.linear_maps(voxels, operators.for_slices(z0, z1))
-        bad = np.asarray(~np.isfinite(part).all(axis=0))
-        if bad.any():
+        if not preprocess.all_finite(part):
+            bad = np.asarray(~np.isfinite(part).all(axis=0))
             part[:, bad] = 0.0
             plan.add_slices(missing, plan.in_plane(bad[None].astype(np.float32)), z0)
         plan.add_slices(maps, plan.in_plane(part), z0)
@@ -221,18 +221,29 @@ def network_volume(
     v = np.zeros_like(ki)
     thickness = max(1, BLOCK_VOXELS // (rows * columns))
     started = time.monotonic()
+    sides = prepared.features.values.shape[2:]
+    scratch = np.empty((thickness, preprocess.CHANNEL_COUNT, *sides), dtype=np.float32)
     for z0 in range(0, depth, thickness):
         progress.step(z0 / depth, _time_left(z0, depth, time.monotonic() - started))
         z1 = min(depth, z0 + thickness)
         region = Region(z0, z1, 0, rows, 0, columns)
-        ki[z0:z1], v[z0:z1] = network_region(prepared, runtime, region)
+        ki[z0:z1], v[z0:z1] = network_region(prepared, runtime, region, scratch)
     return ki, v
 
 
 def network_region(
-    prepared: PreparedStudy, runtime: NetworkRuntime, region: Region
+    prepared: PreparedStudy,
+    runtime: NetworkRuntime,
+    region: Region,
+    scratch: Volume | None = None,
 ) -> tuple[Volume, Volume]:
     """Run a network over a box of a study; equals the same box of the whole map.
+
+    Args:
+        prepared: The study.
+        runtime: The network.
+        region: The box.
+        scratch: Memory for the network's input, used if it has the right shape.
 
     Returns:
         Ki and V in /min, each shaped like the region.
@@ -243,7 +254,7 @@ def network_region(
         return np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     rows, top = _aligned(region.y0, region.y1, prepared.features.values.shape[2])
     columns, left = _aligned(region.x0, region.x1, prepared.features.values.shape[3])
-    block = prepared.features.block(region.z0, region.z1, rows, columns)
+    block = prepared.features.block(region.z0, region.z1, rows, columns, scratch)
     ki, v = runtime.run(block)
     inside = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
     return ki[inside] * n, v[inside] * n
@@ -291,13 +302,14 @@ def finish(
     volumes_by_quantity = [(ki, KI), (v0, V0)]
     if alarm is not None:
         volumes_by_quantity.append((alarm, LOG_CORRECTION))
+    if prepared.unfitted.any():
+        nothing = np.float32(np.nan)
+        volumes_by_quantity = [
+            (np.where(prepared.unfitted, nothing, values), quantity)
+            for values, quantity in volumes_by_quantity
+        ]
     maps = tuple(
-        ParametricMap(
-            np.where(prepared.unfitted, np.float32(np.nan), values),
-            quantity,
-            prepared.geometry,
-            provenance,
-        )
+        ParametricMap(values, quantity, prepared.geometry, provenance)
         for values, quantity in volumes_by_quantity
     )
     return MapSet(maps, tuple(messages))

@@ -207,6 +207,12 @@ def normaliser(fur: Volume) -> float:
     return float(above.mean(dtype=np.float64)) if above.size else 0.0
 
 
+def all_finite(values: Volume) -> bool:
+    """Whether no value is missing or infinite; one pass without a temporary array."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum(dtype=np.float64)))
+
+
 def smooth(volume: Volume, fwhm_mm: tuple[float, ...], spacing_mm: tuple[float, ...]) -> Volume:
     """Gaussian smoothing of the last three axes, edges repeated.
 
@@ -236,16 +242,23 @@ class StudyFeatures:
     noise_gain: float
 
     def block(
-        self, first: int, last: int, rows: slice = slice(None), columns: slice = slice(None)
+        self,
+        first: int,
+        last: int,
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+        scratch: Volume | None = None,
     ) -> Volume:
         """Network input for slices `first` to `last` (exclusive), (last - first, 31, y, x).
 
-        Slices beyond either end of the study repeat the last one.
+        Slices beyond either end of the study repeat the last one. `scratch`, a result of an
+        earlier call, is overwritten and returned if it has the right shape.
         """
         half = SLICE_COUNT // 2
         part = self.values[:, :, rows, columns]
         shape = (last - first, CHANNEL_COUNT, *part.shape[2:])
-        out: Volume = np.empty(shape, dtype=np.float32)
+        fits = scratch is not None and scratch.shape == shape
+        out: Volume = scratch if scratch is not None and fits else np.empty(shape, np.float32)
         out[:, -1] = np.log(self.noise_gain)
         count = len(FEATURE_NAMES)
         top = part.shape[1] - 1
@@ -270,7 +283,8 @@ def study_features(maps: Volume, gain: float, spacing_mm: tuple[float, ...]) -> 
         scale = {"ki": n * gain, "v": n * gain}
         for name in LINEAR_NAMES:
             np.divide(maps[names[name]], scale.get(name, n), out=values[names[name]])
-        np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        if not all_finite(values):
+            np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         in_plane = (0.0, KI_SMOOTHING_MM, KI_SMOOTHING_MM)
         values[-1] = smooth(values[names["ki"]], in_plane, spacing_mm) / KI_SMOOTH_SCALE
     return StudyFeatures(values, n, gain)
