@@ -1,5 +1,6 @@
 """The fast header parser against pydicom, and columns of headers."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -266,3 +267,69 @@ def test_that_numbers_that_differ_are_not_one_number() -> None:
 def test_that_vectors_need_all_their_parts() -> None:
     with pytest.raises(InvalidInputError, match="needs 3 numbers"):
         table(ImagePositionPatient=["1\\2"]).vectors("ImagePositionPatient", 3)
+
+
+def element(tag: tuple[int, int], kind: bytes, value: bytes) -> bytes:
+    """One explicit little-endian element."""
+    long_form = kind in (b"SQ", b"UN", b"OB")
+    size = struct.pack("<HI", 0, len(value)) if long_form else struct.pack("<H", len(value))
+    return struct.pack("<HH", *tag) + kind + size + value
+
+
+PREFIX = b"\0" * 128 + b"DICM" + element((2, 0x10), b"UI", b"1.2.840.10008.1.2.1\0")
+ROWS = element((0x28, 0x10), b"US", b"\x04\x00")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ROWS + element((0x08, 0x60), b"CS", b"PT"),
+        ROWS + element((0x28, 0x11), b"??", b"\x04\x00"),
+        element((0x54, 0x16), b"SQ", ROWS),
+        struct.pack("<HH2sHI", 0x09, 0x1001, b"UN", 0, 0xFFFFFFFF) + ROWS,
+        struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + ROWS,
+        struct.pack("<HH2sHI", 0x08, 0x1140, b"SQ", 0, 0xFFFFFFFF) + ROWS,
+    ],
+    ids=["falling tags", "strange kind", "no item", "unknown length", "encapsulated", "no items"],
+)
+def test_that_what_is_not_plain_is_left_to_pydicom(body: bytes) -> None:
+    with pytest.raises(NotPlainError):
+        parse(PREFIX + body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        struct.pack("<HH2sHI", 0x54, 0x16, b"SQ", 0, 500) + ROWS,
+        struct.pack("<HH2sHI", 0x54, 0x16, b"SQ", 0, 0xFFFFFFFF),
+        struct.pack("<HH2sHIHHI", 0x54, 0x16, b"SQ", 0, 0xFFFFFFFF, 0xFFFE, 0xE000, 900),
+        struct.pack("<HH2sHIHHI", 0x54, 0x16, b"SQ", 0, 0xFFFFFFFF, 0xFFFE, 0xE000, 0xFFFFFFFF),
+    ],
+    ids=["long sequence", "open sequence", "long item", "open item"],
+)
+def test_that_a_sequence_that_goes_on_asks_for_more(body: bytes) -> None:
+    with pytest.raises(MoreNeededError):
+        parse(PREFIX + body)
+
+
+def test_that_another_creators_private_values_are_not_taken() -> None:
+    creator = element((0x7053, 0x10), b"LO", b"SOMEBODY ELSE ")
+    factor = element((0x7053, 0x1000), b"DS", b"0.5 ")
+    assert parse(PREFIX + creator + factor).values == {}
+    philips = element((0x7053, 0x11), b"LO", b"Philips PET Private Group ")
+    factor = element((0x7053, 0x1100), b"UN", b"0.5 ")
+    raw = parse(PREFIX + philips + factor)
+    assert raw.text("PhilipsSuvFactor") == "0.5"
+
+
+def test_that_a_header_without_anything_known_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "bare"
+    syntax = element((2, 0x10), b"UI", b"1.2.840.10008.1.2.4.70")
+    path.write_bytes(b"\0" * 128 + b"DICM" + syntax)
+    with pytest.raises(ReadError, match="cut off"):
+        read_header(path)
+    path.write_bytes(b"\0" * 128 + b"DICM" + syntax + element((0x40, 0x10), b"LO", b"AB"))
+    with pytest.raises(ReadError, match="no DICOM header"):
+        read_header(path)
+    with pytest.raises(ReadError, match="cannot be read"):
+        read_with_pydicom(tmp_path / "gone")
