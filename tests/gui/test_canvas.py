@@ -18,7 +18,7 @@ from kiview.viewmodels.views import ViewsViewModel
 from kiview.views.canvas.canvas_widget import CanvasWidget
 from kiview.views.canvas.colormap import NAMES, colour_table
 from kiview.views.canvas.mouse import dragged_window
-from kiview.views.canvas.rendering import Renderer, Tint
+from kiview.views.canvas.rendering import Renderer, Tint, pixels_of
 from kiview.views.canvas.viewport import Viewport
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")  # offscreen only
@@ -335,9 +335,8 @@ def test_that_perceptual_colours_get_lighter_steadily():
 def test_that_values_get_the_colours_of_the_window():
     table = colour_table("grey")
     values = np.array([[0.0, 1.0, 2.0, -5.0, 9.0, np.nan]], np.float32)
-    renderer = Renderer()
-    renderer.render(values, DisplayWindow(0, 2), table)
-    assert renderer.pixels.tolist() == [
+    picture = Renderer().render(values, DisplayWindow(0, 2), table)
+    assert pixels_of(picture).tolist() == [
         [table[1], table[128], table[255], table[1], table[255], table[0]]
     ]
 
@@ -347,7 +346,7 @@ def test_that_a_region_tints_only_its_own_voxels():
     inside = np.zeros((3, 4), np.bool_)
     inside[1, 2] = True
     renderer = Renderer()
-    plain = renderer.render(values, DisplayWindow(0, 1), colour_table("grey")).copy()
+    plain = renderer.render(values, DisplayWindow(0, 1), colour_table("grey"))
     tinted = renderer.render(
         values, DisplayWindow(0, 1), colour_table("grey"), [Tint(inside, (255, 0, 0))]
     )

@@ -1,5 +1,6 @@
 """What is shown beside each other: frames, maps and differences as layers."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -162,6 +163,7 @@ class PlaneCache:
         source: Where the voxels come from.
         reslicer: Finds the planes in its grid.
         unreadable: Slices whose file could not be read.
+        last_shown: Slice of each plane that was shown last, to see which way it is scrolled.
     """
 
     def __init__(self, source: VoxelSource) -> None:
@@ -169,6 +171,8 @@ class PlaneCache:
         self.source = source
         self.reslicer = Reslicer(source.geometry)
         self.unreadable: set[tuple[Plane, int]] = set()
+        self.last_shown: dict[Plane, int] = {}
+        self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Plane, int], PlaneImage] = OrderedDict()
 
     @property
@@ -189,16 +193,18 @@ class PlaneCache:
 
     def kept(self, plane: Plane, index: int) -> PlaneImage | None:
         """A slice that was read before, if it is still kept."""
-        image = self._kept.get((plane, index))
-        if image is not None:
-            self._kept.move_to_end((plane, index))
-        return image
+        with self._lock:
+            image = self._kept.get((plane, index))
+            if image is not None:
+                self._kept.move_to_end((plane, index))
+            return image
 
     def keep(self, plane: Plane, index: int, image: PlaneImage) -> None:
         """Keep a slice; the one not used for longest goes."""
-        self._kept[plane, index] = image
-        if len(self._kept) > PLANES_KEPT:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[plane, index] = image
+            if len(self._kept) > PLANES_KEPT:
+                self._kept.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

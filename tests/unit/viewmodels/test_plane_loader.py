@@ -61,6 +61,7 @@ def test_that_slow_planes_arrive_later_and_are_read_elsewhere(loader, slow, qtbo
     assert image.position_mm == 2.5
     assert slow.source.read == [(10, "planes")]
     qtbot.waitUntil(lambda: not loader.is_busy, timeout=5000)
+    assert loader.image(slow, Plane.AXIAL, 2.5) is image
 
 
 def test_that_a_newer_slice_of_a_view_replaces_the_one_still_waiting(loader, slow, qtbot):
@@ -71,6 +72,19 @@ def test_that_a_newer_slice_of_a_view_replaces_the_one_still_waiting(loader, slo
     read = [index for index, _ in slow.source.read]
     assert read[-1] == 10
     assert len(read) <= 2, "the first was begun, the others were overtaken"
+
+
+def test_that_the_next_slice_is_read_ahead_while_scrolling(loader, qtbot):
+    grid = torso.geometry()
+    cache = PlaneCache(ArraySource(torso.spot_values(grid), grid))
+    loader.image(cache, Plane.AXIAL, 2.5)
+    loader.image(cache, Plane.AXIAL, 7.5)
+    qtbot.waitUntil(lambda: cache.kept(Plane.AXIAL, 12) is not None, timeout=5000)
+    assert cache.kept(Plane.AXIAL, 13) is None
+    with qtbot.assertNotEmitted(loader.loaded, wait=50):
+        loader.image(cache, Plane.AXIAL, 47.5)
+        loader.image(cache, Plane.AXIAL, -47.5)
+    assert not loader.is_busy
 
 
 def test_that_what_is_no_longer_shown_is_not_read(loader, slow, qtbot):

@@ -93,8 +93,8 @@ class CanvasWidget(QWidget):
         views.layers_changed.connect(self._on_layers_changed)
         views.layout_changed.connect(self._on_layers_changed)
         views.active_changed.connect(self._redraw)
-        views.link.cursor_changed.connect(self._redraw)
-        views.link.zoom_changed.connect(self._redraw)
+        views.link.cursor_changed.connect(self._redraw_pictures)
+        views.link.zoom_changed.connect(self._redraw_pictures)
         views.scales.scale_changed.connect(self._redraw)
         views.loader.loaded.connect(self._redraw)
         rois.rois_changed.connect(self._redraw)
@@ -197,6 +197,10 @@ class CanvasWidget(QWidget):
     def _on_tool_changed(self) -> None:
         for view in self._cells.values():
             view.use_cursor_shape()
+
+    def _redraw_pictures(self) -> None:
+        for view in self._cells.values():
+            view.update(view.area.toAlignedRect())  # the headers stay as they are
 
     def _redraw(self) -> None:
         for view in self._cells.values():

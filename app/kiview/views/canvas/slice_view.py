@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -38,6 +38,9 @@ HELP = (
     " <b>\N{LEFTWARDS ARROW} \N{RIGHTWARDS ARROW}</b> frame &nbsp; <b>Space</b> cine<br>"
     "<b>1-5</b> layout &nbsp; <b>R</b> reset &nbsp; <b>Esc</b> cancel drawing"
 )
+SETTLE_MS = 120
+"""Slices that follow each other faster are drawn without smoothing, until they stop."""
+_COARSE = 1.7  # where pixels are enlarged more, missing smoothing would be seen in passing
 _NORMAL_NAME = {Plane.AXIAL: "z", Plane.CORONAL: "y", Plane.SAGITTAL: "x"}
 
 
@@ -79,7 +82,11 @@ class SliceView(QWidget):
         self._renderer = Renderer()
         self._picture: _Picture | None = None
         self._header: tuple[object, QPixmap] | None = None
-        self.smooth = True
+        self._scrolls = False
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._on_settled)
         self.setObjectName(f"slice-{key}-{plane.value}")
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -130,14 +137,15 @@ class SliceView(QWidget):
 
     # Painting
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
+    def paintEvent(self, event: QPaintEvent) -> None:
         """Draw header, picture, regions, cursor and marks."""
         painter = QPainter(self)
         layer = self.layer
         if layer is None:
             painter.fillRect(self.rect(), QColor(palette.CANVAS))
             return
-        self._paint_header(painter, layer)
+        if event.rect().top() < HEADER_HEIGHT:
+            self._paint_header(painter, layer)
         painter.setClipRect(self.area.toAlignedRect())
         viewport = self.viewport
         self._paint_picture(painter, layer, viewport)
@@ -188,7 +196,8 @@ class SliceView(QWidget):
         else:
             where = viewport.rectangle(self._picture.grid)
             self._paint_surround(painter, where)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.smooth)
+            smooth = not self._scrolls or where.width() > _COARSE * self._picture.image.width()
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             painter.drawImage(where, self._picture.image)
         if image is None:
             decorations.draw_pill(painter, "reading", self.area.center(), palette.MUTED)
@@ -204,6 +213,14 @@ class SliceView(QWidget):
             table = colour_table(colormap)
             picture = self._renderer.render(image.values, window, table, tints)
             self._picture = _Picture(key, picture, image.grid)
+            self._scrolls = self._settle.isActive()
+            self._settle.start()
+
+    def _on_settled(self) -> None:
+        """Scrolling has stopped: draw the picture as well as can be."""
+        if self._scrolls:
+            self._scrolls = False
+            self.update()
 
     def _paint_surround(self, painter: QPainter, picture: QRectF) -> None:
         """Fill what the picture leaves free; all of it would cost as much as the picture."""
