@@ -21,6 +21,7 @@ from kiview.nets.domain import Finding, Severity, check_domain
 from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.tie import tie_to_patlak
 from kiview.nets.weights import WeightSet, WeightState, weight_set_id
 
 HALO = 24
@@ -293,7 +294,7 @@ def finish(
     alarm = None
     if request.tied:
         n = prepared.features.normaliser
-        ki, alarm = preprocess.tie_to_patlak(ki, patlak, n, prepared.spacing_mm)
+        ki, alarm = tie_to_patlak(ki, patlak, n, prepared.spacing_mm)
         messages += _alarm_message(alarm, ki, n)
     blend = np.float32(request.weights.image_blend)
     if blend:

@@ -1,4 +1,4 @@
-"""What a network sees: features that are linear in the frames, and what ties its answer to Patlak.
+"""What a network sees: features that are linear in the frames.
 
 The same code serves the program and the training, so a network meets exactly the features it was
 trained on. Everything is divided by constants of the study (`normaliser`, `noise_gain`), which
@@ -9,7 +9,6 @@ curve itself; w_f = duration x decay; <.> averages frames with w.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,10 +36,6 @@ KI_SMOOTHING_MM = 8.0
 KI_SMOOTH_SCALE = 0.3
 """In-plane smoothing takes away about this share of the noise, so the channel is scaled by it."""
 FWHM_PER_SIGMA = 2.3548200450309493
-TIE_FWHM_MM = 30.0
-TIE_LIMITS = (0.5, 2.0)
-TIE_FLOOR = 1e-3
-"""Added to both sides of the ratio in units of the normaliser: air gives 1, not 0/0."""
 _SECONDS_PER_MINUTE = 60.0
 _CONDITION_LIMIT = 1e-10
 
@@ -288,34 +283,3 @@ def study_features(maps: Volume, gain: float, spacing_mm: tuple[float, ...]) -> 
         in_plane = (0.0, KI_SMOOTHING_MM, KI_SMOOTHING_MM)
         values[-1] = smooth(values[names["ki"]], in_plane, spacing_mm) / KI_SMOOTH_SCALE
     return StudyFeatures(values, n, gain)
-
-
-def tie_to_patlak(
-    ki: Volume, patlak_ki: Volume, normaliser_per_min: float, spacing_mm: tuple[float, ...]
-) -> tuple[Volume, Volume]:
-    """Make a network map agree with linear Patlak at coarse scale, where Patlak is unbiased.
-
-    Args:
-        ki: (z, y, x) of the network, /min.
-        patlak_ki: Same grid, linear Patlak of the same frames, /min.
-        normaliser_per_min: n of the study.
-        spacing_mm: Along z, y, x.
-
-    Returns:
-        The corrected map, and |ln| of the correction before it was limited: large values say that
-        the study is unlike what the network was trained on.
-    """
-    if normaliser_per_min <= 0:
-        return ki, np.zeros_like(ki)
-    floor = np.float32(TIE_FLOOR * normaliser_per_min)
-
-    def coarse(volume: Volume) -> Volume:
-        smoothed = smooth(np.nan_to_num(volume), (TIE_FWHM_MM,) * 3, spacing_mm)
-        return np.maximum(smoothed, 0, out=smoothed) + floor
-
-    with ThreadPoolExecutor(2) as pool:
-        ratio, below = pool.map(coarse, (patlak_ki, ki))
-    ratio /= below
-    tied: Volume = ki * np.clip(ratio, *TIE_LIMITS)
-    np.log(ratio, out=ratio)
-    return tied, np.abs(ratio, out=ratio)

@@ -18,7 +18,8 @@ from kitrain.baselines import (
 from kitrain.network import combine
 from kitrain.records import SlabRecord, Volume
 from kitrain.train import ki_map, network_maps, network_with
-from kiview.nets.preprocess import smooth, tie_to_patlak
+from kiview.nets.preprocess import smooth
+from kiview.nets.tie import tie_to_patlak
 
 COLUMNS = (
     "nrmse",

@@ -126,26 +126,6 @@ def test_that_values_that_are_not_numbers_count_as_nothing():
     assert np.isfinite(study.normaliser)
 
 
-def test_that_the_tie_restores_a_coarse_bias_and_raises_the_alarm():
-    patlak = np.full((12, 40, 40), 0.01, np.float32)
-    tied, alarm = preprocess.tie_to_patlak(patlak * np.float32(0.7), patlak, 0.01, SPACING)
-    np.testing.assert_allclose(tied, patlak, rtol=1e-3)
-    np.testing.assert_allclose(alarm, abs(np.log(0.7)), rtol=2e-3)
-
-
-def test_that_the_tie_changes_by_no_more_than_a_factor_of_two():
-    patlak = np.full((4, 20, 20), 0.01, np.float32)
-    tied, _ = preprocess.tie_to_patlak(patlak / 5, patlak, 0.01, SPACING)
-    np.testing.assert_allclose(tied, patlak / 5 * 2, rtol=1e-6)
-
-
-def test_that_the_tie_leaves_an_empty_study_alone():
-    empty = np.zeros((2, 8, 8), np.float32)
-    tied, alarm = preprocess.tie_to_patlak(empty, empty, 0.0, SPACING)
-    assert not tied.any()
-    assert not alarm.any()
-
-
 def test_that_one_frame_is_refused():
     with pytest.raises(NetworkError, match="two frames"):
         operators(FrameTiming([1800.0], [600.0]))
