@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider, QToolButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider, QToolButton, QToolTip
 from tests.helpers import torso
 from tests.helpers.canvas import drag, make_canvas, wheel
 from tests.helpers.qt import child
@@ -378,3 +379,36 @@ def test_that_a_sum_that_takes_long_is_read_in_the_background(window, qtbot, mon
     qtbot.waitUntil(lambda: not views.loader.is_busy, timeout=5000)
     assert view.plane_image() is not None
     assert view.grab().toImage() != before
+
+
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_that_help_is_shown_over_the_header_and_never_over_a_picture(window, qtbot):
+    canvas, views, _ = window
+    views.mark("patlak", stale=True, note="has <other> frames")
+    view = canvas.slice_view("patlak", Plane.CORONAL)
+
+    def hover(y):
+        where = QPoint(60, y)
+        event = QHelpEvent(QEvent.Type.ToolTip, where, view.mapToGlobal(where))
+        QApplication.sendEvent(view, event)
+        return QToolTip.text()
+
+    assert hover(200) == ""
+    text = hover(10)
+    for part in ("Patlak Ki", "STALE", "&lt;other&gt;", "Ctrl+wheel"):
+        assert part in text
+    hover(200)
+    qtbot.waitUntil(lambda: not QToolTip.isVisible(), timeout=5000)
+
+
+def test_that_the_view_with_the_keyboard_has_a_frame(window):
+    canvas, _, _ = window
+    view = canvas.slice_view("image", Plane.SAGITTAL)
+    canvas.activateWindow()
+    view.setFocus()
+    QApplication.processEvents()
+    corner = view.area.topLeft().toPoint()
+    with_focus = view.grab().toImage().pixelColor(corner)
+    canvas.slice_view("image", Plane.CORONAL).setFocus()
+    QApplication.processEvents()
+    assert view.grab().toImage().pixelColor(corner) != with_focus

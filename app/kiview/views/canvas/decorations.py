@@ -113,6 +113,19 @@ def _draw_colour_bar(painter: QPainter, header: Header, width: float) -> None:
     painter.drawRect(bar)
 
 
+def fill_around(painter: QPainter, area: QRectF, picture: QRectF) -> None:
+    """Fill what a picture leaves free; filling all would cost as much as the picture."""
+    inner = picture.adjusted(1, 1, -1, -1).intersected(area)
+    free = (
+        QRectF(area.left(), area.top(), area.width(), inner.top() - area.top()),
+        QRectF(area.left(), inner.bottom(), area.width(), area.bottom() - inner.bottom()),
+        QRectF(area.left(), inner.top(), inner.left() - area.left(), inner.height()),
+        QRectF(inner.right(), inner.top(), area.right() - inner.right(), inner.height()),
+    )
+    for strip in free if inner.isValid() else (area,):
+        painter.fillRect(strip.toAlignedRect(), QColor(palette.CANVAS))
+
+
 def draw_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str, str]) -> None:
     """Patient directions in the middle of the left, right, upper and lower edge."""
     left, right, top, bottom = letters

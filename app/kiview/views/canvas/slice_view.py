@@ -1,11 +1,13 @@
 """One view: a layer on a plane, with the linked cursor, regions and the mouse."""
 
 from dataclasses import dataclass
+from html import escape
 
 from numpy.typing import ArrayLike
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
+    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -14,7 +16,7 @@ from PySide6.QtGui import (
     QPixmap,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from kiview.core.reslice import Plane, PlaneGrid, PlaneImage
 from kiview.viewmodels.layers import Layer
@@ -95,7 +97,6 @@ class SliceView(QWidget):
         self.setMinimumSize(120, 120)
         self.setAccessibleName(f"{key} {plane.value}")
         self.setToolTip(HELP)
-        self.setToolTipDuration(12000)
 
     def sizeHint(self) -> QSize:
         """A comfortable size."""
@@ -195,7 +196,7 @@ class SliceView(QWidget):
             painter.fillRect(self.area, QColor(palette.CANVAS))
         else:
             where = viewport.rectangle(self._picture.grid)
-            self._paint_surround(painter, where)
+            decorations.fill_around(painter, self.area, where)
             smooth = not self._scrolls or where.width() > _COARSE * self._picture.image.width()
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             painter.drawImage(where, self._picture.image)
@@ -222,19 +223,6 @@ class SliceView(QWidget):
             self._scrolls = False
             self.update()
 
-    def _paint_surround(self, painter: QPainter, picture: QRectF) -> None:
-        """Fill what the picture leaves free; all of it would cost as much as the picture."""
-        area = self.area
-        inner = picture.adjusted(1, 1, -1, -1).intersected(area)
-        free = (
-            QRectF(area.left(), area.top(), area.width(), inner.top() - area.top()),
-            QRectF(area.left(), inner.bottom(), area.width(), area.bottom() - inner.bottom()),
-            QRectF(area.left(), inner.top(), inner.left() - area.left(), inner.height()),
-            QRectF(inner.right(), inner.top(), area.right() - inner.right(), inner.height()),
-        )
-        for strip in free if inner.isValid() else (area,):
-            painter.fillRect(strip.toAlignedRect(), QColor(palette.CANVAS))
-
     def _paint_marks(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
         area = self.area
         decorations.draw_letters(painter, area, self.plane.letters)
@@ -249,7 +237,30 @@ class SliceView(QWidget):
             room = area.width() - 2 * MARGIN
             decorations.draw_pill_left(painter, (layer.note,), above, room, palette.WARNING)
 
+        if self.hasFocus():
+            painter.setPen(QColor(palette.ACCENT))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(area.adjusted(0, 0, -1, -1))
+
     # Mouse and keys: see SliceMouse
+
+    def event(self, event: QEvent) -> bool:
+        """Show the help over the header only, so that it never covers a picture by itself."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            if event.pos().y() < HEADER_HEIGHT:
+                QToolTip.showText(event.globalPos(), self._help_text(), self)
+            else:
+                QToolTip.hideText()
+            return True
+        return super().event(event)
+
+    def _help_text(self) -> str:
+        layer = self.layer
+        if layer is None:
+            return HELP
+        header = self._header_of(layer)
+        said = (header.title, header.detail, *header.badges, layer.note)
+        return f"<p>{escape(' · '.join(text for text in said if text))}</p>{HELP}"
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Move the cursor, draw, window or pan."""
