@@ -187,7 +187,8 @@ def order_frames(
         ReadError: images cannot be told apart or are missing in every frame.
     """
     keep, left_out = _without_copies(headers)
-    key = start_s if np.isfinite(start_s).all() else _number_in_series(headers)
+    is_timed = bool(np.isfinite(start_s).all())
+    key = start_s if is_timed else _number_in_series(headers, stack.position)
     keep = keep[np.lexsort((key[keep], stack.position[keep]))]
     counts = np.bincount(stack.position[keep], minlength=stack.slice_count)
     findings = _copies_finding(left_out)
@@ -222,10 +223,11 @@ def _copies_finding(left_out: tuple[tuple[int, str], ...]) -> tuple[Finding, ...
     )
 
 
-def _number_in_series(headers: HeaderTable) -> NDArray[np.float64]:
+def _number_in_series(headers: HeaderTable, position: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Numbers that tell the images of each position apart, where times do not."""
     for name in ("ImageIndex", "InstanceNumber"):
         numbers = headers.numbers(name)
-        if np.isfinite(numbers).all():
+        if len(np.unique(np.stack([position, numbers]), axis=1).T) == len(headers):
             return numbers
     return np.arange(len(headers), dtype=np.float64)
 

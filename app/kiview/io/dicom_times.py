@@ -126,8 +126,7 @@ class Clock:
 
     def to_text(self, seconds: float) -> str:
         """ISO text without a zone, for people."""
-        day, rest = divmod(seconds, DAY_S)
-        whole = round(rest, 3)
+        day, whole = divmod(round(seconds, 3), DAY_S)
         clock = f"{int(whole // 3600):02d}:{int(whole // 60) % 60:02d}:{whole % 60:06.3f}"
         clock = clock.rstrip("0").rstrip(".")
         if self.base_day == 1:

@@ -333,3 +333,102 @@ def test_that_philips_counts_with_only_an_suv_factor_are_suv(tmp_path: Path) -> 
     assert series.image.quantity.code == "SUV"
     expected = asymmetric_phantom()[1] * SUV_PER_BQML
     np.testing.assert_allclose(series.image.store.frame(1), expected, rtol=1e-6)
+
+
+def test_that_philips_counts_without_weight_and_one_decay_have_no_suv(tmp_path: Path) -> None:
+    def uncorrected(ds: object, _facts: object) -> None:
+        ds.CorrectedImage = ["ATTN"]
+        ds.DecayCorrection = "NONE"
+
+    series = read(write(tmp_path, "philips", change=uncorrected))
+    assert series.image is not None
+    assert series.image.suv_factor == pytest.approx(SUV_PER_BQML, rel=1e-6)
+    assert series.file_suv_factor_g_per_bq is None  # it differs from frame to frame
+
+    def forget(ds: object, facts: object) -> None:
+        uncorrected(ds, facts)
+        del ds.PatientWeight
+
+    without = read(write(tmp_path / "b", "philips", change=forget))
+    assert "suv-unknown" in {finding.code for finding in without.findings}
+    assert without.suv_verdict is Verdict.REFUSED
+
+
+def test_that_entered_dose_and_half_life_win_over_the_files(tmp_path: Path) -> None:
+    series = read(write(tmp_path, "siemens"), dose_bq=700e6, half_life_s=6600.0)
+    assert series.image is not None
+    assert series.image.suv_factor == pytest.approx(SUV_PER_BQML / 2, rel=1e-6)
+    assert series.image.injection is not None
+    assert series.image.injection.radionuclide.half_life_s == 6600.0
+
+
+def test_that_frames_without_times_are_ordered_by_number(tmp_path: Path) -> None:
+    def forget(ds: object, facts: object) -> None:
+        del ds.ActualFrameDuration
+        ds.ImageIndex = 1 + facts.slice_index  # of the slice only
+
+    series = read(write(tmp_path, "siemens", change=forget))
+    np.testing.assert_allclose(voxels(series)[3], asymmetric_phantom()[3], rtol=1e-6)
+
+    def forget_all(ds: object, facts: object) -> None:
+        forget(ds, facts)
+        del ds.InstanceNumber
+
+    unordered = read(write(tmp_path / "b", "siemens", change=forget_all))
+    assert unordered.kinetics_verdict is Verdict.REFUSED
+
+
+def test_that_an_acquisition_after_midnight_without_its_date_is_the_next_day(
+    tmp_path: Path,
+) -> None:
+    def no_date(ds: object, _facts: object) -> None:
+        del ds.AcquisitionDate
+
+    injection = datetime(2020, 12, 31, 23, 57, 0)  # noqa: DTZ001 - scanner clock
+    image = read(write(tmp_path, "siemens", injection=injection, change=no_date)).image
+    assert image is not None
+    np.testing.assert_allclose(image.timing.start_s, START_S, atol=ONE_MS)
+
+
+def test_that_a_series_without_any_date_is_read_by_its_clock(tmp_path: Path) -> None:
+    def no_dates(ds: object, _facts: object) -> None:
+        for keyword in ("SeriesDate", "AcquisitionDate", "StudyDate"):
+            delattr(ds, keyword)
+        del ds.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime
+
+    image = read(write(tmp_path, "siemens", change=no_dates)).image
+    assert image is not None
+    np.testing.assert_allclose(image.timing.start_s, START_S, atol=ONE_MS)
+
+
+def test_that_one_date_time_tag_serves_as_date_and_time(tmp_path: Path) -> None:
+    def joined(ds: object, facts: object) -> None:
+        del ds.AcquisitionDate
+        del ds.AcquisitionTime
+        ds.AcquisitionDateTime = facts.start.strftime("%Y%m%d%H%M%S.%f")
+
+    image = read(write(tmp_path, "siemens", change=joined)).image
+    assert image is not None
+    np.testing.assert_allclose(image.timing.start_s, START_S, atol=ONE_MS)
+
+
+@pytest.mark.parametrize("maker", ["GE MEDICAL SYSTEMS", "Some Scanner"])
+def test_that_static_beds_under_one_acquisition_time_keep_their_own(
+    maker: str, tmp_path: Path
+) -> None:
+    def named(ds: object, _facts: object) -> None:
+        ds.Manufacturer = maker
+
+    start = np.array([[0.0, 0.0, 243.0, 243.0, 486.0]])
+    image = read(
+        write(
+            tmp_path,
+            "ge",
+            activity=asymmetric_phantom(frame_count=1),
+            start=start,
+            duration=np.full_like(start, 240.0),
+            change=named,
+        )
+    ).image
+    assert image is not None
+    np.testing.assert_allclose(image.timing.start_s, start, atol=ONE_MS)
