@@ -188,7 +188,7 @@ def order_frames(
     """
     keep, left_out = _without_copies(headers)
     is_timed = bool(np.isfinite(start_s).all())
-    key = start_s if is_timed else _number_in_series(headers, stack.position)
+    key = start_s if is_timed else _number_in_series(headers, stack.position, keep)
     keep = keep[np.lexsort((key[keep], stack.position[keep]))]
     counts = np.bincount(stack.position[keep], minlength=stack.slice_count)
     findings = _copies_finding(left_out)
@@ -223,13 +223,16 @@ def _copies_finding(left_out: tuple[tuple[int, str], ...]) -> tuple[Finding, ...
     )
 
 
-def _number_in_series(headers: HeaderTable, position: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Numbers that tell the images of each position apart, where times do not."""
+def _number_in_series(
+    headers: HeaderTable, position: NDArray[np.int64], keep: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Numbers that tell the images of each position apart, where times do not; else zeros."""
     for name in ("ImageIndex", "InstanceNumber"):
         numbers = headers.numbers(name)
-        if len(np.unique(np.stack([position, numbers]), axis=1).T) == len(headers):
+        pairs = set(zip(position[keep].tolist(), numbers[keep].tolist(), strict=True))
+        if np.isfinite(numbers).all() and len(pairs) == len(keep):
             return numbers
-    return np.arange(len(headers), dtype=np.float64)
+    return np.zeros(len(headers))
 
 
 def _refuse_twins(
