@@ -6,7 +6,7 @@ import pytest
 from kiview.core.agreement import agreement, body_mask
 from kiview.core.errors import GeometryMismatchError, InvalidInputError
 from kiview.core.geometry import VolumeGeometry
-from kiview.core.images import DynamicImage, MapSet, ParametricMap, ScaledFrameStore
+from kiview.core.images import DynamicImage, FrameStore, MapSet, ParametricMap, ScaledFrameStore
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.provenance import Provenance
 from kiview.core.resample import resample
@@ -66,6 +66,45 @@ def test_that_an_intercept_is_added_after_the_slope():
     np.testing.assert_allclose(store.frame(4), truth[4])
     np.testing.assert_allclose(store.plane(0, 2, 3), truth[3, 2])
     np.testing.assert_allclose(store.plane(2, 1, 3), truth[3, :, :, 1])
+
+
+class DoubledStore(FrameStore):
+    """A store with nothing but what every store must have: twice another one."""
+
+    def __init__(self, store):
+        self._store = store
+
+    @property
+    def shape_tzyx(self):
+        return self._store.shape_tzyx
+
+    def slab(self, z0, z1, frames=None):
+        return 2 * self._store.slab(z0, z1, frames)
+
+    def plane(self, axis, index, t):
+        return 2 * self._store.plane(axis, index, t)
+
+    def curve(self, mask_zyx):
+        raise NotImplementedError
+
+
+def test_that_single_voxels_are_read_by_any_store():
+    voxels, slope, store = stored()
+    index = np.array([[0, 1, 1], [3, 2, 0], [1, 0, 1]])
+    truth = [voxels[2, z, y, x] * slope[2, z] for z, y, x in index]
+    np.testing.assert_allclose(store.voxels_at(index, 2), truth, rtol=1e-6)
+    np.testing.assert_allclose(DoubledStore(store).voxels_at(index, 2), 2 * np.array(truth), 1e-6)
+    plane, factor, offset = DoubledStore(store).stored_slice(1, np.array([0, 3]))
+    np.testing.assert_allclose(plane * factor[:, None, None] + offset[:, None, None], plane)
+    np.testing.assert_allclose(plane, 2 * store.slab(1, 2, [0, 3])[:, 0])
+
+
+def test_that_a_store_knows_whether_it_reads_from_disk(tmp_path):
+    _, _, store = stored()
+    mapped = np.memmap(tmp_path / "frames", np.int16, "w+", shape=(2, 3, 4, 5))
+    assert ScaledFrameStore(mapped).is_on_disk
+    assert not store.is_on_disk
+    assert not DoubledStore(store).is_on_disk
 
 
 def test_that_plain_float_frames_are_handed_out_without_a_copy():

@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from kiview.core import reslice
 from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.reslice import (
     ArraySource,
     Plane,
     Reslicer,
+    VoxelSource,
     bounds_lps_mm,
     sample_linear,
     value_at,
@@ -46,6 +48,11 @@ ORIENTATIONS = {
     "left-handed": [(0, 0, 1), (0, 1, 0), (-1, 0, 0)],
     "tilted by 20 degrees": rotated(20),
     "tilted by 50 degrees": rotated(50),
+    "turned about a diagonal": [
+        (2 / 3, 2 / 3, -1 / 3),
+        (-1 / 3, 2 / 3, 2 / 3),
+        (2 / 3, -1 / 3, 2 / 3),
+    ],
 }
 
 
@@ -117,7 +124,7 @@ def test_that_screen_and_patient_millimetres_are_the_same_place(plane, position)
 
 
 @pytest.mark.parametrize("plane", list(Plane))
-@pytest.mark.parametrize("name", [name for name in ORIENTATIONS if "tilted" not in name])
+@pytest.mark.parametrize("name", [name for name in ORIENTATIONS if not name.startswith("t")])
 def test_that_aligned_volumes_are_shown_voxel_by_voxel(name, plane):
     geometry = VolumeGeometry(SHAPE_ZYX, affine(ORIENTATIONS[name]))
     values = np.random.default_rng(3).random(SHAPE_ZYX, np.float32)
@@ -206,3 +213,25 @@ def test_that_the_value_under_a_position_is_that_of_the_nearest_voxel():
     assert value_at(source, [2.3, 0.6, 0]) == 5
     assert value_at(source, [9, 0, 0]) is None
     assert np.isnan(value_at(source, [0, 0, 0]))
+
+
+def test_that_values_in_memory_are_quick_and_a_large_file_is_not(tmp_path, monkeypatch):
+    grid = VolumeGeometry((2, 3, 4), np.eye(4))
+    assert not ArraySource(np.zeros((2, 3, 4), np.float32), grid).is_slow
+    mapped = np.memmap(tmp_path / "map", np.float32, "w+", shape=(2, 3, 4))
+    assert not ArraySource(mapped, grid).is_slow
+    monkeypatch.setattr(reslice, "LARGE_FILE_BYTES", 50)
+    assert ArraySource(mapped, grid).is_slow
+
+
+def test_that_a_source_is_quick_unless_it_says_otherwise():
+    class Nothing(VoxelSource):
+        geometry = VolumeGeometry((1, 1, 1), np.eye(4))
+
+        def plane(self, axis, index):
+            raise NotImplementedError
+
+        def voxels_at(self, index_zyx):
+            raise NotImplementedError
+
+    assert not Nothing().is_slow
