@@ -32,7 +32,6 @@ SLOW_SUM_VOXELS = 1_500_000
 SLOW_RESAMPLED_PIXELS = 60_000
 """Pixels above which a resampled plane is computed in the background."""
 _WINDOW_PERCENTILE = 99.5
-_LOOKED_AT_PER_AXIS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,17 +292,14 @@ def difference_layer(reference: Layer, other: Layer) -> Layer:
 
 
 def needed_window(layer: Layer, through_lps_mm: NDArray[np.float64] | None = None) -> DisplayWindow:
-    """Window that shows nearly all values: on three planes through a point, else in voxels.
+    """Window that shows nearly all values of three planes through a point.
 
-    Without a point, voxels all over the volume are looked at.
+    Without a point, three stored slices are looked at: they lie together on disk.
     """
     if through_lps_mm is None:
-        steps = [max(1, n // _LOOKED_AT_PER_AXIS) for n in layer.geometry.shape_zyx]
-        axes = [
-            np.arange(0, n, step) for n, step in zip(layer.geometry.shape_zyx, steps, strict=True)
-        ]
-        index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-        values = layer.planes.source.voxels_at(index).ravel()
+        count = layer.geometry.shape_zyx[0]
+        slices = [layer.planes.source.plane(0, count * n // 4) for n in (1, 2, 3)]
+        values = np.concatenate([each.ravel() for each in slices])
     else:
         planes = [layer.planes.read(p, float(through_lps_mm[p.normal_axis])) for p in Plane]
         values = np.concatenate([plane.values.ravel() for plane in planes])
