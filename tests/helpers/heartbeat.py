@@ -1,6 +1,8 @@
 """Records the longest gap of the event loop: how long the window did not answer."""
 
+import threading
 import time
+from pathlib import Path
 from types import TracebackType
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -14,7 +16,9 @@ class Heartbeat(QObject):
     Use as a context manager around what the window does.
 
     Attributes:
-        longest_s: Longest time between two beats.
+        longest_s: Longest time between two beats, without the time in which the thread could have
+            run but other programs had the processor (known on Linux only).
+        longest_wall_s: The same with that time.
         worst_at_s: When it ended, from the start.
         note: What the test was doing; copied with the longest gap.
         worst_note: What it was doing then.
@@ -23,6 +27,8 @@ class Heartbeat(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.longest_s = 0.0
+        self.longest_wall_s = 0.0
+        self._delay_s = _waiting_s()
         self.worst_at_s = 0.0
         self.note = ""
         self.worst_note = ""
@@ -34,6 +40,7 @@ class Heartbeat(QObject):
 
     def __enter__(self) -> "Heartbeat":
         self._started_s = self._last_s = time.perf_counter()
+        self._delay_s = _waiting_s()
         self._timer.start()
         return self
 
@@ -45,9 +52,28 @@ class Heartbeat(QObject):
     ) -> None:
         self._timer.stop()
 
+    def told(self) -> str:
+        """The longest gaps in words."""
+        own, wall = 1000 * self.longest_s, 1000 * self.longest_wall_s
+        when = f"{self.worst_at_s:.1f} s after the start, at {self.worst_note or 'work'}"
+        return f"{own:.0f} ms ({wall:.0f} ms with other programs), {when}"
+
     def _on_beat(self) -> None:
         now_s = time.perf_counter()
         gap_s, self._last_s = now_s - self._last_s, now_s
+        delay_s = _waiting_s()
+        waited_s, self._delay_s = delay_s - self._delay_s, delay_s
+        self.longest_wall_s = max(self.longest_wall_s, gap_s)
+        gap_s -= waited_s
         if gap_s > self.longest_s:
             self.longest_s, self.worst_at_s = gap_s, now_s - self._started_s
             self.worst_note = self.note
+
+
+def _waiting_s() -> float:
+    """How long this thread has been ready to run without a processor, in s."""
+    file = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+    try:
+        return int(file.read_text(encoding="ascii").split()[1]) / 1e9
+    except OSError:
+        return 0.0

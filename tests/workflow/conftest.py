@@ -1,0 +1,33 @@
+"""The demo study, made once, and a whole window on the real jobs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kiview import application
+from kiview.core.progress import NullProgress
+from kiview.jobs.demo_study import ensure_demo_study
+
+DEMO_VARIABLE = "KIVIEW_TEST_DEMO"
+"""Where a demo study lies already, for a run within a run."""
+
+
+@pytest.fixture(scope="session")
+def qapp_cls():
+    """The application with KiView's look."""
+    return _LookedAfter
+
+
+class _LookedAfter:
+    def __new__(cls, _arguments):
+        return application.make_qt_application()
+
+
+@pytest.fixture(scope="session")
+def demo_study(tmp_path_factory) -> Path:
+    """Folder of the demo study as the program makes it."""
+    named = os.environ.get(DEMO_VARIABLE, "")
+    folder = Path(named) if named else tmp_path_factory.getbasetemp() / "demo" / "demo-study"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return ensure_demo_study(folder, NullProgress())
