@@ -94,10 +94,12 @@ class NetworkViewModel(QObject):
         return self.weights.state(self.card) is WeightState.MODIFIED
 
     @property
-    def weight_set_id(self) -> str:
-        """Short id of the weights of the computed map; empty before, or when it is out of date."""
+    def modified_map_id(self) -> str:
+        """Short id of the weights of a map that is up to date and made with modified ones."""
         result = self._results.get(NETWORK)
-        return "" if result is None else result.maps.provenance.weight_set_id[:ID_LENGTH]
+        if result is None or result.is_stale or not result.maps.provenance.modified:
+            return ""
+        return result.maps.provenance.weight_set_id[:ID_LENGTH]
 
     @property
     def device(self) -> str:

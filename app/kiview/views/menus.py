@@ -172,6 +172,12 @@ class Menus(QObject):
         is_open = models.study.study is not None and bool(known)
         subtitle = study_subtitle(models.study.series) if is_open else ""
         self._study_text.setText(f"{known[0].title}{_DOT}{subtitle}" if is_open else "")
+        self._fit_corner()
+
+    def _fit_corner(self) -> None:
+        """The bar gives its corner new room only when the corner is set."""
+        if self._corner_widget.width() != self._corner_widget.sizeHint().width():
+            self.bar.setCornerWidget(self._corner_widget)
 
     def _show_state(self) -> None:
         network = self._models.network

@@ -88,7 +88,7 @@ def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) 
     box.setRange(*limits)
     box.setDecimals(decimals)
     box.setAlignment(Qt.AlignmentFlag.AlignRight)
-    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    # Without buttons the styled entry field gets no width: the style sheet makes them 0 px wide.
     widest = f"{min(limits[1], _WIDEST_NUMBER):.{decimals}f}"
     box.setFixedWidth(box.fontMetrics().horizontalAdvance(widest) + _ENTRY_MARGIN)
     return box

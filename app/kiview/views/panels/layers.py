@@ -1,12 +1,13 @@
 """The layers that are shown, their windows, and whether they are up to date."""
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from kiview.viewmodels.layers import Layer
 from kiview.viewmodels.views import ViewsViewModel
 from kiview.views.parts import button, line_label, section, text_label
 
+_NAME_WIDTH = 118
 _DASH = "\N{EN DASH}"
 
 
@@ -56,7 +57,9 @@ class LayersPanel(QWidget):
         self._listed = listed
         _clear(self._rows)
         for line, (key, title, window, role) in enumerate(listed):
-            name = button(title, f"layer_{key}", f"Window controls for {title}.", role)
+            name = button("", f"layer_{key}", f"Window controls for {title}.", role)
+            shown = name.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, _NAME_WIDTH)
+            name.setText(shown)
             name.clicked.connect(_Activate(name, self._views, key).activate)
             self._rows.addWidget(name, line, 0)
             self._rows.addWidget(line_label(window), line, 1)
@@ -64,7 +67,7 @@ class LayersPanel(QWidget):
 
     def _texts(self, layer: Layer) -> tuple[str, ...]:
         window = self._views.scales.window(layer.quantity)
-        stale = ", out of date" if layer.stale else ""
+        stale = " \N{MIDDLE DOT} stale" if layer.stale else ""
         role = "chosen" if layer is self._views.active_layer else "plain"
         shown = f"{_short(window.low)}{_DASH}{_short(window.high)}"
         return layer.key, f"{layer.title}{stale}", shown, role

@@ -1,7 +1,7 @@
 """The network: which one, its weights, compute, and agreement with Patlak."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider
+from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider, QWidget
 
 from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.viewmodels.network import NetworkViewModel
@@ -80,6 +80,8 @@ class NetworkPanel(Panel):
         TextBinding(self._modified, self._modified_text, self._model.changed)
         reset = button("Reset", "resetWeights", "Back to the weights as shipped.", "link")
         reset.clicked.connect(self._model.reset_weights)
+        _keep_room(reset)  # nothing below moves away under the mouse
+        _keep_room(self._modified)
         self._reset = reset
         self._model.changed.connect(self._show_reset)
         self._show_reset()
@@ -132,11 +134,17 @@ class NetworkPanel(Panel):
     def _modified_text(self) -> str:
         if not self._model.is_modified:
             return ""
-        shown = self._model.weight_set_id
-        return "MODIFIED weights" + (f"{_DOT}map {shown}" if shown else "")
+        shown = self._model.modified_map_id
+        return "MODIFIED weights" + (f"{_DOT}{shown}" if shown else "")
 
     def _findings_text(self) -> str:
         return "\n".join(self._model.findings)
+
+
+def _keep_room(widget: QWidget) -> None:
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
 
 
 def _slider(name: str, tip: str) -> QSlider:
