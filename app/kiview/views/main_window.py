@@ -91,7 +91,8 @@ class MainWindow(QMainWindow):
         splitter.addWidget(self._left())
         splitter.addWidget(self._centre())
         splitter.addWidget(self.tabs)
-        splitter.setStretchFactor(1, 1)
+        splitter.setStretchFactor(1, 5)
+        splitter.setStretchFactor(2, 1)  # tables show whole names where there is room
         splitter.setSizes([LEFT_WIDTH, self.width() - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH])
         self.setCentralWidget(splitter)
 
