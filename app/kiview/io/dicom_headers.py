@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from io import RawIOBase
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pydicom
@@ -15,7 +15,6 @@ from kiview.core.errors import InvalidInputError, ReadError
 from kiview.io.dicom_fast import (
     MoreNeededError,
     NotPlainError,
-    RawHeader,
     decode_text,
     text_of,
 )
@@ -34,6 +33,7 @@ class Header:
     Attributes:
         path: The file.
         size: Bytes.
+        modified_ns: Time of the last change.
         own: Keyword -> text; several parts joined by a backslash.
         transfer_syntax: UID, empty if the file states none.
         pixel_offset: First byte of uncompressed little-endian pixels, or -1 to use pydicom.
@@ -41,8 +41,9 @@ class Header:
         shared: More keywords and texts, one dictionary for many files of a series.
     """
 
-    path: Path
+    path: str
     size: int
+    modified_ns: int
     own: dict[str, str]
     transfer_syntax: str
     pixel_offset: int = -1
@@ -59,7 +60,7 @@ class Header:
         return self.own.get(name) or self.shared.get(name, "")
 
 
-def read_header(path: Path, reader: TemplateReader | None = None) -> Header | None:
+def read_header(path: str | Path, reader: TemplateReader | None = None) -> Header | None:
     """Read the header of one file, without its pixels.
 
     Args:
@@ -73,20 +74,28 @@ def read_header(path: Path, reader: TemplateReader | None = None) -> Header | No
         ReadError: the file cannot be opened, is cut off or damaged.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            return _read_open_file(path, file, size, reader or TemplateReader())
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            status = os.fstat(file)
+            where = _Where(str(path), status.st_size, status.st_mtime_ns)
+            return _read_open_file(where, file, reader or TemplateReader())
+        finally:
+            os.close(file)
     except OSError as error:
         raise ReadError(f"cannot be read ({error.strerror or type(error).__name__})") from error
 
 
-def _read_open_file(
-    path: Path, file: RawIOBase, size: int, reader: TemplateReader
-) -> Header | None:
-    data = file.read(_FIRST_BYTES) or b""
+class _Where(NamedTuple):
+    path: str
+    size: int
+    modified_ns: int
+
+
+def _read_open_file(where: _Where, file: int, reader: TemplateReader) -> Header | None:
+    data, size = os.read(file, _FIRST_BYTES), where.size
     if not looks_like_dicom(data):
         return None
-    matched = _by_template(path, size, data, reader)
+    matched = _by_template(where, data, reader)
     if matched is not None:
         return matched
     while True:
@@ -97,24 +106,25 @@ def _read_open_file(
             if len(data) >= min(size, _MOST_BYTES):
                 raise ReadError("is cut off or damaged in its header") from error
         except NotPlainError:
-            return read_with_pydicom(path)
+            return read_with_pydicom(where.path)
         if raw is not None and (raw.pixel_offset >= 0 or len(data) >= size):
             break
-        data += file.read(7 * len(data)) or b""
-    learned = _by_template(path, size, data, reader)  # shares its texts with files to come
+        data += os.read(file, 7 * len(data))
+    learned = _by_template(where, data, reader)  # shares its texts with files to come
     if learned is not None:
         return learned
     _refuse_cut_off(raw.pixel_offset, raw.pixel_length, size)
-    return _as_text(path, size, raw)
+    texts = {name: raw.text(name) for name in raw.values}
+    return Header(*where, texts, raw.transfer_syntax, raw.pixel_offset, raw.pixel_length)
 
 
-def _by_template(path: Path, size: int, data: bytes, reader: TemplateReader) -> Header | None:
+def _by_template(where: _Where, data: bytes, reader: TemplateReader) -> Header | None:
     found = reader.match(data)
     if found is None:
         return None
     template, own, offset, length = found
-    _refuse_cut_off(offset, length, size)
-    return Header(path, size, own, template.transfer_syntax, offset, length, template.shared)
+    _refuse_cut_off(offset, length, where.size)
+    return Header(*where, own, template.transfer_syntax, offset, length, template.shared)
 
 
 def _refuse_cut_off(offset: int, length: int, size: int) -> None:
@@ -132,12 +142,7 @@ def looks_like_dicom(data: bytes) -> bool:
     return (kind.isalpha() and kind.isupper()) or length < 256
 
 
-def _as_text(path: Path, size: int, raw: RawHeader) -> Header:
-    texts = {name: raw.text(name) for name in raw.values}
-    return Header(path, size, texts, raw.transfer_syntax, raw.pixel_offset, raw.pixel_length)
-
-
-def read_with_pydicom(path: Path) -> Header:
+def read_with_pydicom(path: str | Path) -> Header:
     """The same header by pydicom: compressed files, other byte orders, files without a preamble.
 
     Raises:
@@ -154,7 +159,8 @@ def read_with_pydicom(path: Path) -> Header:
         raise ReadError("is damaged: it holds no DICOM header")
     meta = getattr(dataset, "file_meta", None)
     syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
-    return Header(path, path.stat().st_size, values, syntax)
+    status = os.stat(path)  # noqa: PTH116 - a text, like all paths of headers
+    return Header(str(path), status.st_size, status.st_mtime_ns, values, syntax)
 
 
 def _values_of(dataset: Dataset) -> dict[str, str]:
@@ -237,14 +243,13 @@ class HeaderTable:
     Attributes:
         paths: The files.
         columns: Keyword -> the text all files share, or one text per file.
-        pixel_offset: (n,) int64, -1 where pydicom must read.
-        pixel_length: (n,) int64.
+        files: (n, 4) int64: bytes and time of change (ns) of each file, first byte (-1 where
+            pydicom must read) and number of bytes of its pixels.
     """
 
-    paths: list[Path]
+    paths: list[str]
     columns: dict[str, str | list[str]]
-    pixel_offset: NDArray[np.int64]
-    pixel_length: NDArray[np.int64]
+    files: NDArray[np.int64]
     _numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -264,9 +269,26 @@ class HeaderTable:
         return cls(
             [header.path for header in headers],
             columns,
-            np.array([header.pixel_offset for header in headers], np.int64),
-            np.array([header.pixel_length for header in headers], np.int64),
+            np.array(
+                [(h.size, h.modified_ns, h.pixel_offset, h.pixel_length) for h in headers],
+                np.int64,
+            ),
         )
+
+    @property
+    def pixel_offset(self) -> NDArray[np.int64]:
+        """(n,) first byte of uncompressed pixels, -1 where pydicom must read."""
+        return self.files[:, 2]
+
+    @property
+    def pixel_length(self) -> NDArray[np.int64]:
+        """(n,) bytes of uncompressed pixels."""
+        return self.files[:, 3]
+
+    def identities(self, index: Iterable[int]) -> list[tuple[str, int, int]]:
+        """Path, bytes and time of change of some files, for cache keys."""
+        sizes, times = self.files[:, 0].tolist(), self.files[:, 1].tolist()
+        return [(self.paths[i], sizes[i], times[i]) for i in index]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -345,7 +367,7 @@ class HeaderTable:
             for name, column in self.columns.items()
         }
         paths = [self.paths[i] for i in chosen]
-        return HeaderTable(paths, columns, self.pixel_offset[chosen], self.pixel_length[chosen])
+        return HeaderTable(paths, columns, self.files[chosen])
 
     @staticmethod
     def _number(name: str, text: str) -> float:

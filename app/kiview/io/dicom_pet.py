@@ -97,7 +97,7 @@ def read_pet(
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
     paths = files.headers.paths
-    left_out = tuple((str(paths[i]), why) for i, why in facts.frames.order.left_out)
+    left_out = tuple((paths[i], why) for i, why in facts.frames.order.left_out)
     return ReadSeries(series, patient, left_out)
 
 
@@ -112,7 +112,7 @@ def refused_series(files: DicomSeriesFiles, reason: str) -> Series:
         image=None,
         findings=(finding("series-refused", reason, BOTH_REFUSED),),
         file_units=headers.text("Units"),
-        source_files=tuple(str(path) for path in headers.paths),
+        source_files=tuple(headers.paths),
     )
 
 
@@ -258,7 +258,7 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
         max_value=float((pixels.largest_tz * slope_tz).max()),
         file_suv_factor_g_per_bq=factors.of_file,
         file_units=meaning.units,
-        source_files=tuple(str(headers.paths[i]) for i in facts.frames.order.files.ravel()),
+        source_files=tuple(headers.paths[i] for i in facts.frames.order.files.ravel()),
     )
 
 

@@ -1,7 +1,6 @@
 """Pixels of single-slice DICOM files into a (t, z, y, x) array of their own type."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from kiview.core.errors import ReadError, UnsupportedDataError
 from kiview.core.progress import Progress
 from kiview.io.dicom_headers import HeaderTable
-from kiview.io.frame_store import VoxelCache, cache_key, identity
+from kiview.io.frame_store import VoxelCache, cache_key
 
 _UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _REPORT_EVERY = 100
@@ -50,7 +49,7 @@ def load_pixels(
     _refuse_other_pixels(headers)
     dtype = _pixel_type(headers)
     shape = (*files.shape, int(headers.numbers("Rows")[0]), int(headers.numbers("Columns")[0]))
-    key = cache_key([identity(headers.paths[i]) for i in files.ravel()])
+    key = cache_key(headers.identities(files.ravel().tolist()))
     found = cache.find(key)
     if found is not None and found[0].dtype == dtype and found[0].shape == shape:
         largest, smallest = (np.array(found[1][name]) for name in ("largest_tz", "smallest_tz"))
@@ -109,7 +108,7 @@ def _is_plain(headers: HeaderTable, index: int) -> bool:
 
 
 def _read_plain(
-    path: Path, headers: HeaderTable, index: int, shape: tuple[int, int]
+    path: str, headers: HeaderTable, index: int, shape: tuple[int, int]
 ) -> NDArray[Any]:
     kind = "<i2" if headers.numbers("PixelRepresentation")[index] == 1 else "<u2"
     count = shape[0] * shape[1]
@@ -122,7 +121,7 @@ def _read_plain(
     return pixels.reshape(shape)
 
 
-def _read_with_pydicom(path: Path, dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def _read_with_pydicom(path: str, dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
     try:
         dataset = pydicom.dcmread(path, force=True)
         if "TransferSyntaxUID" not in dataset.file_meta:

@@ -76,7 +76,7 @@ def _read_volume(files: DicomSeriesFiles, cache: VoxelCache, progress: Progress)
         findings=(*stack.findings, *order.findings, not_pet(kind)),
         max_value=float((largest + intercept_tz).max()),
         file_units=headers.text("Units") or quantity.unit.dicom_term,
-        source_files=tuple(str(headers.paths[i]) for i in order.files.ravel()),
+        source_files=tuple(headers.paths[i] for i in order.files.ravel()),
     )
 
 
@@ -153,7 +153,7 @@ def _read_parametric_map(files: DicomSeriesFiles) -> Series:
         findings=(not_pet(SeriesKind.MAP),),
         max_value=float(np.nanmax(values)) if np.isfinite(values).any() else None,
         file_units=unit,
-        source_files=(str(path),),
+        source_files=(path,),
     )
 
 

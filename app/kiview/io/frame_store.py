@@ -71,9 +71,9 @@ class VoxelCache:
 
 def cache_key(files: Iterable[FileIdentity]) -> str:
     """Name of a store: SHA-256 over paths, sizes and times of the source files."""
-    digest = hashlib.sha256(f"kiview voxels {FORMAT_VERSION}\n".encode())
-    for path, size, modified_ns in files:
-        digest.update(f"{path}\0{size}\0{modified_ns}\n".encode("utf-8", "surrogateescape"))
+    lines = [f"{path}\0{size}\0{modified_ns}" for path, size, modified_ns in files]
+    text = "\n".join([f"kiview voxels {FORMAT_VERSION}", *lines])
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:40]
 
 

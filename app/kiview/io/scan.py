@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class FileEntry:
         modified_ns: Time of the last change.
     """
 
-    path: Path
+    path: str
     size: int
     modified_ns: int
 
@@ -98,6 +98,25 @@ class StudyIndex:
         return not self.dicom and not self.nifti
 
 
+def list_files(
+    root: Path, progress: Progress
+) -> tuple[tuple[FileEntry, ...], tuple[tuple[str, str], ...]]:
+    """Every regular file of a folder tree once, and (path, reason) of what cannot be looked at.
+
+    Links are followed, loops are not.
+
+    Raises:
+        ReadError: there are more files than a study can have.
+    """
+    entries, unused = [], []
+    for item in _walk(root, progress):
+        if isinstance(item, FileEntry):
+            entries.append(item)
+        else:
+            unused.append(item)
+    return tuple(entries), tuple(unused)
+
+
 def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     """Look through a folder tree, or take one file with what belongs to it.
 
@@ -114,7 +133,8 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     if not path.exists():
         raise ReadError(f"{path} does not exist; check the path.")
     if path.is_dir():
-        return _scan_entries(path, list(_walk(path, progress)), progress)
+        entries, unused = list_files(path, progress)
+        return scan_files(path, entries, unused, progress)
     entry = _regular_file(path)
     if entry is None:
         raise ReadError(f"{path} is no folder and no ordinary file.")
@@ -123,9 +143,9 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     return _scan_one_dicom(entry, progress)
 
 
-def is_nifti(path: Path) -> bool:
+def is_nifti(path: str | Path) -> bool:
     """Whether a name ends like a NIfTI image."""
-    return path.name.lower().endswith(NIFTI_ENDINGS)
+    return str(path).lower().endswith(NIFTI_ENDINGS)
 
 
 def _walk(root: Path, progress: Progress) -> Iterator[FileEntry | tuple[str, str]]:
@@ -164,13 +184,12 @@ def _walk(root: Path, progress: Progress) -> Iterator[FileEntry | tuple[str, str
 def _look_at(
     item: "os.DirEntry[str]", seen: set[tuple[int, int]]
 ) -> FileEntry | Path | tuple[str, str] | None:
-    path = Path(item.path)
     try:
         status = item.stat()
     except OSError as error:
         return item.path, f"cannot be read ({error.strerror or 'unknown reason'})"
     if stat.S_ISDIR(status.st_mode):
-        return path
+        return Path(item.path)
     if not stat.S_ISREG(status.st_mode):
         return item.path, "no ordinary file"
     if item.is_symlink() or status.st_nlink > 1:
@@ -178,14 +197,14 @@ def _look_at(
         if identity in seen and status.st_ino:
             return item.path, "a link to a file that was already read"
         seen.add(identity)
-    return FileEntry(path, status.st_size, status.st_mtime_ns)
+    return FileEntry(item.path, status.st_size, status.st_mtime_ns)
 
 
 def _regular_file(path: Path) -> FileEntry | None:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         return None
-    return FileEntry(path, status.st_size, status.st_mtime_ns)
+    return FileEntry(str(path), status.st_size, status.st_mtime_ns)
 
 
 def _scan_one_dicom(entry: FileEntry, progress: Progress) -> StudyIndex:
@@ -195,46 +214,52 @@ def _scan_one_dicom(entry: FileEntry, progress: Progress) -> StudyIndex:
         raise ReadError(f"{entry.path} {error}.") from error
     if header is None:
         raise ReadError(f"{entry.path} is neither a DICOM nor a NIfTI file.")
-    siblings = [
-        found
-        for item in sorted(os.scandir(entry.path.parent), key=lambda item: item.name)
-        if isinstance(found := _look_at(item, set()), FileEntry) and not is_nifti(found.path)
-    ]
-    whole = _scan_entries(entry.path, siblings, progress)
+    with os.scandir(Path(entry.path).parent) as listing:
+        found = [_look_at(item, set()) for item in sorted(listing, key=lambda item: item.name)]
+    siblings = tuple(
+        item for item in found if isinstance(item, FileEntry) and not is_nifti(item.path)
+    )
+    whole = scan_files(Path(entry.path), siblings, (), progress)
     uid = header.text("SeriesInstanceUID")
     series = tuple(one for one in whole.dicom if one.uid == uid)
     if not series:
         reasons = dict(whole.unused)
-        reason = reasons.get(str(entry.path), "holds no image that KiView reads")
+        reason = reasons.get(entry.path, "holds no image that KiView reads")
         raise ReadError(f"{entry.path} cannot be opened: {reason}.")
     used = {path for one in series for path in one.headers.paths}
     return StudyIndex(
-        entry.path, series, entries=tuple(entry for entry in siblings if entry.path in used)
+        Path(entry.path), series, entries=tuple(entry for entry in siblings if entry.path in used)
     )
 
 
-def _scan_entries(
-    root: Path, found: Iterable[FileEntry | tuple[str, str]], progress: Progress
+def scan_files(
+    root: Path,
+    entries: tuple[FileEntry, ...],
+    left_out: tuple[tuple[str, str], ...],
+    progress: Progress,
 ) -> StudyIndex:
-    entries, unused, nifti = [], [], []
+    """Read the headers of files and sort them into series.
+
+    Args:
+        root: What was opened.
+        entries: The files.
+        left_out: (path, reason) of what could not be looked at.
+        progress: Told now and then.
+    """
+    unused, nifti = list(left_out), []
     headers: dict[tuple[str, str], list[Header]] = defaultdict(list)
-    for item in found:
-        if isinstance(item, FileEntry):
-            entries.append(item)
-        else:
-            unused.append(item)
     images = {entry.path for entry in entries if is_nifti(entry.path)}
     reader = TemplateReader()
     for number, entry in enumerate(entries):
         if number % _STEP == 0:
             progress.step(number / len(entries), f"Reading headers, {number} of {len(entries)}")
         if entry.path in images:
-            nifti.append(entry.path)
+            nifti.append(Path(entry.path))
             continue
         header = _readable_header(entry, reader)
         if isinstance(header, str):
             if not _is_sidecar(entry.path, images):
-                unused.append((str(entry.path), header))
+                unused.append((entry.path, header))
             continue
         key = header.text("SeriesInstanceUID"), header.text("SOPClassUID")
         headers[key].append(header)
@@ -244,13 +269,13 @@ def _scan_entries(
         for (uid, sop_class), members in headers.items()
     ]
     kept, others = _one_patient(series)
-    return StudyIndex(root, tuple(kept), tuple(nifti), (*unused, *others), tuple(entries))
+    return StudyIndex(root, tuple(kept), tuple(nifti), (*unused, *others), entries)
 
 
-def _is_sidecar(path: Path, images: set[Path]) -> bool:
-    if path.suffix.lower() != ".json":
+def _is_sidecar(path: str, images: set[str]) -> bool:
+    if not path.lower().endswith(".json"):
         return False
-    return any(path.with_suffix(ending) in images for ending in NIFTI_ENDINGS)
+    return any(path[:-5] + ending in images for ending in NIFTI_ENDINGS)
 
 
 def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | str:
@@ -289,7 +314,7 @@ def _one_patient(
     kept = max(groups, key=_pet_count)
     reason = "belongs to another patient than the one shown; open its folder on its own"
     others = [
-        (str(path), reason)
+        (path, reason)
         for group in groups
         if group is not kept
         for one in group[1]

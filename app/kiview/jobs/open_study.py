@@ -14,7 +14,16 @@ from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volum
 from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
 from kiview.io.nifti import read_nifti
 from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
-from kiview.io.scan import PARAMETRIC_MAP, PET, DicomSeriesFiles, StudyIndex, scan
+from kiview.io.scan import (
+    PARAMETRIC_MAP,
+    PET,
+    DicomSeriesFiles,
+    StudyIndex,
+    list_files,
+    scan,
+    scan_files,
+)
+from kiview.io.scan_cache import load_index, save_index
 
 _SCAN_SHARE = 0.3
 _MOST_REASONS = 3
@@ -61,10 +70,10 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     """
     progress = progress or NullProgress()
     given = parse_overrides(request.overrides)
-    index = scan(request.path, progress.child(0.0, _SCAN_SHARE))
+    folder = request.cache_folder or paths.voxel_cache_dir()
+    index = _index(request.path, folder, progress.child(0.0, _SCAN_SHARE))
     if index.is_empty:
         raise ReadError(_nothing_found(index))
-    folder = request.cache_folder or paths.voxel_cache_dir()
     cache = VoxelCache(folder, request.memory_limit_bytes)
     read = list(_read_all(index, given, cache, progress))
     series = sorted((one.series for one in read), key=_place_in_list)
@@ -78,6 +87,19 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
         unused_files=tuple(unused),
         source=str(request.path),
     )
+
+
+def _index(path: Path, cache_folder: Path, progress: Progress) -> StudyIndex:
+    """What is there: remembered where nothing changed, else read."""
+    if not path.is_dir():
+        return scan(path, progress)
+    entries, unused = list_files(path, progress)
+    known = load_index(cache_folder, path, entries)
+    if known is not None:
+        return known
+    index = scan_files(path, entries, unused, progress)
+    save_index(cache_folder, index)
+    return index
 
 
 def _read_all(

@@ -232,7 +232,7 @@ def test_that_any_bytes_after_the_prefix_raise_nothing_else(rest: bytes) -> None
 def table(**columns: list[str]) -> HeaderTable:
     count = len(next(iter(columns.values())))
     headers = [
-        Header(Path(f"{i}"), 0, {name: texts[i] for name, texts in columns.items()}, "")
+        Header(f"{i}", 0, 0, {name: texts[i] for name, texts in columns.items()}, "")
         for i in range(count)
     ]
     return HeaderTable.from_headers(headers)

@@ -52,7 +52,7 @@ def test_that_files_without_a_transfer_syntax_are_implicit_little_endian(tmp_pat
     headers = table(tmp_path / "d")
     expected = load(headers, tmp_path)
     for path in headers.paths:
-        without_syntax(path)
+        without_syntax(Path(path))
     again = [read_header(path) for path in headers.paths]
     reread = HeaderTable.from_headers([header for header in again if header is not None])
     np.testing.assert_array_equal(load(reread, tmp_path), expected)
@@ -73,7 +73,7 @@ def test_that_files_lost_or_cut_after_the_scan_are_told(
     harm: Callable[[Path], None], tmp_path: Path
 ) -> None:
     headers = table(tmp_path / "d")
-    harm(headers.paths[1])
+    harm(Path(headers.paths[1]))
     with pytest.raises(ReadError):
         load(headers, tmp_path)
 
@@ -81,6 +81,6 @@ def test_that_files_lost_or_cut_after_the_scan_are_told(
 def test_that_pixels_of_another_shape_than_the_header_are_told(tmp_path: Path) -> None:
     headers = table(tmp_path / "d")
     headers.pixel_offset[:] = -1
-    shrink(headers.paths[0])
+    shrink(Path(headers.paths[0]))
     with pytest.raises(ReadError, match="another shape"):
         load(headers, tmp_path)

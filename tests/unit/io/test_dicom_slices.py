@@ -1,6 +1,5 @@
 """Volumes from shuffled slices, whatever way they lie in the patient."""
 
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -46,7 +45,7 @@ def headers_of(affine: NDArray[np.float64], slices: int, order: NDArray[np.int64
             "PixelSpacing": f"{spacing[1]:.10g}\\{spacing[2]:.10g}",
             "SOPInstanceUID": f"1.2.{number}",
         }
-        headers.append(Header(Path(str(number)), 0, values, ""))
+        headers.append(Header(str(number), 0, 0, values, ""))
     return HeaderTable.from_headers(headers)
 
 
