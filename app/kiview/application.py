@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication
@@ -23,7 +24,7 @@ from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.nets.catalog import load_catalog
 from kiview.nets.infer import run_network
 from kiview.settings import store
-from kiview.tasks import TaskRunner
+from kiview.tasks import TaskRunner, failure_of
 from kiview.viewmodels.agreement import AgreementViewModel, CompareJob
 from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.curves import CurvesViewModel
@@ -47,6 +48,7 @@ from kiview.views import theme
 from kiview.views.main_window import MainWindow
 from kiview.views.offscreen_journey import OffscreenJourney
 
+_INTERRUPTED = 130
 _DEMO_SHARE = 0.95
 """Share of opening the demo study for the first time that goes into making it."""
 
@@ -95,6 +97,7 @@ def run(
     leader = demo_model(models)
     window.demo_asked.connect(leader.start)
     window.show()
+    sys.excepthook = CrashHook(models.messages)
     gc.freeze()  # what exists now stays: later collections need not look at it
     journey: QObject | None = None
     if offscreen_output is not None:
@@ -105,6 +108,22 @@ def run(
     elif study is not None:
         models.study.open_path(study)
     return application.exec()
+
+
+class CrashHook:
+    """Tells what nobody expected in the banner, and keeps the window open."""
+
+    def __init__(self, messages: MessagesViewModel) -> None:
+        self._messages = messages
+
+    def __call__(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Take the place of `sys.excepthook`."""
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.exit(_INTERRUPTED)
+            return
+        self._messages.show_failure(failure_of(error.with_traceback(trace)))
 
 
 def make_qt_application() -> QApplication:

@@ -262,3 +262,12 @@ def test_that_no_button_is_narrower_than_its_text(qtbot, window, models, size):
             if button.isVisible() and button.text():
                 needed = button.fontMetrics().horizontalAdvance(button.text())
                 assert button.width() >= needed, (name, button.objectName())
+
+
+def test_that_an_unexpected_exception_is_a_calm_sentence_with_details(window, models, caplog):
+    hook = application.CrashHook(models.messages)
+    hook(ValueError, ValueError("who knows"), None)
+    assert "fault in KiView" in text(window, "bannerText")
+    assert "Traceback" not in text(window, "bannerText")
+    assert "who knows" in text(window, "bannerDetails")
+    assert "who knows" not in caplog.text

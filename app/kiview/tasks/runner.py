@@ -322,12 +322,12 @@ def _outcome(number: int, job: Job, progress: Progress) -> _Event:
         return _Event(number, _Outcome.FAILURE, failure_of(error))
 
 
-def failure_of(error: Exception) -> TaskFailure:
+def failure_of(error: BaseException) -> TaskFailure:
     """What to tell the user about an exception."""
     if isinstance(error, KiviewError):
         fields = tuple(getattr(error, "fields", ()))
         return TaskFailure(str(error), _cause(error), fields)
-    _log.error("unexpected %s in a task", type(error).__name__)
+    _log.error("unexpected %s", type(error).__name__)
     if isinstance(error, MemoryError):
         text = "There is not enough memory for this; close other programs or studies and try again."
         return TaskFailure(text, _where(error))
@@ -338,12 +338,12 @@ def failure_of(error: Exception) -> TaskFailure:
     return TaskFailure(text, _where(error))
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     cause = error.__cause__
     return "" if cause is None else f"{type(cause).__name__}: {cause}"
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """Type and text of an error and the last places of our own code it passed."""
     places = [
         f"{frame.name}, line {frame.lineno} of {frame.filename.rpartition('kiview')[2].lstrip('/')}"

@@ -53,7 +53,8 @@ class Banner(QFrame):
 
     def _place(self) -> None:
         width = self._parent.width() - 2 * _MARGIN
-        height = max(self.heightForWidth(width), self.sizeHint().height())
+        layout = self.layout()
+        height = self.sizeHint().height() if layout is None else layout.heightForWidth(width)
         self.setGeometry(_MARGIN, _MARGIN, width, height)
         self.raise_()
 

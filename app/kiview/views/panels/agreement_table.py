@@ -8,7 +8,7 @@ from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.views.binding import TextBinding
 from kiview.views.parts import text_label
 
-_COLUMNS = ("", "Patlak", "network", "bias", "r")
+_COLUMNS = ("", "Patlak", "network", "bias %", "r")
 _TIPS = (
     "Region; values in 1/1000 mL/min/mL",
     "Mean and standard deviation of the Patlak map",
@@ -20,6 +20,7 @@ _UNIT = "Ki, mean \N{PLUS-MINUS SIGN} SD in 1/1000 mL/min/mL"
 _ROW_HEIGHT = 22
 _LARGEST_PERCENT = 1000.0
 _MOST_ROWS = 8
+_THIN = "\N{THIN SPACE}"
 _PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
 
@@ -82,8 +83,8 @@ class AgreementTable(QWidget):
 def _texts(agreement: Agreement) -> tuple[str, ...]:
     return (
         agreement.name,
-        f"{_thousandths(agreement.mean_a)} {_PLUS_MINUS} {_thousandths(agreement.sd_a)}",
-        f"{_thousandths(agreement.mean_b)} {_PLUS_MINUS} {_thousandths(agreement.sd_b)}",
+        _THIN.join((_thousandths(agreement.mean_a), _PLUS_MINUS, _thousandths(agreement.sd_a))),
+        _THIN.join((_thousandths(agreement.mean_b), _PLUS_MINUS, _thousandths(agreement.sd_b))),
         _percent(agreement.bias_percent),
         _signed(f"{agreement.correlation:.2f}"),
     )
@@ -92,14 +93,14 @@ def _texts(agreement: Agreement) -> tuple[str, ...]:
 def _thousandths(value: float) -> str:
     """A Ki in 1/1000 mL/min/mL with two digits that matter."""
     shown = 1000 * value
-    return _signed(f"{shown:.0f}" if abs(shown) >= 10 else f"{shown:.1f}")
+    return _signed(f"{shown:.0f}" if abs(shown) >= 10 else f"{shown:z.1f}")
 
 
 def _percent(bias_percent: float) -> str:
     """Bias, or a dash where the reference is too near to zero for a percentage."""
     if not abs(bias_percent) < _LARGEST_PERCENT:
         return "\N{EN DASH}"
-    return _signed(f"{bias_percent:+.0f} %")
+    return _signed(f"{bias_percent:+.0f}")
 
 
 def _details(agreement: Agreement) -> str:

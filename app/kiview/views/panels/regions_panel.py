@@ -121,7 +121,7 @@ class RegionsPanel(Panel):
         count = len(self._rois.rois)
         if not count:
             return "No region yet. Show the early frames, take Cylinder, and click along the aorta."
-        return "1 region, kept with the study." if count == 1 else f"{count} regions, kept."
+        return f"{count} region{'s' * (count > 1)}, kept with the study."
 
     def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
         if item is not None:
@@ -155,5 +155,10 @@ def _about(known: RegionCurve) -> str:
 
 
 def _last(curve: TimeActivityCurve) -> str:
-    mean, std = curve.mean[-1], curve.std[-1]
-    return f"Last frame: {mean:.4g} \N{PLUS-MINUS SIGN} {std:.2g} {curve.quantity.unit.symbol}."
+    mean, std = _plain(float(curve.mean[-1])), _plain(float(curve.std[-1]))
+    return f"Last frame: {mean} \N{PLUS-MINUS SIGN} {std} {curve.quantity.unit.symbol}."
+
+
+def _plain(value: float) -> str:
+    """Three digits that matter, never an exponent."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -89,7 +89,7 @@ class CurvesPlot(PlotCard):
         names = [(each.roi.colour, each.roi.name) for each in known]
         if has_input:
             names.append((_INPUT_COLOUR, "input"))
-        self._legend.setText(" &nbsp; ".join(_entry(*each) for each in names))
+        self._legend.setText("&nbsp;&nbsp;&nbsp; ".join(_entry(*each) for each in names))
         self._legend.setVisible(bool(names))
 
 

@@ -62,5 +62,5 @@ class PatlakView(PlotCard):
 
 
 def _values(shown: PatlakPlot) -> tuple[str, ...]:
-    ki = f"Ki {shown.ki:.4f} {_PLUS_MINUS} {shown.ki_se:.4f}"
+    ki = f"Ki {shown.ki:z.4f} {_PLUS_MINUS} {shown.ki_se:.4f}"
     return tuple(text.replace("-", "\N{MINUS SIGN}") for text in (ki, f"V0 {shown.v0:.2f}"))
