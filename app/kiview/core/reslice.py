@@ -50,6 +50,13 @@ class Plane(StrEnum):
         """Patient directions at the left, right, upper and lower edge of the screen."""
         return _LETTERS[self]
 
+    def screen_uv(self, position_lps_mm: NDArray[np.float64]) -> tuple[float, float]:
+        """One position (3,) mm -> (u, v) mm; quick, for drawing."""
+        x, y, z = position_lps_mm.tolist()
+        if self is Plane.AXIAL:
+            return x, y
+        return (x, -z) if self is Plane.CORONAL else (y, -z)
+
     def to_screen_mm(self, position_lps_mm: ArrayLike) -> NDArray[np.float64]:
         """Positions (..., 3) (x, y, z) mm -> (..., 3) (u, v, w) mm."""
         return np.asarray(position_lps_mm, dtype=np.float64) @ self.axes_lps.T

@@ -70,7 +70,8 @@ class RoiVoxels:
         """One whole plane of the grid, or None when it holds no voxel of the region."""
         if not self.box[axis].start <= index < self.box[axis].stop:
             return None
-        part = self.inside.take(index - self.box[axis].start, axis=axis)
+        where = (slice(None),) * axis + (index - self.box[axis].start,)
+        part = self.inside[where]
         if not part.any():
             return None
         others = [i for i in range(3) if i != axis]

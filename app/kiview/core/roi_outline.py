@@ -9,7 +9,7 @@ from kiview.core.roi_shapes import PolygonStack, Shape
 Segments = NDArray[np.float64]
 """(n, 2, 2): n lines from (u, v) to (u, v) in screen mm."""
 
-_STEPS_ACROSS = 56
+_CELLS = 3600  # fine enough for a long vessel, quick enough for every step of a scroll
 _SMALLEST_STEP_MM = 0.4
 _SAME_SLICE_MM = 0.01
 _NONE = np.zeros((0, 2, 2))
@@ -29,7 +29,7 @@ def outline(shape: Shape, plane: Plane, position_mm: float) -> Segments:
     low, high = np.sort(plane.to_screen_mm(np.stack(shape.bounds_lps_mm())), axis=0)
     if not low[2] <= position_mm <= high[2]:
         return _NONE
-    step = max(float((high - low)[:2].max()) / _STEPS_ACROSS, _SMALLEST_STEP_MM)
+    step = max(float(np.sqrt(np.prod((high - low)[:2]) / _CELLS)), _SMALLEST_STEP_MM)
     u = np.arange(low[0] - 2 * step, high[0] + 3 * step, step)
     v = np.arange(low[1] - 2 * step, high[1] + 3 * step, step)
     screen = np.stack(np.broadcast_arrays(u, v[:, None], position_mm), axis=-1)

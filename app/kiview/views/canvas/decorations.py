@@ -22,6 +22,10 @@ _LONGEST_SCALE_PX = 200.0
 _BADGE_ALPHA = 45
 
 
+Fragment = tuple[QPointF, QImage]
+"""A small prepared picture and where its upper left corner goes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What the strip above a picture says.
@@ -126,24 +130,64 @@ def fill_around(painter: QPainter, area: QRectF, picture: QRectF) -> None:
         painter.fillRect(strip.toAlignedRect(), QColor(palette.CANVAS))
 
 
-def draw_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str, str]) -> None:
-    """Patient directions in the middle of the left, right, upper and lower edge."""
-    left, right, top, bottom = letters
+def letters_and_scale(
+    painter: QPainter, area: QRectF, letters: tuple[str, str, str, str], pixels_per_mm: float
+) -> list[Fragment]:
+    """Patient directions in the middle of each edge and, if there is room, a length.
+
+    Args:
+        painter: Gives font and resolution; nothing is drawn.
+        area: Where the picture is.
+        letters: At the left, right, upper and lower edge.
+        pixels_per_mm: Scale of the picture.
+    """
     middle = area.center()
-    draw_pill(painter, left, QPointF(area.left() + 14, middle.y()))
-    draw_pill(painter, right, QPointF(area.right() - 14, middle.y()))
-    draw_pill(painter, top, QPointF(middle.x(), area.top() + TOP_STRIP / 2))
-    draw_pill(painter, bottom, QPointF(middle.x(), area.bottom() - BOTTOM_STRIP / 2))
+    places = (
+        QPointF(area.left() + 14, middle.y()),
+        QPointF(area.right() - 14, middle.y()),
+        QPointF(middle.x(), area.top() + TOP_STRIP / 2),
+        QPointF(middle.x(), area.bottom() - BOTTOM_STRIP / 2),
+    )
+    marks = [_pill_at(painter, text, at) for text, at in zip(letters, places, strict=True)]
+    return marks + _scale_bar(painter, area, pixels_per_mm)
+
+
+def draw_fragments(painter: QPainter, fragments: list[Fragment]) -> None:
+    """Draw what was prepared."""
+    for corner, image in fragments:
+        painter.drawImage(corner, image)
 
 
 def draw_pill(painter: QPainter, text: str, centre: QPointF, colour: str = palette.TEXT) -> None:
     """A word on a rounded dark ground: readable on white and on black."""
+    painter.drawImage(*_pill_at(painter, text, centre, colour))
+
+
+def draw_pill_left(
+    painter: QPainter, texts: tuple[str, ...], at: QPointF, room: float, colour: str = palette.TEXT
+) -> None:
+    """A pill that begins at a point: the first text that fits into `room`, else shortened."""
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    fitting = (text for text in texts if metrics.horizontalAdvance(text) + 10 <= room)
+    shown = next(fitting, None)
+    if shown is None:
+        elide = Qt.TextElideMode.ElideRight
+        shown = metrics.elidedText(texts[-1], elide, max(0.0, room - 10))
+    width = metrics.horizontalAdvance(shown) + 10
+    draw_pill(painter, shown, QPointF(at.x() + width / 2, at.y()), colour)
+
+
+def _pill_at(painter: QPainter, text: str, centre: QPointF, colour: str = palette.TEXT) -> Fragment:
     device = painter.device()
     ratio = device.devicePixelRatioF()
     pill = _pill(text, colour, painter.font().toString(), ratio, device.logicalDpiX())
-    width, height = pill.width() / ratio, pill.height() / ratio
-    corner = QPointF(round(centre.x() - width / 2), round(centre.y() - height / 2))
-    painter.drawImage(corner, pill)
+    return _corner(pill, centre), pill
+
+
+def _corner(image: QImage, centre: QPointF) -> QPointF:
+    ratio = image.devicePixelRatioF()
+    left, top = centre.x() - image.width() / ratio / 2, centre.y() - image.height() / ratio / 2
+    return QPointF(round(left), round(top))
 
 
 @lru_cache(maxsize=512)
@@ -151,8 +195,7 @@ def _pill(text: str, colour: str, font_text: str, ratio: float, dots_per_inch: i
     """Picture of a pill; drawing text anew at every step would take as long as the slices."""
     font = QFont()
     font.fromString(font_text)
-    measure = _image(1, 1, ratio, dots_per_inch)
-    metrics = QFontMetricsF(font, measure)
+    metrics = QFontMetricsF(font, _image(1, 1, ratio, dots_per_inch))
     width, height = ceil(metrics.horizontalAdvance(text)) + 10, ceil(metrics.height()) + 2
     image = _image(width, height, ratio, dots_per_inch)
     painter = QPainter(image)
@@ -180,41 +223,26 @@ def _image(width: int, height: int, ratio: float, dots_per_inch: int) -> QImage:
     return image
 
 
-def draw_pill_left(
-    painter: QPainter, texts: tuple[str, ...], at: QPointF, room: float, colour: str = palette.TEXT
-) -> None:
-    """A pill that begins at a point: the first text that fits into `room`, else shortened."""
-    metrics = QFontMetricsF(painter.font(), painter.device())
-    fitting = (text for text in texts if metrics.horizontalAdvance(text) + 10 <= room)
-    shown = next(fitting, None)
-    if shown is None:
-        elide = Qt.TextElideMode.ElideRight
-        shown = metrics.elidedText(texts[-1], elide, max(0.0, room - 10))
-    width = metrics.horizontalAdvance(shown) + 10
-    draw_pill(painter, shown, QPointF(at.x() + width / 2, at.y()), colour)
-
-
-def draw_scale_bar(painter: QPainter, area: QRectF, pixels_per_mm: float) -> None:
-    """A length in the lower right corner, if there is room."""
+def _scale_bar(painter: QPainter, area: QRectF, pixels_per_mm: float) -> list[Fragment]:
+    """A length in the lower right corner: its text and its line."""
     room = min(_LONGEST_SCALE_PX, area.width() / 2 - 22 - MARGIN)
     text_width = QFontMetricsF(painter.font(), painter.device()).horizontalAdvance("000 mm") + 10
     fitting = (n for n in _SCALE_LENGTHS_MM if n * pixels_per_mm + text_width <= room)
     length_mm = next(fitting, None)
     if length_mm is None:
-        return
+        return []
     y, right = area.bottom() - BOTTOM_STRIP / 2, area.right() - MARGIN
-    draw_pill(painter, f"{length_mm} mm", QPointF(right - text_width / 2, y))
-    right -= text_width
-    left = right - length_mm * pixels_per_mm
-    painter.fillRect(QRectF(left - 4, y - 6, right - left + 8, 12), _PILL)
-    painter.setPen(QPen(QColor(palette.TEXT), 1.5))
-    painter.drawLines(
-        [
-            QLineF(left, y, right, y),
-            QLineF(left, y - 3, left, y + 3),
-            QLineF(right, y - 3, right, y + 3),
-        ]
-    )
+    text = _pill_at(painter, f"{length_mm} mm", QPointF(right - text_width / 2, y))
+    length = length_mm * pixels_per_mm
+    device = painter.device()
+    line = _image(ceil(length) + 8, 12, device.devicePixelRatioF(), device.logicalDpiX())
+    line.fill(_PILL)
+    on_line = QPainter(line)
+    on_line.setPen(QPen(QColor(palette.TEXT), 1.5))
+    ends = (QLineF(4, 3, 4, 9), QLineF(4 + length, 3, 4 + length, 9))
+    on_line.drawLines([QLineF(4, 6, 4 + length, 6), *ends])
+    on_line.end()
+    return [text, (QPointF(round(right - text_width - length - 4), round(y - 6)), line)]
 
 
 def draw_crosshair(painter: QPainter, area: QRectF, at: QPointF) -> None:

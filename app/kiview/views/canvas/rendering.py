@@ -39,8 +39,8 @@ class Renderer:
 
     def __init__(self) -> None:
         """Start without memory."""
-        self._levels = np.empty((0, 0), np.float32)
-        self._bytes = np.empty((0, 0), np.uint8)
+        self._table: ColourTable | None = None
+        self._allocate((0, 0))
 
     def render(
         self,
@@ -58,8 +58,7 @@ class Renderer:
             tints: Regions to blend in.
         """
         if values.shape != self._levels.shape:
-            self._levels = np.empty(values.shape, np.float32)
-            self._bytes = np.empty(values.shape, np.uint8)
+            self._allocate(values.shape)
         last = np.float32(len(table) - 1)
         scale = np.float32((last - 1) / (window.high - window.low))
         levels = np.multiply(values, scale, out=self._levels)
@@ -77,11 +76,18 @@ class Renderer:
 
     def _coloured(self, table: ColourTable) -> QImage:
         """Look the colours up: Qt does it twice as fast as numpy."""
-        rows, columns = self._bytes.shape
+        if table is not self._table:
+            self._indexed.setColorTable(table.tolist())
+            self._table = table
+        return self._indexed.convertToFormat(QImage.Format.Format_RGB32)
+
+    def _allocate(self, shape: tuple[int, ...]) -> None:
+        rows, columns = shape
+        self._levels = np.empty(shape, np.float32)
+        self._bytes = np.empty(shape, np.uint8)
         form = QImage.Format.Format_Indexed8
-        indexed = QImage(self._bytes.data, columns, rows, columns, form)
-        indexed.setColorTable(table.tolist())
-        return indexed.convertToFormat(QImage.Format.Format_RGB32)
+        self._indexed = QImage(self._bytes.data, columns, rows, columns, form)
+        self._table = None
 
 
 def pixels_of(image: QImage) -> NDArray[np.uint32]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 from numpy.typing import ArrayLike
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
@@ -83,6 +84,7 @@ class SliceView(QWidget):
         self._mouse = SliceMouse(self, views, rois, drawing)
         self._renderer = Renderer()
         self._picture: _Picture | None = None
+        self._marks: tuple[object, list[decorations.Fragment]] | None = None
         self._header: tuple[object, QPixmap] | None = None
         self._scrolls = False
         self._settle = QTimer(self)
@@ -133,7 +135,7 @@ class SliceView(QWidget):
 
     def pixel_of(self, position_lps_mm: ArrayLike) -> QPoint:
         """Pixel of a position in the patient."""
-        u, v, _ = self.plane.to_screen_mm(position_lps_mm).tolist()
+        u, v = self.plane.screen_uv(np.asarray(position_lps_mm, np.float64))
         return self.viewport.to_pixels(u, v).toPoint()
 
     # Painting
@@ -153,7 +155,7 @@ class SliceView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         draft = self._drawing.draft
         self._regions.paint(painter, self.plane, self._cursor_mm, viewport, draft)
-        u, v, _ = self.plane.to_screen_mm(self._views.link.cursor_lps_mm).tolist()
+        u, v = self.plane.screen_uv(self._views.link.cursor_lps_mm)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         decorations.draw_crosshair(painter, self.area, viewport.to_pixels(u, v))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -225,8 +227,12 @@ class SliceView(QWidget):
 
     def _paint_marks(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
         area = self.area
-        decorations.draw_letters(painter, area, self.plane.letters)
-        decorations.draw_scale_bar(painter, area, viewport.scale)
+        key = (self.width(), self.height(), viewport.scale, self.devicePixelRatioF(), self.font())
+        if self._marks is None or self._marks[0] != key:
+            letters = self.plane.letters
+            marks = decorations.letters_and_scale(painter, area, letters, viewport.scale)
+            self._marks = (key, marks)
+        decorations.draw_fragments(painter, self._marks[1])
         place = f"{_NORMAL_NAME[self.plane]} {round(self._cursor_mm)} mm".replace("-", MINUS)
         texts = (f"{self.plane.value}  {place}", place)
         low_left = QPointF(MARGIN, area.bottom() - BOTTOM_STRIP / 2)

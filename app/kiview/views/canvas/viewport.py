@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from PySide6.QtCore import QPointF, QRectF
 
 from kiview.core.reslice import Plane, PlaneGrid
@@ -32,11 +31,11 @@ class Viewport:
     @classmethod
     def of(cls, link: LinkGroup, plane: Plane, area: QRectF) -> "Viewport":
         """Viewport of a plane with the shared zoom and middle."""
-        size = np.abs(np.diff(plane.to_screen_mm(np.stack(link.bounds_lps_mm)), axis=0))[0]
+        low, high = (plane.screen_uv(corner) for corner in link.bounds_lps_mm)
         room = area.adjusted(SIDE_STRIP, TOP_STRIP, -SIDE_STRIP, -BOTTOM_STRIP)
-        fit = float(min(room.width() / size[0], room.height() / size[1]))
+        fit = min(room.width() / abs(high[0] - low[0]), room.height() / abs(high[1] - low[1]))
         scale = max(fit, _SMALLEST_SCALE) * link.zoom
-        u, v, _ = plane.to_screen_mm(link.centre_lps_mm).tolist()
+        u, v = plane.screen_uv(link.centre_lps_mm)
         return cls(area, scale, u, v + (BOTTOM_STRIP - TOP_STRIP) / 2 / scale)
 
     def to_pixels(self, u_mm: float, v_mm: float) -> QPointF:
