@@ -23,6 +23,7 @@ class ColumnsCoordinator(QObject):
         self._agreement, self._views = agreement, views
         self._shown: dict[str, Result] = {}
         self._series_uid = ""
+        self._study_uid = ""
         self.quantity = "Ki"
         study.series_changed.connect(self._on_series_changed)
         results.changed.connect(self._on_results_changed)
@@ -42,8 +43,16 @@ class ColumnsCoordinator(QObject):
             return
         self._series_uid = "" if series is None else series.uid
         self._shown.clear()
-        self._results.clear()
+        self._forget_other_study()
         self._views.set_image(image)
+        self._results.switch_to(self._series_uid)
+
+    def _forget_other_study(self) -> None:
+        study = self._study.study
+        uid = "" if study is None else f"{study.uid}|{study.source}"
+        if uid != self._study_uid:
+            self._study_uid = uid
+            self._results.forget()
 
     def _on_results_changed(self) -> None:
         for result in self._results.all:

@@ -167,6 +167,8 @@ class InputFunctionViewModel(QObject):
     def _derived(self) -> InputFunction:
         if self._study.image is None:
             raise InvalidInputError("Open a study first.")
+        if not self._study.image.is_dynamic:
+            raise InvalidInputError("This series has one frame; Ki needs a dynamic series.")
         derived = self._from_choice()
         factor = self.plasma_factor
         return derived if factor == 1.0 else replace(derived, plasma_factor=factor)

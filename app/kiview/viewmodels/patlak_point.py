@@ -79,7 +79,8 @@ class PatlakPointViewModel(QObject):
     def _make_plot(self) -> None:
         image, input_function = self._study.image, self._input.input_function
         if image is None or not image.is_dynamic or input_function is None:
-            self.problem = "Appears when there is an input function."
+            is_static = image is not None and not image.is_dynamic
+            self.problem = self._input.problem if is_static else ""
             return
         curve = self._curve()
         if curve is None:

@@ -51,6 +51,8 @@ class ResultsViewModel(QObject):
         super().__init__(parent)
         self._results: dict[str, Result] = {}
         self._keys: dict[str, KeyFunction] = {}
+        self._series_uid = ""
+        self._of_other_series: dict[str, dict[str, Result]] = {}
 
     @property
     def all(self) -> tuple[Result, ...]:
@@ -70,10 +72,19 @@ class ResultsViewModel(QObject):
         self._results[result.method] = self._judged(result)
         self.changed.emit()
 
-    def clear(self) -> None:
-        """Forget every run."""
+    def switch_to(self, series_uid: str) -> None:
+        """Show the runs of another series; those of the one before are kept."""
+        self._of_other_series[self._series_uid] = self._results
+        self._results = self._of_other_series.pop(series_uid, {})
+        self._series_uid = series_uid
+        self.changed.emit()
+        self.judge()
+
+    def forget(self) -> None:
+        """Forget every run of every series."""
+        self._of_other_series.clear()
         if self._results:
-            self._results.clear()
+            self._results = {}
             self.changed.emit()
 
     def judge(self) -> None:

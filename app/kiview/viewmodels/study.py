@@ -256,7 +256,8 @@ def injection_text(image: DynamicImage) -> str:
     """Tracer and dose, as far as known."""
     if image.injection is None:
         return ""
-    parts = [image.injection.tracer or image.injection.radionuclide.name]
+    tracer = image.injection.tracer.partition(" -- ")[0]  # Siemens adds the long name
+    parts = [tracer or image.injection.radionuclide.name]
     if image.injection.activity_bq is not None:
         parts.append(f"{image.injection.activity_bq / 1e6:.0f} MBq")
     return DOT.join(part for part in parts if part)

@@ -30,10 +30,10 @@ class Banner(QFrame):
         line.addWidget(self._text, 1)
         line.addWidget(self._more, 0, Qt.AlignmentFlag.AlignTop)
         line.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 7, 8, 7)
-        layout.addLayout(line)
-        layout.addWidget(self._details)
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(12, 7, 8, 7)
+        self._rows.addLayout(line)
+        self._rows.addWidget(self._details)
         self._parent = parent
         parent.installEventFilter(self)
         self._more.toggled.connect(self._on_more)
@@ -47,21 +47,27 @@ class Banner(QFrame):
             self._place()
         return super().eventFilter(watched, event)
 
+    def event(self, event: QEvent) -> bool:
+        """Fit the height when a text changed."""
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._place()
+        return done
+
     def _on_more(self, shown: bool) -> None:
         self._details.setVisible(shown)
         self._place()
 
     def _place(self) -> None:
         width = self._parent.width() - 2 * _MARGIN
-        layout = self.layout()
-        height = self.sizeHint().height() if layout is None else layout.heightForWidth(width)
-        self.setGeometry(_MARGIN, _MARGIN, width, height)
+        self._rows.activate()
+        self.setGeometry(_MARGIN, _MARGIN, width, self._rows.heightForWidth(width))
         self.raise_()
 
     def _refresh(self) -> None:
         message = self._messages.current
-        self.setVisible(message is not None)
         if message is None:
+            self.hide()
             return
         self.setProperty("level", str(message.level))
         self.style().unpolish(self)
@@ -71,4 +77,5 @@ class Banner(QFrame):
         self._more.setChecked(False)
         self._more.setVisible(bool(message.details))
         self._details.setVisible(False)
+        self.show()
         self._place()

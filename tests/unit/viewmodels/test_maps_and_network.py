@@ -186,3 +186,34 @@ def test_that_the_patlak_plot_follows_the_cursor_and_the_selected_region(qtbot, 
     qtbot.waitUntil(lambda: models.patlak_point.name == "Aorta")
     assert models.patlak_point.plot.ki == pytest.approx(0.0, abs=1e-6)
     assert models.patlak_point.plot.v0 == pytest.approx(1.0, abs=1e-3)
+
+
+def test_that_looking_at_another_series_keeps_the_maps_of_the_first(qtbot, with_aorta):
+    models = with_aorta
+    before = compute(qtbot, models, PATLAK)
+    first = models.study.series
+    other = replace(first, uid="9.8.7", image=small_study.image(series_uid="9.8.7"))
+    models.study.study = replace(models.study.study, series=(first, other))
+    models.study.show_series("9.8.7")
+    assert models.results.get(PATLAK) is None
+    assert models.views.layer(PATLAK) is None
+    models.study.show_series(first.uid)
+    qtbot.waitUntil(lambda: models.input_function.input_function is not None)
+    assert models.results.get(PATLAK).maps is before.maps
+    assert not models.results.get(PATLAK).is_stale
+    assert models.views.layer(PATLAK) is not None
+
+
+def test_that_a_static_series_says_why_there_is_no_ki(opened):
+    models = opened
+    frames = models.study.image.store.slab(0, 40, [0])
+    still = small_study.image(
+        store=type(models.study.image.store)(frames),
+        timing=models.study.image.timing.select([0]),
+        series_uid="5.5",
+    )
+    series = replace(models.study.series, uid="5.5", image=still)
+    models.study.study = replace(models.study.study, series=(models.study.series, series))
+    models.study.show_series("5.5")
+    assert "one frame" in models.input_function.problem
+    assert "one frame" in models.maps.why_not
