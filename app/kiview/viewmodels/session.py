@@ -15,6 +15,7 @@ from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.study import StudyViewModel
 from kiview.viewmodels.views import ViewsViewModel
+from kiview.viewmodels.views_memory import restore_views, saved_views
 
 SAVE_AFTER_MS = 800
 """Changes are saved once they rest."""
@@ -52,7 +53,7 @@ class SessionViewModel(QObject):
         self._delay.stop()
         if not self._series_uid or not self._may_save:
             return
-        kept = Workspace(self._rois.to_dict(), self._views.to_dict(), self._choices())
+        kept = Workspace(self._rois.to_dict(), saved_views(self._views), self._choices())
         try:
             workspace.save(self._series_uid, kept)
         except KiviewError as error:
@@ -81,7 +82,7 @@ class SessionViewModel(QObject):
             if kept is None:
                 return
             self._rois.restore(kept.regions)
-            self._views.restore(kept.views)
+            restore_views(self._views, kept.views)
             self._restore_choices(kept.choices)
         except KiviewError as error:
             self._messages.show(str(error), MessageLevel.WARNING)

@@ -1,13 +1,10 @@
 """The linked views: columns that are compared, rows of planes, and what is under the cursor."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.reslice import Plane, bounds_lps_mm
 from kiview.core.units import Quantity
@@ -261,37 +258,3 @@ class ViewsViewModel(QObject):
     def readout_text(self) -> str:
         """One line: `SUV 3.21 | Patlak 0.0312 | network 0.0298 mL/min/mL | x 1 y 2 z 3 mm`."""
         return readout_line(self.readouts(), self.position_text)
-
-    # Saving
-
-    def to_dict(self) -> dict[str, Any]:
-        """What the user chose, for JSON."""
-        return {
-            "cursor_lps_mm": self.link.cursor_lps_mm.tolist(),
-            "centre_lps_mm": self.link.centre_lps_mm.tolist(),
-            "zoom": self.link.zoom,
-            "frames": {"indices": list(self.frames.shown.indices), "name": self.frames.shown.name},
-            "planes": [plane.value for plane in self.planes],
-            "scales": self.scales.to_dict(),
-        }
-
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Take over what `to_dict` gave for the same image.
-
-        Raises:
-            InvalidInputError: the entries are damaged; the views stay usable.
-        """
-        try:
-            self.scales.restore(saved["scales"])
-            frames = [int(t) for t in saved["frames"]["indices"]]
-            valid = tuple(t for t in frames if 0 <= t < self.frames.frame_count)
-            name = str(saved["frames"]["name"])
-            if name or len(valid) > 1:
-                self.frames.show_mean(valid, name)
-            elif valid:
-                self.frames.show_frame(valid[0])
-            self.link.set_zoom(float(saved["zoom"]), saved["centre_lps_mm"])
-            self.link.set_cursor(saved["cursor_lps_mm"])
-            self.show_planes(tuple(Plane(name) for name in saved["planes"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidInputError(f"The saved views are damaged: {error!r}.") from error

@@ -13,6 +13,7 @@ from kiview.core.units import KI, SUV_BW, V0
 from kiview.viewmodels.frames import FramesViewModel, time_range_text
 from kiview.viewmodels.layers import DisplayWindow, FrameSource
 from kiview.viewmodels.views import LAYOUTS, ViewsViewModel
+from kiview.viewmodels.views_memory import restore_views, saved_views
 
 
 @pytest.fixture
@@ -312,13 +313,13 @@ def test_that_views_survive_saving(views):
     views.scales.set_window(KI, DisplayWindow(0, 0.02))
     views.scales.set_colormap(KI, "viridis")
     views.show_planes((Plane.AXIAL, Plane.SAGITTAL))
-    saved = json.loads(json.dumps(views.to_dict()))
+    saved = json.loads(json.dumps(saved_views(views)))
     other = ViewsViewModel()
     other.set_image(torso.dynamic_image())
-    other.restore(saved)
-    assert other.to_dict() == saved
+    restore_views(other, saved)
+    assert saved_views(other) == saved
     views.frames.show_frame(2)
-    other.restore(views.to_dict())
+    restore_views(other, saved_views(views))
     assert other.frames.frame == 2
 
 
@@ -333,7 +334,7 @@ def test_that_views_survive_saving(views):
 )
 def test_that_damaged_saved_views_are_refused_with_a_sentence(views, change):
     with pytest.raises(InvalidInputError, match="damaged"):
-        views.restore(views.to_dict() | change)
+        restore_views(views, saved_views(views) | change)
 
 
 def test_that_settings_give_the_first_colours(views):

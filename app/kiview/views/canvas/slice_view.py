@@ -162,7 +162,7 @@ class SliceView(QWidget):
         self._paint_marks(painter, layer, viewport)
 
     def _paint_header(self, painter: QPainter, layer: Layer) -> None:
-        header = self._header_of(layer)
+        header = _header_of(self._views, layer)
         key = (header, self.width(), self.devicePixelRatioF(), self.font().key())
         if self._header is None or self._header[0] != key:
             ratio = self.devicePixelRatioF()
@@ -175,20 +175,6 @@ class SliceView(QWidget):
             on_pixmap.end()
             self._header = (key, pixmap)
         painter.drawPixmap(0, 0, self._header[1])
-
-    def _header_of(self, layer: Layer) -> Header:
-        window = self._views.scales.window(layer.quantity)
-        badges = ("MODIFIED",) * layer.modified + ("STALE",) * layer.stale
-        return Header(
-            title=layer.title,
-            detail=self._views.frames.text if layer.key == IMAGE_KEY else layer.method,
-            badges=badges,
-            low=f"{window.low:.3g}".replace("-", MINUS),
-            high=f"{window.high:.3g}".replace("-", MINUS),
-            unit=layer.quantity.unit.symbol,
-            colormap=self._views.scales.colormap(layer.quantity),
-            active=self._views.active_layer is layer,
-        )
 
     def _paint_picture(self, painter: QPainter, layer: Layer, viewport: Viewport) -> None:
         image = self.plane_image()
@@ -264,7 +250,7 @@ class SliceView(QWidget):
         layer = self.layer
         if layer is None:
             return HELP
-        header = self._header_of(layer)
+        header = _header_of(self._views, layer)
         said = (header.title, header.detail, *header.badges, layer.note)
         return f"<p>{escape(' · '.join(text for text in said if text))}</p>{HELP}"
 
@@ -316,3 +302,18 @@ class SliceView(QWidget):
         """Show by the pointer what a press would do."""
         drawing = self._rois.tool != RoiTool.CURSOR
         self.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)
+
+
+def _header_of(views: ViewsViewModel, layer: Layer) -> Header:
+    window = views.scales.window(layer.quantity)
+    badges = ("MODIFIED",) * layer.modified + ("STALE",) * layer.stale
+    return Header(
+        title=layer.title,
+        detail=views.frames.text if layer.key == IMAGE_KEY else layer.method,
+        badges=badges,
+        low=f"{window.low:.3g}".replace("-", MINUS),
+        high=f"{window.high:.3g}".replace("-", MINUS),
+        unit=layer.quantity.unit.symbol,
+        colormap=views.scales.colormap(layer.quantity),
+        active=views.active_layer is layer,
+    )
