@@ -10,11 +10,14 @@ from tests.helpers.real_headers import DATA
 from tests.helpers.shared_data import require_shared_data
 
 from kiview.core.errors import KiviewError
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.progress import NullProgress
+from kiview.core.roi import RoiMask
 from kiview.core.study import Series, SeriesKind, Study, Verdict
 from kiview.core.units import SUV_BW, UNKNOWN
 from kiview.io.bids_sidecar import frame_table, read_sidecar
-from kiview.io.nifti import read_mask
 from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.jobs.regions import choose_region, read_regions
 
 MASKED = {
     "STS_001": (5095, 7.91067, 2.55513),
@@ -30,6 +33,10 @@ def pet_of(study: Study) -> Series:
     assert series is not None
     assert series.image is not None
     return series
+
+
+def one_region(path: Path, geometry: VolumeGeometry, name: str = "") -> RoiMask:
+    return choose_region(read_regions(path, geometry, NullProgress()), name)
 
 
 def suv(series: Series) -> NDArray[np.float32]:
@@ -78,7 +85,7 @@ def test_that_suv_inside_the_published_masks_is_the_published_one(patient: str) 
     series = pet_of(open_study(OpenRequest(root / "dicom" / patient / "PET")))
     assert series.image is not None
     mask_path = root / "nifti" / patient / "PET_mask.nii.gz"
-    mask = read_mask(mask_path, series.image.geometry)
+    mask = one_region(mask_path, series.image.geometry)
     inside = suv(series)[mask.inside]
     count, largest, mean = MASKED[patient]
     assert mask.voxel_count == count
@@ -102,7 +109,7 @@ def test_that_a_small_copy_of_a_patient_tells_the_same_truth() -> None:
     root = DATA / "ibsi-sts"
     series = pet_of(open_study(OpenRequest(root / "dicom" / "STS_002")))
     assert series.image is not None
-    mask = read_mask(root / "nifti" / "STS_002" / "PET_mask.nii.gz", series.image.geometry)
+    mask = one_region(root / "nifti" / "STS_002" / "PET_mask.nii.gz", series.image.geometry)
     inside = suv(series)[mask.inside]
     count, largest, mean = MASKED["STS_002"]
     assert mask.voxel_count == count
@@ -196,7 +203,7 @@ def test_that_an_organ_mask_keeps_its_voxels() -> None:
     root = require_shared_data("totalsegmentator")
     ct = open_study(OpenRequest(root / "example_ct_sm.nii.gz")).series[0].image
     assert ct is not None
-    labels = read_mask(root / "example_seg_fast.nii.gz", ct.geometry, label=52)
-    aorta = read_mask(root / "example_seg_fast" / "aorta.nii.gz", ct.geometry)
+    labels = one_region(root / "example_seg_fast.nii.gz", ct.geometry, "example_seg_fast 52")
+    aorta = one_region(root / "example_seg_fast" / "aorta.nii.gz", ct.geometry)
     assert aorta.voxel_count == 1174
     assert (labels.inside == aorta.inside).all()

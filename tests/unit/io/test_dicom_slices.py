@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from kiview.core.errors import ReadError
 from kiview.io.dicom_headers import Header, HeaderTable
 from kiview.io.dicom_slices import order_frames, stack_slices
-from kiview.io.nifti import lps_affine
+from kiview.io.nifti_header import lps_affine
 
 angles = st.tuples(*[st.floats(-180, 180)] * 3)
 spacings = st.tuples(*[st.floats(0.5, 8.0)] * 3)

@@ -18,10 +18,9 @@ from tests.helpers.phantoms import (
     oblique_affine,
 )
 
-from kiview.core.errors import InvalidInputError, KiviewError, ReadError, UnsupportedDataError
-from kiview.core.geometry import VolumeGeometry
+from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
 from kiview.core.study import Series, SeriesKind, Verdict
-from kiview.io.nifti import read_header, read_mask
+from kiview.io.nifti_header import read_header
 from kiview.jobs.open_study import OpenRequest, open_study
 
 START_S = [0.0, 30.0, 90.0, 390.0]
@@ -308,33 +307,3 @@ def test_that_scaled_integers_and_metres_are_understood(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         opened.store.frame(0), np.asarray(raw.dataobj).transpose(), atol=1e-3
     )
-
-
-def mask_file(folder: Path, affine: NDArray[np.float64], inside: NDArray[np.bool_]) -> Path:
-    path = folder / "mask.nii.gz"
-    image = nibabel.Nifti1Image(
-        inside.astype(np.uint8).transpose(), RAS_OF_LPS @ affine[:, [2, 1, 0, 3]]
-    )
-    nibabel.save(image, path)
-    return path
-
-
-def test_that_a_mask_stored_the_other_way_round_covers_the_same_patient(tmp_path: Path) -> None:
-    target = VolumeGeometry((5, 8, 11), axial_affine())
-    inside = asymmetric_phantom()[0] > 1500 * QUANTUM_BQML
-    flipped = axial_affine()
-    flipped[:3, 2] *= -1
-    flipped[:3, 3] = target.to_lps_mm([0, 0, 10])
-    path = mask_file(tmp_path, flipped, inside[:, :, ::-1])
-    mask = read_mask(path, target)
-    np.testing.assert_array_equal(mask.inside, inside)
-    assert mask.name == "mask"
-
-
-def test_that_a_mask_elsewhere_is_refused(tmp_path: Path) -> None:
-    far = axial_affine(corner_lps_mm=(900.0, 900.0, 900.0))
-    path = mask_file(tmp_path, far, np.ones((5, 8, 11), bool))
-    with pytest.raises(InvalidInputError, match="no voxel"):
-        read_mask(path, VolumeGeometry((5, 8, 11), axial_affine()))
-    with pytest.raises(UnsupportedDataError, match="several volumes"):
-        read_mask(write_nifti(tmp_path / "d"), VolumeGeometry((5, 8, 11), axial_affine()))

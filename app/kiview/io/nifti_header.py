@@ -1,0 +1,188 @@
+"""The header and the voxels of NIfTI files, in KiView's order and in LPS."""
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.progress import Progress
+from kiview.core.study import Finding, Verdict
+from kiview.io.dicom_meaning import finding
+from kiview.io.frame_store import VoxelCache, cache_key, identity
+
+_LENGTH_IN_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+_SWAP_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_HTML_STARTS = (b"<!doc", b"<html", b"<?xml", b"<head")
+_LARGEST_SIDE = 1 << 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NiftiHeader:
+    """What a NIfTI header says.
+
+    Attributes:
+        path: The image.
+        geometry: Grid in LPS mm.
+        frame_count: Number of volumes.
+        dtype: Type as stored.
+        offset: First byte of the voxels.
+        slope: Factor, 1 where none is given.
+        intercept: Offset, 0 where none is given.
+        findings: What is not certain.
+    """
+
+    path: Path
+    geometry: VolumeGeometry
+    frame_count: int
+    dtype: np.dtype[Any]
+    offset: int
+    slope: float
+    intercept: float
+    findings: tuple[Finding, ...]
+
+    @property
+    def shape_tzyx(self) -> tuple[int, int, int, int]:
+        """Frames, slices, rows, columns."""
+        return (self.frame_count, *self.geometry.shape_zyx)
+
+
+def read_header(path: Path) -> NiftiHeader:
+    """Read the header of a NIfTI image.
+
+    Raises:
+        ReadError: the file is no NIfTI image.
+        UnsupportedDataError: it holds colours, complex numbers or more than four dimensions.
+    """
+    _refuse_web_page(path)
+    try:
+        image: Any = nibabel.load(path)
+        header = image.header
+        offset = int(image.dataobj.offset)
+        slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
+        affine = np.asarray(image.affine, np.float64)
+        shape = tuple(int(n) for n in image.shape)
+        dtype = np.dtype(header.get_data_dtype())
+        length_unit = header.get_xyzt_units()[0]
+    except KiviewError:
+        raise
+    except Exception as error:  # nibabel raises many kinds on damaged files
+        raise ReadError(f"{path} is no NIfTI image: {_short(error)}.") from error
+    if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti2Image):
+        raise UnsupportedDataError(f"{path} is a pair of files or another format, no .nii image.")
+    sides = _sides(path, shape)
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise UnsupportedDataError(f"{path} holds {dtype} voxels, no plain numbers.")
+    x, y, z = sides[:3]
+    geometry = VolumeGeometry((z, y, x), lps_affine(affine, _LENGTH_IN_MM.get(length_unit, 1.0)))
+    told = header["sform_code"] > 0 or header["qform_code"] > 0
+    return NiftiHeader(
+        path,
+        geometry,
+        sides[3],
+        dtype,
+        offset,
+        slope,
+        intercept,
+        () if told else (_orientation_unknown(path),),
+    )
+
+
+def lps_affine(affine_ras: NDArray[np.float64], mm: float = 1.0) -> NDArray[np.float64]:
+    """(4, 4) from index (z, y, x, 1) to LPS mm, from NIfTI's index (x, y, z, 1) to RAS.
+
+    Args:
+        affine_ras: As NIfTI has it.
+        mm: Length of its unit in mm.
+    """
+    affine = _SWAP_TO_LPS @ affine_ras
+    affine = affine[:, [2, 1, 0, 3]]
+    affine[:3] *= mm
+    return affine
+
+
+def _short(error: Exception) -> str:
+    text = str(error).split("\n", maxsplit=1)[0]
+    return text[:120].rstrip(".") or type(error).__name__
+
+
+def _refuse_web_page(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read ({error.strerror}).") from error
+    if start.lstrip().lower()[:5] in _HTML_STARTS:
+        raise ReadError(
+            f"{path} is no NIfTI image but a web page, probably saved instead of the data; download"
+            " the image again."
+        )
+    if not start:
+        raise ReadError(f"{path} is empty; copy it again.")
+
+
+def _sides(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    while len(shape) > 4 and shape[-1] == 1:
+        shape = shape[:-1]
+    if not 3 <= len(shape) <= 4:
+        raise UnsupportedDataError(f"{path} has {len(shape)} dimensions; 3 or 4 are read.")
+    if min(shape) < 1 or max(shape) > _LARGEST_SIDE:
+        raise ReadError(f"{path} has the impossible shape {shape}.")
+    x, y, z, t = (*shape, 1)[:4]
+    return x, y, z, t
+
+
+def _orientation_unknown(path: Path) -> Finding:
+    message = (
+        f"{path.name} does not say how it lies in the patient (sform and qform code 0): left and"
+        " right may be exchanged. Compare it with another image."
+    )
+    return finding("orientation-unknown", message, (Verdict.CONFIRM, Verdict.CONFIRM))
+
+
+def load_voxels(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> NDArray[Any]:
+    """Voxels (t, z, y, x) as stored; large ones are memory-mapped in the cache.
+
+    The image itself is never mapped: a file that shrinks or vanishes would end the program.
+
+    Raises:
+        ReadError: the file is cut off or damaged.
+    """
+    is_packed = header.path.name.lower().endswith(".gz")
+    key = cache_key([identity(header.path)])
+    found = cache.find(key)
+    if found is not None and found[0].shape == header.shape_tzyx:
+        return found[0]
+    native = header.dtype.newbyteorder("=")
+    try:
+        with (
+            gzip.open(header.path, "rb") if is_packed else header.path.open("rb") as file,
+            cache.create(key, header.shape_tzyx, native) as writer,
+        ):
+            _fill(cast("BinaryIO", file), header, writer.voxels, progress)
+            return writer.finish({})
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReadError(f"{header.path} is damaged: {_short(error)}.") from error
+
+
+def _fill(file: BinaryIO, header: NiftiHeader, voxels: NDArray[Any], progress: Progress) -> None:
+    file.read(header.offset)
+    z, y, x = header.geometry.shape_zyx
+    slice_bytes = y * x * header.dtype.itemsize
+    for t in range(header.frame_count):
+        progress.step(t / header.frame_count, f"Reading frame {t + 1} of {header.frame_count}")
+        for k in range(z):
+            data = file.read(slice_bytes)
+            if len(data) != slice_bytes:
+                raise _cut_off(header.path)
+            voxels[t, k] = np.frombuffer(data, header.dtype).reshape(y, x)
+
+
+def _cut_off(path: Path) -> ReadError:
+    return ReadError(f"{path} is cut off: it holds fewer voxels than it says; copy it again.")
