@@ -157,18 +157,13 @@ def _pet_series(
     if is_activity:
         findings += [*decay_findings, *dose.findings]
         findings += weight_findings(given.number("weight_kg"))
-    if header.frame_count == 1:
-        message = "The image has one frame; Ki needs a dynamic one."
-        findings.append(finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)))
-    refused = any(one.suv is Verdict.REFUSED for one in findings)
-    voxels = load_voxels(header, cache, progress)
+    findings += _frame_count_findings(header.frame_count)
     to_injection = factor if factor is not None and is_activity else np.ones(header.frame_count)
-    scale = (to_injection * meaning.factor)[:, None]
-    weight = given.number("weight_kg")
     suv = None
-    if is_activity and not refused and weight and dose.dose_bq:
-        suv = suvbw_factor_g_per_bq(weight, dose.dose_bq, 0.0, half_life or 1.0)
-    uid = _uid(header.path)
+    if is_activity and not any(one.suv is Verdict.REFUSED for one in findings):
+        suv = _suv_factor(given.number("weight_kg"), dose.dose_bq)
+    voxels = load_voxels(header, cache, progress)
+    scale = (to_injection * meaning.factor)[:, None]
     image = DynamicImage(
         ScaledFrameStore(voxels, header.slope * scale, header.intercept * scale),
         header.geometry,
@@ -176,14 +171,14 @@ def _pet_series(
         meaning.quantity,
         _injection(sidecar, half_life, dose.dose_bq),
         SuvScale(suv) if suv else None,
-        uid,
+        _uid(header.path),
         sidecar.text("SeriesDescription") or header.path.name,
         meaning.quantity == SUV_BW or factor is not None,
         given.record(),
     )
     is_one_time = bool(np.ptp(to_injection) == 0)
     return Series(
-        uid,
+        image.series_uid,
         SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
         "PT",
         image.description,
@@ -194,6 +189,20 @@ def _pet_series(
         (str(header.path),),
         meaning.units,
     )
+
+
+def _frame_count_findings(count: int) -> tuple[Finding, ...]:
+    if count > 1:
+        return ()
+    message = "The image has one frame; Ki needs a dynamic one."
+    return (finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)),)
+
+
+def _suv_factor(weight_kg: float | None, dose_bq: float | None) -> float | None:
+    """For activity at the injection, so that no decay comes in."""
+    if not weight_kg or not dose_bq:
+        return None
+    return suvbw_factor_g_per_bq(weight_kg, dose_bq, elapsed_s=0.0, half_life_s=1.0)
 
 
 def _own_suv_factor(quantity: Quantity) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kiview import paths
-from kiview.core.errors import ReadError
+from kiview.core.errors import MissingInformationError, ReadError
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.study import PatientInfo, Series, SeriesKind, Study
 from kiview.io.dicom_pet import ReadSeries, read_pet
@@ -66,6 +66,7 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
 
     Raises:
         ReadError: nothing there can be opened.
+        MissingInformationError: nothing can be opened before the user enters something.
         InvalidInputError: an entered value cannot be.
     """
     progress = progress or NullProgress()
@@ -134,7 +135,11 @@ def _refuse_if_nothing_shows(series: list[Series], path: Path) -> None:
     if any(one.image is not None for one in series):
         return
     reasons = [one.findings[0].message for one in series[:_MOST_REASONS] if one.findings]
-    raise ReadError(f"No image of {path} can be shown. {' '.join(reasons)}")
+    text = f"No image of {path} can be shown. {' '.join(reasons)}"
+    asked = dict.fromkeys(name for one in series for told in one.findings for name in told.fields)
+    if asked:
+        raise MissingInformationError(text, tuple(asked))
+    raise ReadError(text)
 
 
 def _nothing_found(index: StudyIndex) -> str:

@@ -18,7 +18,12 @@ from tests.helpers.phantoms import (
     oblique_affine,
 )
 
-from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
+from kiview.core.errors import (
+    KiviewError,
+    MissingInformationError,
+    ReadError,
+    UnsupportedDataError,
+)
 from kiview.core.study import Series, SeriesKind, Verdict
 from kiview.io.nifti_header import read_header
 from kiview.jobs.open_study import OpenRequest, open_study
@@ -200,8 +205,9 @@ def test_that_a_faulty_sidecar_is_refused_with_the_reason(
     changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     path = write_nifti(tmp_path, **changes)
-    with pytest.raises(KiviewError, match=reason):
+    with pytest.raises(MissingInformationError, match=reason) as caught:
         read(path)
+    assert {"frame_start_s", "frame_duration_s"} <= set(caught.value.fields)
     if "InjectionStart" not in changes:
         entered = {"frame_start_s": START_S, "frame_duration_s": DURATION_S}
         assert read(path, **entered).image is not None
