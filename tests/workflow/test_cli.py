@@ -130,7 +130,7 @@ def test_that_info_prints_one_json_document(kiview, study):
     code, printed, _ = kiview("info", study.folder, "--json")
     assert code == 0
     (series,) = json.loads(printed)["series"]
-    assert (series["kind"], series["modality"], series["units"]) == ("dynamic", "PT", "Bq/mL")
+    assert (series["kind"], series["modality"], series["units"]) == ("dynamic", "PT", "BQML")
     assert series["shape_zyx"] == [6, 16, 20]
     assert series["frame_count"] == len(series["frame_start_s"]) == 19
     np.testing.assert_allclose(series["frame_duration_s"][:5], [30, 30, 30, 30, 60])

@@ -1,19 +1,15 @@
 """`kiview info`: what a study contains and what can be computed from it."""
 
 import argparse
-import math
-
-import numpy as np
-from numpy.typing import NDArray
 
 from kiview.commands.opening import open_given
 from kiview.commands.terminal import DONE, TerminalProgress, say, say_json
 from kiview.core.images import DynamicImage
 from kiview.core.patlak import SECONDS_PER_MINUTE
-from kiview.core.provenance import JsonValue
 from kiview.core.study import Series, SeriesKind, Study
+from kiview.io.dicom_frames import UNKNOWN_TIMES
+from kiview.jobs.study_info import study_info
 
-_ROUNDING_DIGITS = 9
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
 
 
@@ -21,61 +17,10 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     """Describe the study as text or as one JSON document."""
     study = open_given(given, progress)
     if given.json:
-        say_json(document(study))
+        say_json(study_info(study))
     else:
         _say_text(study)
     return DONE
-
-
-def document(study: Study) -> dict[str, JsonValue]:
-    """What `--json` prints."""
-    return {
-        "series": [_series_record(series) for series in study.series],
-        "unused_files": [{"path": path, "reason": why} for path, why in study.unused_files],
-    }
-
-
-def _series_record(series: Series) -> dict[str, JsonValue]:
-    return {
-        "uid": series.uid,
-        "modality": series.modality,
-        "kind": str(series.kind),
-        "description": series.description,
-        **_image_record(series.image),
-        "max_value": _finite(series.max_value),
-        "suvbw_factor_g_per_bq": _finite(series.file_suv_factor_g_per_bq),
-        "verdict": {"suv": str(series.suv_verdict), "kinetics": str(series.kinetics_verdict)},
-        "findings": [{"code": f.code, "message": f.message} for f in series.findings],
-    }
-
-
-def _image_record(image: DynamicImage | None) -> dict[str, JsonValue]:
-    if image is None:
-        return {
-            "shape_zyx": None,
-            "frame_count": 0,
-            "frame_start_s": [],
-            "frame_duration_s": [],
-            "units": None,
-            "user_given": {},
-        }
-    return {
-        "shape_zyx": [*image.geometry.shape_zyx],
-        "frame_count": image.frame_count,
-        "frame_start_s": _times(image.timing.start_s),
-        "frame_duration_s": _times(image.timing.duration_s),
-        "units": image.quantity.unit.symbol,
-        "user_given": dict(image.user_given),
-    }
-
-
-def _times(times_s: NDArray[np.float64]) -> JsonValue:
-    rounded: JsonValue = np.round(times_s, _ROUNDING_DIGITS).tolist()
-    return rounded
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _say_text(study: Study) -> None:
@@ -100,9 +45,14 @@ def _grid_line(image: DynamicImage) -> str:
 
 def _say_pet(series: Series) -> None:
     if series.image is not None:
-        timing = series.image.timing
-        start = float(timing.start_s.min()) / SECONDS_PER_MINUTE
-        end = float(timing.end_s.max()) / SECONDS_PER_MINUTE
-        frames = "frame" if timing.frame_count == 1 else "frames"
-        say(f"  {timing.frame_count} {frames}, {start:.3g}-{end:.3g} min after injection")
+        count = series.image.frame_count
+        say(f"  {count} {'frame' if count == 1 else 'frames'}, {_times(series, series.image)}")
     say(f"  SUV {series.suv_verdict}, Ki {series.kinetics_verdict}")
+
+
+def _times(series: Series, image: DynamicImage) -> str:
+    if any(finding.code == UNKNOWN_TIMES for finding in series.findings):
+        return "times unknown"
+    start = float(image.timing.start_s.min()) / SECONDS_PER_MINUTE
+    end = float(image.timing.end_s.max()) / SECONDS_PER_MINUTE
+    return f"{start:.3g}-{end:.3g} min after injection"

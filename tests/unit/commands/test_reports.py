@@ -11,6 +11,7 @@ from kiview.core.errors import InvalidInputError, NetworkError
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.core.timing import FrameTiming
+from kiview.jobs.study_info import study_info
 
 DAMAGED = "The network file model.onnx was changed or is damaged."
 
@@ -83,7 +84,7 @@ def series(**changes) -> Series:
 def test_that_a_series_without_image_is_described_with_its_reason():
     refused = Finding("no-slices", "It has no slices.", Verdict.REFUSED, Verdict.REFUSED)
     study = Study("1", PatientInfo(), (series(findings=(refused,)),), (("a.txt", "no image"),))
-    document = info.document(study)
+    document = study_info(study)
     (record,) = document["series"]
     assert record["shape_zyx"] is None
     assert record["frame_count"] == 0
@@ -97,13 +98,13 @@ def test_that_times_per_slice_stay_per_slice():
     start = [[30.0 + z] * 5 for z in (0, 60, 240, 540)]
     timing = FrameTiming(start, [[60.0] * 5] * 4)
     late = DynamicImage(image.store, image.geometry, timing, image.quantity)
-    (record,) = info.document(Study("1", PatientInfo(), (series(image=late),)))["series"]
+    (record,) = study_info(Study("1", PatientInfo(), (series(image=late),)))["series"]
     assert record["frame_start_s"] == start
 
 
 def test_that_a_value_that_is_no_number_is_null():
     odd = series(max_value=float("nan"), file_suv_factor_g_per_bq=float("inf"))
-    (record,) = info.document(Study("1", PatientInfo(), (odd,)))["series"]
+    (record,) = study_info(Study("1", PatientInfo(), (odd,)))["series"]
     assert record["max_value"] is None
     assert record["suvbw_factor_g_per_bq"] is None
 
@@ -158,3 +159,11 @@ def test_that_trouble_below_is_one_line(capsys, monkeypatch, error, told):
     assert code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line
+
+
+def test_that_unknown_frame_times_are_not_told_as_times(capsys, monkeypatch):
+    unknown = Finding("frame-times-unknown", "Enter them.", Verdict.REFUSED, Verdict.REFUSED)
+    shown = series(image=dynamic_image(), findings=(unknown,))
+    opened(monkeypatch, info, Study("1", PatientInfo(), (shown,)))
+    assert cli.main(["info", "x"]) == 0
+    assert "times unknown" in capsys.readouterr().out
