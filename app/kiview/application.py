@@ -21,6 +21,7 @@ from kiview.jobs.compute_patlak import compute_patlak
 from kiview.jobs.demo_study import demo_regions, ensure_demo_study
 from kiview.jobs.export import export_maps
 from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.jobs.preview_network import PreviewJob, preview_network
 from kiview.nets.catalog import load_catalog
 from kiview.nets.infer import run_network
 from kiview.settings import store
@@ -37,6 +38,7 @@ from kiview.viewmodels.maps import MapsViewModel, PatlakJob
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkJob, NetworkViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
+from kiview.viewmodels.preview import PreviewViewModel
 from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
@@ -62,6 +64,7 @@ class Jobs:
         read_curve: (path, progress) -> input function.
         patlak: Patlak maps.
         network: Network maps.
+        preview: A box of a network map with other weights.
         compare: Agreement of two maps.
         export: Files.
     """
@@ -70,6 +73,7 @@ class Jobs:
     read_curve: ReadCurveJob
     patlak: PatlakJob
     network: NetworkJob
+    preview: PreviewJob
     compare: CompareJob
     export: ExportJob
 
@@ -143,6 +147,7 @@ def shipped_jobs() -> Jobs:
         read_curve=_read_curve,
         patlak=compute_patlak,
         network=run_network,
+        preview=preview_network,
         compare=compare_maps,
         export=export_maps,
     )
@@ -159,6 +164,7 @@ def build_models(jobs: Jobs) -> WindowModels:
     maps = MapsViewModel(runner, study, input_function, results, messages, jobs.patlak)
     network = NetworkViewModel(runner, maps, results, messages, jobs.network)
     agreement = AgreementViewModel(runner, study, results, curves, messages, jobs.compare)
+    columns = ColumnsCoordinator(study, results, agreement, views)
     return WindowModels(
         runner=runner,
         messages=messages,
@@ -172,8 +178,9 @@ def build_models(jobs: Jobs) -> WindowModels:
         maps=maps,
         network=network,
         agreement=agreement,
-        columns=ColumnsCoordinator(study, results, agreement, views),
+        columns=columns,
         patlak_point=PatlakPointViewModel(study, rois, curves, input_function, maps, views),
+        preview=PreviewViewModel(runner, network, results, columns, views, jobs.preview),
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
         session=SessionViewModel(study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),

@@ -30,6 +30,7 @@ class NetworkViewModel(QObject):
         card: The chosen one, or None when there is none.
         weights: What is laid over it, or None likewise.
         is_tied: Whether the map is tied to Patlak at coarse scale.
+        computed_weights: Weights of the last run that succeeded, or None.
 
     Signals:
         changed: A choice, readiness or the state of a run changed.
@@ -56,6 +57,8 @@ class NetworkViewModel(QObject):
         self.card: NetworkCard | None = None
         self.weights: WeightSet | None = None
         self.is_tied = True
+        self.computed_weights: WeightSet | None = None
+        self._running_weights: WeightSet | None = None
         results.register(NETWORK, self.key)
         maps.changed.connect(self._on_inputs_changed)
 
@@ -138,10 +141,14 @@ class NetworkViewModel(QObject):
 
     def key(self) -> str:
         """Identity of everything a run started now would be made from."""
-        s, card, weights = self._maps.settings, self.card, self.weights
+        card, weights = self.card, self.weights
         network = "" if card is None or weights is None else f"{card.id} {card.version} {weights}"
-        made_from = f"{self._study.identity}|{self._input.identity}|{s.start_s:g}-{s.end_s:g}"
-        return f"{made_from}|{network}|tied {self.is_tied}"
+        return f"{self.made_from()}|{network}|tied {self.is_tied}"
+
+    def made_from(self) -> str:
+        """The part of the key that does not depend on the network."""
+        s = self._maps.settings
+        return f"{self._study.identity}|{self._input.identity}|{s.start_s:g}-{s.end_s:g}"
 
     def choose(self, network_id: str) -> None:
         """Choose a network, with its shipped weights."""
@@ -201,6 +208,7 @@ class NetworkViewModel(QObject):
             self._messages.show_failure(TaskFailure(str(error)))
             return
         self._running = (self.key(), self._input.identity, (request.start_s, request.end_s))
+        self._running_weights = request.weights
         self._task = self._runner.start("Network Ki", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)
         self._task.failed.connect(self._messages.show_failure)
@@ -215,6 +223,7 @@ class NetworkViewModel(QObject):
         self._announce()
 
     def _on_succeeded(self, maps: MapSet) -> None:
+        self.computed_weights = self._running_weights
         network = maps.provenance.network_id
         text = f"{summary(maps, self._running[2])} \N{MIDDLE DOT} {network}"
         self._results.store(Result(NETWORK, maps, *self._running, text))

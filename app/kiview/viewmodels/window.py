@@ -13,6 +13,7 @@ from kiview.viewmodels.maps import MapsViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
+from kiview.viewmodels.preview import PreviewViewModel
 from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
@@ -39,6 +40,7 @@ class WindowModels:
     agreement: AgreementViewModel
     columns: ColumnsCoordinator
     patlak_point: PatlakPointViewModel
+    preview: PreviewViewModel
     export: ExportViewModel
     session: SessionViewModel
     machine: MachineViewModel

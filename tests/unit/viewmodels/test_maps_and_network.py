@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tests.helpers import small_study
 
@@ -11,6 +12,7 @@ from kiview.core.images import MapSet, ParametricMap
 from kiview.core.patlak import Weighting
 from kiview.core.provenance import Provenance
 from kiview.core.units import KI
+from kiview.jobs.preview_network import Preview, PreviewedStudy
 from kiview.viewmodels.results import NETWORK, PATLAK
 
 
@@ -32,6 +34,12 @@ def fake_network(request, progress):
     return MapSet((ParametricMap(values, KI, image.geometry, made),))
 
 
+def fake_preview(request, kept, key, _progress):
+    """The computed map times the slider's position."""
+    values = request.computed.values * np.float32(request.run.weights.position)
+    return Preview(replace(request.computed, values=values), kept or PreviewedStudy(key, None))
+
+
 @pytest.fixture
 def jobs():
     shipped = application.shipped_jobs()
@@ -39,6 +47,7 @@ def jobs():
         shipped,
         open_study=small_study.open_job(small_study.study()),
         network=fake_network,
+        preview=fake_preview,
     )
 
 
@@ -217,3 +226,42 @@ def test_that_a_static_series_says_why_there_is_no_ki(opened):
     models.study.show_series("5.5")
     assert "one frame" in models.input_function.problem
     assert "one frame" in models.maps.why_not
+
+
+def test_that_the_slider_is_previewed_and_the_stored_map_stays(qtbot, with_aorta):
+    models = with_aorta
+    stored = compute(qtbot, models, NETWORK)
+    at = np.array(small_study.lesion_mm())
+    before = models.views.layer(NETWORK).value_at(at)
+    with qtbot.waitSignal(models.preview.shown):
+        models.network.set_position(0.5)
+    layer = models.views.layer(NETWORK)
+    assert layer.title == "Preview Ki"
+    assert layer.stale
+    assert layer.value_at(at) == pytest.approx(0.5 * before)
+    assert models.results.get(NETWORK).maps is stored.maps
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    models.network.reset_weights()
+    assert not models.preview.is_shown
+    assert models.views.layer(NETWORK).title == "Network Ki"
+    assert models.views.layer(NETWORK).value_at(at) == before
+
+
+def test_that_only_the_last_of_many_slider_positions_has_to_be_shown(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    for position in (0.9, 0.7, 0.5, 0.3):
+        models.network.set_position(position)
+    qtbot.waitUntil(lambda: models.preview.is_shown and not models.runner.tasks)
+    stored = models.results.get(NETWORK).maps.main
+    at = np.array(small_study.lesion_mm())
+    whole = stored.values[stored.geometry.nearest_index(at)]
+    assert models.views.layer(NETWORK).value_at(at) == pytest.approx(0.3 * float(whole))
+
+
+def test_that_nothing_is_previewed_when_the_input_changed(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    models.input_function.set_plasma_factor(1.2)
+    with qtbot.assertNotEmitted(models.preview.shown, wait=120):
+        models.network.set_position(0.5)

@@ -86,7 +86,7 @@ def _texts(agreement: Agreement) -> tuple[str, ...]:
         _THIN.join((_thousandths(agreement.mean_a), _PLUS_MINUS, _thousandths(agreement.sd_a))),
         _THIN.join((_thousandths(agreement.mean_b), _PLUS_MINUS, _thousandths(agreement.sd_b))),
         _percent(agreement.bias_percent),
-        _signed(f"{agreement.correlation:.2f}"),
+        _signed(f"{agreement.correlation:z.2f}"),
     )
 
 
