@@ -47,6 +47,9 @@ def slope_finding(
     if abs(region - curve) <= LARGEST_SLOPE_DIFFERENCE * largest:
         return ()
     return (
-        f"Over the scaling window the region falls by {-100 * region:.1f} % per min, the population"
-        f" curve by {-100 * curve:.1f} %; their integrals may differ, compare the curves.",
+        (
+            f"Over the scaling window the region falls by {-100 * region:.1f} % per min, the"
+            f" population curve by {-100 * curve:.1f} %; their integrals may differ, compare the"
+            " curves."
+        ),
     )

@@ -15,8 +15,8 @@ class SeriesSpec:
 
     Attributes:
         injection: Clock time of the injection.
-        scan_start_s: Start of the series, seconds from the injection (the decay reference); None takes
-            the first frame's start.
+        scan_start_s: Start of the series, seconds from the injection (the decay reference); None
+            takes the first frame's start.
         dose_bq: Injected activity at the injection.
         half_life_s: Half-life.
         weight_kg: Body weight; None leaves the tag out.
