@@ -1,5 +1,6 @@
 """The whole journey of a user on the demo study: by Qt's mouse, or by a real one under X."""
 
+import gc
 import json
 
 import nibabel
@@ -136,7 +137,10 @@ def journey(qtbot, demo_study):
     window.show()
     qtbot.waitExposed(window)
     wait(300)
+    gc.collect()
+    gc.freeze()  # as the program does
     yield Journey(window, models, demo_study)
+    gc.unfreeze()
     models.runner.close()
     qtbot.waitUntil(lambda: not models.runner.tasks, timeout=20_000)
 

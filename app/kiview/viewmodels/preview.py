@@ -56,6 +56,7 @@ class PreviewViewModel(QObject):
 
     def _on_network_changed(self) -> None:
         if self._wanted() is None:
+            self._stop()
             self._withdraw()
         elif self._network.weights != self._previewed and not self._delay.isActive():
             self._delay.start()
@@ -109,6 +110,12 @@ class PreviewViewModel(QObject):
     def _on_finished(self) -> None:
         self._task = None
         self._on_network_changed()
+
+    def _stop(self) -> None:
+        """Leave the processor to what is computed now."""
+        self._delay.stop()
+        if self._task is not None:
+            self._task.cancel()
 
     def _withdraw(self) -> None:
         """Show the stored map again."""
