@@ -25,13 +25,27 @@ class OffscreenJourney(QObject):
     """Demo study, aorta, input function, both maps, pictures, export, numbers; then quits."""
 
     def __init__(
-        self, window: MainWindow, models: WindowModels, demo: DemoViewModel, output: Path
+        self,
+        window: MainWindow,
+        models: WindowModels,
+        demo: DemoViewModel,
+        output: Path,
+        sizes: tuple[tuple[int, int], ...] = SIZES,
     ) -> None:
+        """Get ready.
+
+        Args:
+            window: The window to drive.
+            models: What it shows.
+            demo: Leads to the maps.
+            output: Folder for everything that is written.
+            sizes: Window sizes to take pictures of.
+        """
         super().__init__(window)
         self._window, self._models = window, models
         self._demo, self._output = demo, output
         self._said = ""
-        self._sizes = list(SIZES)
+        self._sizes = list(sizes)
         self._pictures: list[str] = []
         demo.ready.connect(self._on_maps_ready)
         demo.stuck.connect(self._fail)
