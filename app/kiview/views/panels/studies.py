@@ -38,7 +38,9 @@ class StudiesPanel(QWidget):
     def _show_studies(self) -> None:
         self._studies.clear()
         for known in self._study.known:
-            item = QListWidgetItem("\n".join(filter(None, (known.title, known.subtitle, known.times))))
+            item = QListWidgetItem(
+                "\n".join(filter(None, (known.title, known.subtitle, known.times)))
+            )
             item.setData(Qt.ItemDataRole.UserRole, str(known.path))
             item.setToolTip(str(known.path))
             self._studies.addItem(item)
