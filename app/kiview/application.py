@@ -197,6 +197,7 @@ def apply_settings(models: WindowModels) -> None:
     )
     models.views.scales.set_default_window("SUV", DisplayWindow(0.0, settings.suv_window_max))
     models.views.scales.set_default_window("Ki", DisplayWindow(0.0, settings.ki_window_max))
+    models.views.scales.set_default_colormaps(settings.pet_colormap, settings.map_colormap)
     for notice in loaded.notices:
         models.messages.show(notice)
 

@@ -176,7 +176,7 @@ class Settings:
         SettingHelp("Colours of SUV frames", "Name of the colormap of SUV frames."),
     )
     map_colormap: str = _declare(
-        "viridis",
+        "inferno",
         SettingHelp("Colours of maps", "Name of the colormap of parametric maps."),
     )
     recent_folder: str = _declare(

@@ -66,7 +66,7 @@ class OffscreenJourney(QObject):
     def _on_message(self) -> None:
         message = self._models.messages.current
         if message is not None:
-            _say(message.text)
+            _say("\n".join(filter(None, (message.text, message.details))))
 
     def _on_maps_ready(self) -> None:
         self._window.show_panel(PICTURED_PANEL)
