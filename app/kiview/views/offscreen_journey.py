@@ -5,6 +5,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
@@ -19,6 +20,8 @@ SIZES = ((1280, 800), (1920, 1080))
 """Window sizes of the pictures."""
 PICTURED_PANEL = "Network"
 SETTLE_MS = 400
+IN_FRONT_LPS_MM = np.array([0.0, -12.0, 0.0])
+"""From the middle of a lesion to where its outline hides less of it."""
 
 
 class OffscreenJourney(QObject):
@@ -79,7 +82,7 @@ class OffscreenJourney(QObject):
         models = self._models
         for roi in models.rois.rois:
             if roi.roi_id != models.input_function.roi_id:
-                models.views.link.set_cursor(roi.shape.centre_lps_mm)
+                models.views.link.set_cursor(roi.shape.centre_lps_mm + IN_FRONT_LPS_MM)
                 return
 
     def _next_picture(self) -> None:
