@@ -70,15 +70,13 @@ class PatlakDesign:
             the linear forms allow.
         cp: (n,) Cp at mid-frame in the image's quantity.
         matrix: (n, n) float64: row 0 gives Ki (per min), row 1 gives V0, the other n - 2 rows are
-            an orthonormal basis of the residuals (of the weighted problem).
-        ki_scale: Standard error of Ki = `ki_scale` x norm of the residual rows; NaN for n = 2.
+            a basis of the residuals, scaled so that their norm is the standard error of Ki.
     """
 
     frames: NDArray[np.intp]
     x_min: NDArray[np.float64]
     cp: NDArray[np.float64]
     matrix: NDArray[np.float64]
-    ki_scale: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,12 +131,11 @@ def design(
     if abs(r[1, 1]) <= _SMALLEST_SPREAD * abs(r[0, 1]):
         raise InvalidInputError("All frames lie at one point of the Patlak plot; widen the window.")
     estimate = np.linalg.solve(r[:2, :2], q[:, :2].T)
-    matrix = np.vstack([estimate, q[:, 2:].T]) * root_weight
-    free = len(frames) - 2
     variance = float(np.square(np.linalg.inv(r[:2, :2])[0]).sum())
-    ki_scale = np.sqrt(variance / free) if free else np.nan
+    ki_scale = np.sqrt(variance / max(1, len(frames) - 2))
+    matrix = np.vstack([estimate, ki_scale * q[:, 2:].T]) * root_weight
     x_min = np.divide(integral_min, cp, out=np.full_like(cp, np.nan), where=cp > 0)
-    return PatlakDesign(frames, x_min, cp, matrix, float(ki_scale))
+    return PatlakDesign(frames, x_min, cp, matrix)
 
 
 def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
@@ -201,8 +198,12 @@ def fit_into(
         if offset is not None:
             result += offset
         out[:2, part] = result[:2]
-        residual = np.einsum("fv,fv->v", result[2:], result[2:])
-        out[2, part] = patlak.ki_scale * np.sqrt(residual, out=residual)
+        if n > 2:
+            np.sqrt(
+                np.einsum("fv,fv->v", result[2:], result[2:]), out=out[2, part], casting="unsafe"
+            )
+    if n == 2:
+        out[2] = np.nan
 
 
 def workspace(patlak: PatlakDesign) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Patlak maps of a dynamic image, slab by slab."""
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,8 +20,8 @@ from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue, Provenance
 from kiview.core.units import KI, KI_STANDARD_ERROR, V0
 
-_STEP_BYTES = 64 << 20
-_PARTS_PER_STEP = 8
+_STEP_BYTES = 256 << 20  # of float32, a twentieth of a second of work
+_PARTS_PER_STEP = 16
 _MOST_THREADS = 8
 
 
@@ -67,11 +68,13 @@ def compute_patlak(request: PatlakRequest, progress: Progress) -> MapSet:
     frame_count = max(len(design.frames) for design in designs if design is not None)
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
     # The matrices are tiny: threads over voxels are faster than threads inside each product.
+    memory = _Workspaces()
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         for slab in image.slabs(frame_count, _STEP_BYTES):
             progress.step(slab.fraction, f"Patlak, slice {slab.z0 + 1}")
             for z0, z1, design in _runs(designs, slab):
-                _fit_slices(pool, image, design, out[:, z0:z1], z0)
+                _fit_slices(pool, image, design, out[:, z0:z1], z0, memory)
+    _refuse_nothing_fitted(out[0])
     progress.step(1.0, "Patlak done")
     return _map_set(request, designs, out)
 
@@ -146,11 +149,12 @@ def _fit_slices(
     design: PatlakDesign,
     out: NDArray[np.float32],
     z0: int,
+    memory: "_Workspaces",
 ) -> None:
     """Fit slices z0 ... into `out` (3, slices, y, x), a few slices per thread."""
 
     def fit_part(part: NDArray[np.intp]) -> None:
-        work = patlak.workspace(design)
+        work = memory.of(design)
         for z in part:
             voxels, slope, intercept = image.store.stored_slice(z0 + int(z), design.frames)
             flat = voxels.reshape(len(voxels), -1)
@@ -158,6 +162,26 @@ def _fit_slices(
 
     parts = np.array_split(np.arange(out.shape[1]), min(out.shape[1], _PARTS_PER_STEP))
     list(pool.map(fit_part, parts))
+
+
+class _Workspaces(threading.local):
+    """Memory of each thread, touched once and used for every slice."""
+
+    work: NDArray[np.float64] | None = None
+
+    def of(self, design: PatlakDesign) -> NDArray[np.float64]:
+        """The calling thread's memory, as large as the fit needs."""
+        needed = patlak.workspace(design)  # untouched memory costs nothing
+        if self.work is None or self.work.size < needed.size:
+            self.work = needed
+        return self.work
+
+
+def _refuse_nothing_fitted(ki: NDArray[np.float32]) -> None:
+    if not any(np.isfinite(plane).any() for plane in ki):
+        raise InvalidInputError(
+            "Patlak gave no voxel a value; check the input function and the values of the frames."
+        )
 
 
 def _map_set(
