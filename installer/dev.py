@@ -15,12 +15,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = REPOSITORY / ".venv"
 CONSTRAINTS = REPOSITORY / "installer" / "constraints.txt"
 STAMP = ENVIRONMENT / "kiview-installed.json"
+PICTURES = REPOSITORY / "app" / "docs" / "pictures"
 DEMO_OUTPUT = REPOSITORY / "demo-output"
 OLDEST_PYTHON = (3, 11)
 # pyjpegls, which highdicom needs, has no ready-made package for a newer Python yet.
@@ -265,6 +267,19 @@ def demo(_options: argparse.Namespace) -> int:
     return run(command, QT_QPA_PLATFORM="offscreen")
 
 
+def pictures(_options: argparse.Namespace) -> int:
+    """Make the pictures of the README from the demo study."""
+    prepare_environment(set())
+    require_libraries(OFFSCREEN_LIBRARIES)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [interpreter(), "-m", "kiview", "--demo", "--offscreen-output", folder]
+        code = run(command, QT_QPA_PLATFORM="offscreen")
+        for picture in sorted(Path(folder).glob("window-*.png")):
+            shutil.copyfile(picture, PICTURES / picture.name)
+            say(f"Wrote {PICTURES / picture.name}.")
+    return code
+
+
 def open_viewer(options: argparse.Namespace) -> int:
     """Run ``kiview`` with the arguments given."""
     prepare_environment(set())
@@ -340,6 +355,7 @@ COMMANDS = {
     "check": check,
     "run": open_viewer,
     "bench": bench,
+    "pictures": pictures,
     "build": build,
 }
 
