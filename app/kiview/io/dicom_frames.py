@@ -13,7 +13,7 @@ from kiview.io.dicom_frame_times import FIELDS, DecayCheck, TimeTags, measure
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import injection_of, span_of
 from kiview.io.dicom_meaning import DecayState, finding
-from kiview.io.dicom_slices import FrameOrder, SliceStack, order_frames
+from kiview.io.dicom_slices import FrameOrder, SliceStack, order_frames, without_copies
 from kiview.io.dicom_times import Clock
 from kiview.io.overrides import UserGiven
 
@@ -69,13 +69,17 @@ def frames_of(
         ReadError: images cannot be told apart or are missing.
         InvalidInputError: a tag holds no number or time.
     """
-    tags = TimeTags.read(headers, clock, stack.position, state.reference_s)
+    keep = without_copies(headers)[0]
+    timed = headers if len(keep) == len(headers) else headers.take(keep)
+    tags = TimeTags.read(timed, clock, stack.position[keep], state.reference_s)
     times = measure(tags, _decay_check(headers, clock, state, given))
-    order = order_frames(headers, stack, times.start_s)
+    start_s, duration_s = np.full((2, len(headers)), np.nan)
+    start_s[keep], duration_s[keep] = times.start_s, times.duration_s
+    order = order_frames(headers, stack, start_s)
     return Frames(
         order,
-        times.start_s[order.files],
-        times.duration_s[order.files],
+        start_s[order.files],
+        duration_s[order.files],
         (*(() if given.lists else times.findings), *order.findings),
     )
 

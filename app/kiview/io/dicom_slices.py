@@ -181,13 +181,13 @@ def order_frames(
     Args:
         headers: Of the series.
         stack: Positions.
-        start_s: (n,) start of each image; NaN orders by number.
+        start_s: (n,) start of each image, of copies anything; NaN orders by number.
 
     Raises:
         ReadError: images cannot be told apart or are missing in every frame.
     """
-    keep, left_out = _without_copies(headers)
-    is_timed = bool(np.isfinite(start_s).all())
+    keep, left_out = without_copies(headers)
+    is_timed = bool(np.isfinite(start_s[keep]).all())
     key = start_s if is_timed else _number_in_series(headers, stack.position, keep)
     keep = keep[np.lexsort((key[keep], stack.position[keep]))]
     counts = np.bincount(stack.position[keep], minlength=stack.slice_count)
@@ -200,10 +200,10 @@ def order_frames(
     return FrameOrder(files, (*findings, incomplete), left_out)
 
 
-def _without_copies(
+def without_copies(
     headers: HeaderTable,
 ) -> tuple[NDArray[np.int64], tuple[tuple[int, str], ...]]:
-    """Files with a SOP instance UID of their own."""
+    """Index of the files with a SOP instance UID of their own, and (index, reason) of the rest."""
     seen: set[str] = set()
     keep, copies = [], []
     for index, uid in enumerate(headers.texts("SOPInstanceUID")):
