@@ -9,6 +9,8 @@ from kiview.core.errors import InvalidInputError
 
 F18_HALF_LIFE_S = 6586.2
 """Half-life of fluorine-18 in s, for simulation; files state their own."""
+MOST_HALF_LIVES = 100.0
+"""No activity is left after so many (a share of 1e-30)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,25 @@ def decay_constant_per_s(half_life_s: float) -> float:
 def decay_factor(elapsed_s: ArrayLike, half_life_s: float) -> NDArray[np.float64]:
     """Share of the activity that is left after `elapsed_s` seconds."""
     return np.exp2(-np.asarray(elapsed_s, dtype=np.float64) / half_life_s)
+
+
+def refuse_unreal_decay(elapsed_s: ArrayLike, half_life_s: float) -> None:
+    """Refuse times between injection and image after which nothing could be measured.
+
+    Args:
+        elapsed_s: Times in s, any shape; those that are not numbers are left out.
+        half_life_s: Half-life in s.
+
+    Raises:
+        InvalidInputError: one is longer than `MOST_HALF_LIVES`.
+    """
+    longest_s = float(np.nanmax(np.abs(np.asarray(elapsed_s, dtype=np.float64)), initial=0.0))
+    if longest_s > MOST_HALF_LIVES * half_life_s:
+        raise InvalidInputError(
+            f"{longest_s / 3600:.4g} h between injection and image are"
+            f" {longest_s / half_life_s:.3g} half-lives of {half_life_s:g} s, after which no"
+            " activity is left; check injection_time and half_life_s."
+        )
 
 
 def average_activity_offset_s(duration_s: ArrayLike, half_life_s: float) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.study import Finding, Verdict
 from kiview.core.timing import FrameTiming
-from kiview.core.tracer import decay_factor, frame_decay_correction
+from kiview.core.tracer import decay_factor, frame_decay_correction, refuse_unreal_decay
 from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN, Quantity
 from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_meaning import BOTH_REFUSED, SUV_REFUSED, finding
@@ -107,7 +107,7 @@ class Sidecar:
     def _finite(self, key: str, value: object) -> float:
         try:
             number = float(value)  # type: ignore[arg-type]  # anything JSON can hold
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidInputError(
                 f"{self.name}: {key} holds {str(value)[:30]!r} where a number is needed."
             ) from error
@@ -338,6 +338,7 @@ def decay_to_injection(
     if half_life_s is None:
         message = "The half-life is unknown, so decay cannot be computed; enter half_life_s."
         return None, (finding("half-life-missing", message, BOTH_REFUSED, "half_life_s"),)
+    refuse_unreal_decay(elapsed if corrected else times.timing.start_s, half_life_s)
     if corrected:
         return np.full(count, 1.0 / float(decay_factor(elapsed, half_life_s))), findings
     timing = times.timing

@@ -14,6 +14,7 @@ _LONG_AGO_HALF_LIVES = 6.0
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
+_IS_SERIES_START = "injection-is-series-start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,9 @@ def _time(
 ) -> tuple[float, list[Finding]]:
     entered = given.injection_s(clock, span.begin_s)
     if entered is not None:
-        return entered, []
+        return entered, [
+            one for one in _suspicious(entered, clock, span) if one.code != _IS_SERIES_START
+        ]
     moment, findings = _told_time(headers, clock, span)
     if not math.isnan(moment):
         return moment, [*findings, *_suspicious(moment, clock, span)]
@@ -168,7 +171,7 @@ def _suspicious(moment: float, clock: Clock, span: ScanSpan) -> list[Finding]:
             f"The injection time equals the start of the series ({told}); confirm that injection"
             f" and scan began together, or enter {_FIELD}."
         )
-        return [finding("injection-is-series-start", message, BOTH_TO_CONFIRM, _FIELD)]
+        return [finding(_IS_SERIES_START, message, BOTH_TO_CONFIRM, _FIELD)]
     return []
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kiview.core.study import Finding, PatientInfo, Verdict
 from kiview.core.suv import SuvScale, suvbw_factor_g_per_bq
-from kiview.core.tracer import decay_factor, frame_decay_correction
+from kiview.core.tracer import decay_factor, frame_decay_correction, refuse_unreal_decay
 from kiview.core.units import ACTIVITY, SUV_BW
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts
@@ -79,6 +79,9 @@ def decay_to_injection(
         injection: Time and half-life.
         start_s: Frame starts in s from the injection, any shape.
         duration_s: Same shape.
+
+    Raises:
+        InvalidInputError: injection and image lie too many half-lives apart.
     """
     if state.correction == "ADMIN":
         return np.ones_like(start_s)
@@ -86,8 +89,10 @@ def decay_to_injection(
         return None
     if state.correction == "START" and not math.isnan(state.reference_s):
         elapsed = state.reference_s - injection.time_s
+        refuse_unreal_decay(elapsed, injection.half_life_s)
         return np.full_like(start_s, 1.0 / float(decay_factor(elapsed, injection.half_life_s)))
     if state.correction == "NONE" and np.isfinite(start_s).all():
+        refuse_unreal_decay(start_s, injection.half_life_s)
         return frame_decay_correction(start_s, duration_s, injection.half_life_s)
     return None
 

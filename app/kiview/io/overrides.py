@@ -111,8 +111,9 @@ def _within_limits(name: str, value: OverrideValue) -> float:
 
 def _number(name: str, value: object) -> float:
     try:
-        number = float(value)  # type: ignore[arg-type]  # text, number or rubbish
-    except (TypeError, ValueError) as error:
+        text = value.replace("_", "?") if isinstance(value, str) else value  # 1_0 is no 10
+        number = float(text)  # type: ignore[arg-type]  # text, number or rubbish
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInputError(f"{name} needs a number, not {str(value)[:30]!r}.") from error
     if not math.isfinite(number):
         raise InvalidInputError(f"{name} needs a finite number, not {number}.")

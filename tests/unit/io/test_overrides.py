@@ -15,6 +15,8 @@ CLOCK = Clock(737_000)
     ("name", "value"),
     [
         ("weight_kg", "abc"),
+        ("weight_kg", "1_0"),
+        pytest.param("dose_bq", 10**400, id="dose_bq-too-large"),
         ("weight_kg", 0),
         ("weight_kg", -70.0),
         ("weight_kg", math.nan),

@@ -106,6 +106,46 @@ def test_that_copies_of_files_are_ignored(tmp_path: Path) -> None:
     assert len(study.unused_files) == 12
 
 
+def test_that_one_copied_file_leaves_the_frame_times_known(tmp_path: Path) -> None:
+    path = write(tmp_path / "one")[5]
+    path.with_name("copy").write_bytes(path.read_bytes())
+    write(tmp_path / "none")
+    found, expected = (read(tmp_path / name) for name in ("one", "none"))
+    assert found.image is not None
+    assert expected.image is not None
+    np.testing.assert_array_equal(found.image.timing.start_s, expected.image.timing.start_s)
+    assert codes(found) - codes(expected) == {"copies-ignored"}
+
+
+@pytest.mark.parametrize(
+    ("time", "told"),
+    [("23:00:00", "injection-after-scan"), ("2020-12-18T10:00:00", "injection-after-scan")],
+)
+def test_that_an_entered_injection_after_the_scan_is_refused(
+    time: str, told: str, tmp_path: Path
+) -> None:
+    write(tmp_path)
+    given = time if "T" in time else f"2020-12-17T{time}"
+    series = read(tmp_path, injection_time=given)
+    assert told in codes(series)
+    assert series.kinetics_verdict is Verdict.REFUSED
+
+
+def test_that_an_entered_injection_during_the_scan_is_to_be_confirmed(tmp_path: Path) -> None:
+    write(tmp_path)
+    series = read(tmp_path, injection_time="2020-12-17T10:36:00")
+    assert "injection-after-start" in codes(series)
+    assert series.kinetics_verdict is Verdict.CONFIRM
+
+
+@pytest.mark.parametrize("correction", ["START", "NONE"])
+def test_that_an_injection_of_another_century_is_refused(correction: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    given = {"injection_time": "1900-01-01T00:00:00", "decay_correction": correction}
+    with pytest.raises(ReadError, match=r"half-lives.*check injection_time"):
+        open_study(OpenRequest(tmp_path, given))
+
+
 def test_that_two_reconstructions_under_one_uid_are_refused(tmp_path: Path) -> None:
     def other(ds: Any, _facts: Any) -> None:
         ds.SOPInstanceUID = generate_uid()
