@@ -16,6 +16,9 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.feng import FengParameters, feng_activity, feng_integral
 from kiview.core.timing import WINDOW_TOLERANCE_S
 
+LARGEST_ACTIVITY = 1e12
+"""No blood sample in any unit reaches this; beyond it integrals lose their meaning."""
+
 
 class Curve(ABC):
     """A curve of activity over time that knows its own integral from injection."""
@@ -163,6 +166,10 @@ def _check_samples(time_s: NDArray[np.float64], activity: NDArray[np.float64]) -
         raise InvalidInputError("A blood curve needs at least two samples, each with a time.")
     if not (np.isfinite(time_s).all() and np.isfinite(activity).all()):
         raise InvalidInputError("A blood sample has a time or activity that is not a number.")
+    if np.abs(activity).max() > LARGEST_ACTIVITY:
+        raise InvalidInputError(
+            f"A blood sample of {np.abs(activity).max():.3g} cannot be; check values and unit."
+        )
     if time_s[0] < 0:
         raise InvalidInputError(
             f"A blood sample lies {-time_s[0]:g} s before injection; check the time zero."

@@ -40,6 +40,9 @@ _MISSING = {"", "n/a"}
 _COUNTS = {"CPM", "CPS", "TC", "COUNTS"}
 _CLOCK = re.compile(r"^\s*\d{1,2}:\d{2}(:\d{2})?\s*$")
 _LARGEST_BYTES = 50_000_000
+_LATE_START_S = 60.0
+"""The peak of a bolus is over before."""
+_LONG_GAP_S = 1800.0
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -130,11 +133,31 @@ def _findings(table: _Table, name: str, known: NDArray[np.bool_]) -> tuple[str, 
         found.append("The curve file names no unit of time; seconds were assumed.")
     if not known.all():
         found.append(f"{int((~known).sum())} rows without an activity were left out.")
+    found += _time_findings(table, known)
     if _PARENT_FRACTION in table.columns:
         found.append(f"The column {_PARENT_FRACTION} was not applied.")
     if not table.sidecar:
         found.append("Without a sidecar the activity is taken as decay-corrected to injection.")
     return tuple(found)
+
+
+def _time_findings(table: _Table, known: NDArray[np.bool_]) -> list[str]:
+    """Where straight lines stand for what was not sampled; frames say it themselves."""
+    if "frame_start" in table.columns:
+        return []
+    time_s = table.columns["time"][known] * _time_unit_s(table, "time")
+    found = []
+    if time_s[0] > _LATE_START_S:
+        found.append(
+            f"The first sample lies {time_s[0]:.0f} s after injection; a straight line from 0 was"
+            " taken before it, which can make Ki wrong."
+        )
+    if np.diff(time_s).max() > _LONG_GAP_S:
+        found.append(
+            f"Samples lie up to {np.diff(time_s).max() / 60:.0f} min apart; straight lines were"
+            " taken between them, which can make Ki wrong."
+        )
+    return found
 
 
 def _activity_unit(table: _Table, name: str) -> tuple[Quantity, float]:
@@ -212,7 +235,7 @@ def _number(path: Path, cell: str, place: tuple[int, str]) -> float:
     if cell.strip().lower() in _MISSING:
         return math.nan
     try:
-        return float(cell)
+        return float(cell.replace("_", "?"))  # Python reads 1_000, which nobody means
     except ValueError as error:
         raise ReadError(
             f"{path.name}: {cell[:20]!r} in row {place[0]}, column {place[1]}, is no number; write"
@@ -226,7 +249,7 @@ def _sidecar(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReadError(f"The sidecar {file.name} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ReadError(f"The sidecar {file.name} is no JSON object.")

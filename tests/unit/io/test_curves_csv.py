@@ -175,3 +175,35 @@ def test_that_damaged_files_are_refused(tmp_path):
     path.with_suffix(".json").write_text("{", encoding="utf-8")
     with pytest.raises(ReadError, match="sidecar"):
         read_input_function(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("time plasma_radioactivity\n1700 8\n1800 7\n", "1700 s after injection"),
+        ("time plasma_radioactivity\n0 0\n3600 7\n", "60 min apart"),
+    ],
+)
+def test_that_long_times_without_a_sample_are_told(written, table, told):
+    assert told in " ".join(read_input_function(written(table, SIDECAR)).findings)
+
+
+def test_that_times_without_a_sample_count_in_the_unit_of_the_file(written):
+    sidecar = SIDECAR | {"time": {"Units": "min"}}
+    (told,) = read_input_function(
+        written("time plasma_radioactivity\n2 8\n9 7\n", sidecar)
+    ).findings
+    assert "120 s after injection" in told
+
+
+@pytest.mark.parametrize("cell", ["1_000", "1e13", "-1e300"])
+def test_that_numbers_nobody_measures_are_refused(written, cell):
+    with pytest.raises((ReadError, InvalidInputError), match=r"is no number|cannot be"):
+        read_input_function(written(f"time plasma_radioactivity\n0 0\n60 {cell}\n", SIDECAR))
+
+
+def test_that_a_sidecar_nested_without_end_is_refused_by_name(written):
+    path = written("time plasma_radioactivity\n0 0\n60 1\n")
+    path.with_suffix(".json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ReadError, match=r"sub-01_blood\.json cannot be read"):
+        read_input_function(path)

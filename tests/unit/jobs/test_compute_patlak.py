@@ -112,3 +112,11 @@ def test_that_no_slice_with_two_frames_in_the_window_is_refused():
     settings = PatlakSettings(9000, 9900)
     with pytest.raises(InvalidInputError, match="widen the window"):
         compute_patlak(PatlakRequest(patlak_image(timing), ARTERIAL, settings), NullProgress())
+
+
+def test_that_maps_without_any_value_are_refused():
+    image = patlak_image(per_frame())
+    store = ScaledFrameStore(np.full((12, *SHAPE), np.nan, np.float32))
+    empty = DynamicImage(store, image.geometry, image.timing, image.quantity)
+    with pytest.raises(InvalidInputError, match="no voxel a value"):
+        compute_patlak(PatlakRequest(empty, ARTERIAL), NullProgress())
