@@ -20,9 +20,11 @@ from kiview.io.dicom_fast import (
 )
 from kiview.io.dicom_tags import NESTED, NUCLIDE_CODES, PRIVATE, RADIOPHARMACEUTICALS, TOP_LEVEL
 from kiview.io.dicom_templates import TemplateReader
+from kiview.io.limited_file import TooMuchReadError, open_limited
 
 _FIRST_BYTES = 16 << 10
 _MOST_BYTES = 64 << 20
+_MOST_SLOW_BYTES = 8 << 20
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 
 
@@ -149,10 +151,13 @@ def read_with_pydicom(path: str | Path) -> Header:
         ReadError: pydicom cannot read the file either.
     """
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-        values = _values_of(dataset)
+        with open_limited(path, _MOST_SLOW_BYTES) as file:
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+            values = _values_of(dataset)
     except OSError as error:
         raise ReadError(f"cannot be read ({error.strerror or 'damaged'})") from error
+    except TooMuchReadError as error:
+        raise ReadError("is damaged: its header claims more than a header holds") from error
     except Exception as error:  # pydicom raises many kinds on damaged files
         raise ReadError(f"is damaged ({type(error).__name__})") from error
     if not values:

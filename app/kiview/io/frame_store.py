@@ -52,7 +52,7 @@ class VoxelCache:
         try:
             record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
             voxels = np.load(folder / _VOXELS, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         if not isinstance(record, dict) or record.get("format_version") != FORMAT_VERSION:
             return None

@@ -82,7 +82,7 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
             tuple((name, reason) for name, reason in record["unused"]),
             entries,
         )
-    except (OSError, ValueError, KeyError, TypeError, ReadError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ReadError):
         return None
 
 

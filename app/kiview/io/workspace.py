@@ -73,7 +73,7 @@ def load(series_uid: str) -> Workspace | None:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReadError(
             f"The regions saved with this study cannot be read from {file.name}: {error}."
         ) from error

@@ -94,7 +94,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReadError(
             f"{folder} holds no demo study ({error}); delete it to make one."
         ) from error

@@ -69,7 +69,7 @@ def _from_json(path: Path, geometry: VolumeGeometry, progress: Progress) -> tupl
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReadError(f"The region file {path.name} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReadError(f"The region file {path.name} is damaged: {error}.") from error
     shapes = roi.from_dict(document)
     if not shapes:
@@ -100,11 +100,11 @@ def _from_nifti(path: Path, geometry: VolumeGeometry, progress: Progress) -> tup
 
 def _label_numbers(path: Path, labels: NDArray[np.float32]) -> list[int]:
     found = np.unique(labels)
-    numbers = [int(value) for value in found if value != 0]
     if not np.isfinite(found).all() or (found != np.rint(found)).any() or len(found) > MOST_LABELS:
         raise ReadError(
             f"{path.name} is no mask: it holds other values than 0 and a few whole numbers."
         )
+    numbers = [int(value) for value in found if value != 0]
     if not numbers:
         raise ReadError(f"{path.name} holds no region: every voxel is 0.")
     return numbers

@@ -18,6 +18,16 @@ FORMAT_VERSION = 1
 BLEND_NAME = "kiview.image_blend"
 """Stands for the image blend where the identity of a weight set is computed."""
 
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
 Tensors = dict[str, NDArray[np.float32]]
 
 
@@ -132,5 +142,5 @@ def load_weight_set(path: Path) -> WeightSet:
         return WeightSet(
             str(record["network_sha256"]), float(record["position"]), float(record["image_blend"])
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise NetworkError(f"{path.name} is not a weight set that KiView can read.") from error

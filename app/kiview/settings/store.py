@@ -45,7 +45,7 @@ def load(file: Path | None = None) -> LoadedSettings:
     except OSError as error:
         notice = f"The settings file {file} cannot be read ({error.strerror}); defaults are used."
         return LoadedSettings(Settings(), (notice,))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _set_aside(file)
     if not isinstance(written, dict):
         return _set_aside(file)

@@ -333,3 +333,18 @@ def test_that_a_header_without_anything_known_is_damaged(tmp_path: Path) -> None
         read_header(path)
     with pytest.raises(ReadError, match="cannot be read"):
         read_with_pydicom(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("kind", "length"), [(b"UN", b"\xff\xff\xff\xff"), (b"OB", b"\xf0\xff\xff\x7f")]
+)
+def test_that_a_header_of_gigabytes_is_refused_early(
+    kind: bytes, length: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dicom_headers, "_MOST_SLOW_BYTES", 1 << 17)
+    path = tmp_path / "huge.dcm"
+    with path.open("wb") as file:
+        file.write(b"\0" * 128 + b"DICM" + b"\x08\x00\x05\x00" + kind + b"\0\0" + length)
+        file.truncate(3 << 30)  # a hole, no room on the disk
+    with pytest.raises(ReadError, match="claims more than a header holds"):
+        read_with_pydicom(path)

@@ -123,3 +123,17 @@ def test_that_a_region_is_chosen_by_name_or_by_being_blood(tmp_path):
 def test_that_an_unclear_choice_lists_the_names(tmp_path, name, told):
     with pytest.raises(InvalidInputError, match=f"{told}.*Liver, Descending aorta, Tumour"):
         choose_region(masks(tmp_path), name)
+
+
+def test_that_a_mask_with_values_that_are_no_numbers_is_refused(tmp_path):
+    labels = labels_of(HIGH)
+    labels[0, 0, 0] = np.nan
+    with pytest.raises(ReadError, match="is no mask"):
+        read(write_mask(tmp_path / "aorta.nii.gz", labels))
+
+
+def test_that_a_region_file_nested_without_end_is_refused(tmp_path):
+    path = tmp_path / "regions.json"
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ReadError, match=r"regions\.json is damaged"):
+        read(path)

@@ -113,7 +113,18 @@ def test_that_a_weight_set_survives_writing_and_reading(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", "3", '{"format_version": 1}', '{"format_version": 1, "position": 1}'],
+    [
+        "",
+        "[]",
+        "{}",
+        "3",
+        "[" * 100_000,
+        '{"format_version": 1}',
+        '{"format_version": 1, "position": 1}',
+        '{"format_version": 1, "network_sha256": "", "position": 1%s, "image_blend": 0}'
+        % ("0" * 400),
+    ],
+    ids=range(8),
 )
 def test_that_a_file_that_is_no_weight_set_is_refused_by_name(tmp_path, content):
     path = tmp_path / "mine.json"
