@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
+    if argv is None:
+        _prepare_process()
     given = list(sys.argv[1:] if argv is None else argv)
     logging.getLogger("kiview").addHandler(logging.NullHandler())
     try:
@@ -48,6 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said why
         return stop.code if isinstance(stop.code, int) else USAGE
     return _run(arguments_.handler, arguments_)
+
+
+def _prepare_process() -> None:
+    """Keep libraries from talking to the user, and give words a place without a terminal."""
+    if not sys.warnoptions:  # python -W shows them
+        warnings.simplefilter("ignore")
+    # Without a console, or after `>&-`, there are no streams; these live as long as the process.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def _run(handler: Handler, given: argparse.Namespace) -> int:
@@ -94,11 +106,13 @@ def _window_parser() -> argparse.ArgumentParser:
         description=f"Viewer for dynamic PET with parametric maps. {_INTENDED_USE}",
         epilog="Without the window: kiview " + "|".join(COMMANDS) + " --help",
     )
-    parser.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="study to open")
+    parser.add_argument(
+        "study", nargs="?", type=arguments.path, metavar="STUDY", help="study to open"
+    )
     parser.add_argument("--demo", action="store_true", help="open the demo study")
     parser.add_argument(
         "--offscreen-output",
-        type=Path,
+        type=arguments.path,
         metavar="DIR",
         help="with --demo: compute without a display and write pictures, maps and numbers to DIR",
     )
@@ -132,7 +146,7 @@ def _command_parser() -> argparse.ArgumentParser:
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "study", type=Path, metavar="STUDY", help="folder, DICOM file or NIfTI file"
+        "study", type=arguments.path, metavar="STUDY", help="folder, DICOM file or NIfTI file"
     )
     parser.add_argument(
         "--set",
@@ -147,7 +161,9 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="where to write")
+    parser.add_argument(
+        "--out", required=True, type=arguments.path, metavar="PATH", help="where to write"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same name")
 
 
@@ -160,7 +176,9 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 def _add_curve(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--roi", type=Path, metavar="FILE", help="NIfTI mask or region JSON")
+    source.add_argument(
+        "--roi", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
+    )
     source.add_argument("--aorta", choices=["auto"], help="not available in this version")
     parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
     _add_output(parser)
@@ -176,7 +194,9 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="FILE.tsv, population[:NAME] or aorta:ROI",
     )
-    parser.add_argument("--roi", type=Path, metavar="FILE", help="blood region, scales population")
+    parser.add_argument(
+        "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"
+    )
     parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
     parser.add_argument(
         "--scale-window",
@@ -199,7 +219,9 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         metavar="A-B",
         help="minutes of the frames used (30-60)",
     )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="weight set of the network")
+    parser.add_argument(
+        "--weights", type=arguments.path, metavar="FILE", help="weight set of the network"
+    )
     parser.add_argument(
         "--format",
         type=arguments.words(ExportFormat),
@@ -212,9 +234,11 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("first", type=Path, metavar="MAP_A", help="reference map")
-    parser.add_argument("second", type=Path, metavar="MAP_B", help="other map")
-    parser.add_argument("--rois", type=Path, metavar="FILE", help="NIfTI mask or region JSON")
+    parser.add_argument("first", type=arguments.path, metavar="MAP_A", help="reference map")
+    parser.add_argument("second", type=arguments.path, metavar="MAP_B", help="other map")
+    parser.add_argument(
+        "--rois", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
+    )
     _add_output(parser)
     parser.set_defaults(handler=_compare)
 

@@ -239,6 +239,11 @@ USAGE = [
         ("map", "STUDY", "--input", "population", "--method", "patlak", "--weights", "w.json"),
         "belongs to --method network",
     ),
+    (
+        ("map", "STUDY", "--input", "population", "--region", "aorta", "--method", "patlak"),
+        "names a region",
+    ),
+    (("map", "", "--input", "population", "--method", "patlak"), "path is empty"),
     (("map", "gone", "--input", "population", "--method", "patlak"), "gone does not exist"),
     (("curve", "STUDY", "--aorta", "auto"), "draw the aorta"),
     (("curve", "STUDY"), "--roi"),
@@ -255,6 +260,15 @@ def test_that_misuse_is_told_with_exit_code_2(kiview, study, tmp_path, words, to
     assert told in stderr
     assert printed == ""
     assert not out.exists()
+
+
+def test_that_a_region_beside_a_curve_file_is_misuse(kiview, study, tmp_path):
+    code, _, told = kiview(
+        "map", study.folder, "--input", study.plasma, "--roi", study.aorta,
+        "--method", "patlak", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 2
+    assert "takes no region" in told
 
 
 def test_that_a_population_curve_without_anything_to_scale_by_is_misuse(kiview, study, tmp_path):

@@ -34,6 +34,13 @@ class InputWord:
     value: str = ""
 
 
+def path(text: str) -> Path:
+    """A path; an empty text, as a variable that was never set leaves it, is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
+
+
 def window_s(text: str) -> tuple[float, float]:
     """A time window like `30-60` in minutes, as seconds."""
     first, dash, last = text.partition("-")

@@ -78,6 +78,10 @@ def _refuse_misuse(given: argparse.Namespace) -> None:
         raise UsageError(f"population curves are: {', '.join(POPULATIONS)}")
     if word.kind == "file":
         require_file(Path(word.value), "--input")
+        if given.roi is not None:
+            raise UsageError("--roi scales a population curve; --input FILE.tsv takes no region")
+    if given.region and _region_file(given) is None:
+        raise UsageError("--region names a region of a file; give --roi or aorta:FILE too")
     if given.weights is not None:
         if Method.NETWORK not in given.method:
             raise UsageError("--weights belongs to --method network")

@@ -67,8 +67,9 @@ def _home(folder: Path) -> Path:
 
 def _make_parents(folder: Path) -> list[Path]:
     """Make the parents of a folder; returns those that were missing, outermost first."""
-    if folder.exists() and not folder.is_dir():
-        raise ExportError(f"{folder} is a file; choose a folder.")
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise ExportError(f"{place} is a file; choose a folder.")
     missing = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     return missing[::-1]

@@ -71,3 +71,9 @@ def test_that_entered_values_are_collected_by_name():
 def test_that_half_an_assignment_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="name=value"):
         arguments.assignment(text)
+
+
+def test_that_an_empty_path_is_not_the_present_folder():
+    with pytest.raises(argparse.ArgumentTypeError, match="empty"):
+        arguments.path("")
+    assert arguments.path("maps").name == "maps"

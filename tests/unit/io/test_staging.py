@@ -159,3 +159,12 @@ def test_that_an_error_wrapped_by_a_library_is_still_told_in_a_sentence(tmp_path
 def test_that_an_error_without_a_number_shows_no_traceback(tmp_path):
     with pytest.raises(ExportError, match=r"failed \(OSError\); nothing"), staged(tmp_path / "out"):
         raise OSError("Traceback ...")
+
+
+def test_that_a_file_among_the_parents_is_named(tmp_path):
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    with (
+        pytest.raises(ExportError, match=r"out is a file; choose a folder"),
+        staged(tmp_path / "out" / "maps"),
+    ):
+        pytest.fail("there is no place to write to")
