@@ -91,15 +91,12 @@ def preview_network(
         kept = PreviewedStudy(key, prepare(request.run, progress.child(0.0, 0.3)))
     box = _box_around(request)
     progress.step(0.3, "Preview")
-    if kept.correction is None or kept.computed is not request.computed or kept.box != box:
-        kept = replace(
-            kept,
-            computed=request.computed,
-            box=box,
-            correction=_correction(request, kept.prepared, box),
-        )
+    correction = kept.correction
+    if correction is None or kept.computed is not request.computed or kept.box != box:
+        correction = _correction(request, kept.prepared, box)
+        kept = replace(kept, computed=request.computed, box=box, correction=correction)
     progress.step(0.6, "Preview")
-    now = _ki(request.run, request.run.weights, kept.prepared, box) * kept.correction
+    now = _ki(request.run, request.run.weights, kept.prepared, box) * correction
     share = np.float32(request.run.weights.image_blend)
     values = request.computed.values.copy()
     values[_part(box)] = (1 - share) * now + share * kept.prepared.patlak_ki()[_part(box)]
