@@ -21,8 +21,8 @@ from kiview.core.tracer import F18_HALF_LIFE_S, decay_factor
 
 SECONDS_PER_MINUTE = 60.0
 _SMALLEST_SPREAD = 1e-9  # of the frames along the Patlak plot, relative
-CHUNK_VOXELS = 1 << 14
-"""Voxels fitted at once: (frames, chunk) in float64 stays in the second-level cache."""
+CHUNK_VOXELS = 1 << 16
+"""Voxels fitted at once: (frames, chunk) in float64 stays in the last-level cache."""
 
 
 class Weighting(StrEnum):

@@ -21,8 +21,8 @@ from kiview.core.provenance import JsonValue, Provenance
 from kiview.core.units import KI, KI_STANDARD_ERROR, V0
 
 _STEP_BYTES = 256 << 20  # of float32, a twentieth of a second of work
-_PARTS_PER_STEP = 16
-_MOST_THREADS = 8
+_PARTS_PER_STEP = 4
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
