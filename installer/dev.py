@@ -273,7 +273,8 @@ def pictures(_options: argparse.Namespace) -> int:
     require_libraries(OFFSCREEN_LIBRARIES)
     with tempfile.TemporaryDirectory() as folder:
         command = [interpreter(), "-m", "kiview", "--demo", "--offscreen-output", folder]
-        code = run(command, QT_QPA_PLATFORM="offscreen")
+        nobody = str(Path(folder) / "user")  # no settings or regions of anybody's
+        code = run(command, QT_QPA_PLATFORM="offscreen", KIVIEW_USER_DIR=nobody)
         for picture in sorted(Path(folder).glob("window-*.png")):
             shutil.copyfile(picture, PICTURES / picture.name)
             say(f"Wrote {PICTURES / picture.name}.")

@@ -39,7 +39,7 @@ from kiview.views.plots.patlak_view import PatlakView
 from kiview.views.status_line import StatusLine
 
 LEFT_WIDTH = 218
-RIGHT_WIDTH = 342
+RIGHT_WIDTH = 360
 PLOTS_SHARE = 0.27
 
 
