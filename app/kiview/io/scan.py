@@ -37,6 +37,8 @@ NIFTI_ENDINGS = (".nii", ".nii.gz")
 MOST_FILES = 2_000_000
 """More files than this are no study but a disk."""
 _STEP = 200
+OTHER_PATIENT = "belongs to another patient than the one shown; open its folder on its own"
+"""Why a file of a second patient in the folder is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +314,8 @@ def _one_patient(
     if len(groups) <= 1:
         return series, []
     kept = max(groups, key=_pet_count)
-    reason = "belongs to another patient than the one shown; open its folder on its own"
     others = [
-        (path, reason)
+        (path, OTHER_PATIENT)
         for group in groups
         if group is not kept
         for one in group[1]

@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kiview import paths
 from kiview.core.errors import MissingInformationError, ReadError
 from kiview.core.progress import NullProgress, Progress
-from kiview.core.study import PatientInfo, Series, SeriesKind, Study
+from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
 from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
 from kiview.io.nifti import read_nifti
 from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
 from kiview.io.scan import (
+    OTHER_PATIENT,
     PARAMETRIC_MAP,
     PET,
     DicomSeriesFiles,
@@ -80,6 +81,7 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     series = sorted((one.series for one in read), key=_place_in_list)
     _refuse_if_nothing_shows(series, request.path)
     unused = [*index.unused, *(item for one in read for item in one.unused)]
+    series[0] = _told_of_others(series[0], unused)
     progress.step(1.0, "Study opened")
     return Study(
         uid=_study_uid(index),
@@ -88,6 +90,19 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
         unused_files=tuple(unused),
         source=str(request.path),
     )
+
+
+def _told_of_others(first: Series, unused: list[tuple[str, str]]) -> Series:
+    """The series shown first, with a finding when images of another patient were left out."""
+    count = sum(reason == OTHER_PATIENT for _, reason in unused)
+    if not count:
+        return first
+    message = (
+        f"{count} files of another patient in this folder were left out; confirm that this is the"
+        " patient you want, or open the other's folder on its own."
+    )
+    finding = Finding("other-patient", message, Verdict.CONFIRM, Verdict.CONFIRM)
+    return replace(first, findings=(*first.findings, finding))
 
 
 def _index(path: Path, cache_folder: Path, progress: Progress) -> StudyIndex:

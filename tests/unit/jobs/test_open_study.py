@@ -445,3 +445,16 @@ def test_that_an_empty_folder_says_so(tmp_path: Path) -> None:
     assert "is empty" in refusal(tmp_path)
     write_rubbish(tmp_path)
     assert "4 file(s) were looked at" in refusal(tmp_path)
+
+
+def test_that_a_second_patient_in_the_folder_is_to_be_confirmed(tmp_path: Path) -> None:
+    def other(ds: Any, _facts: object) -> None:
+        ds.PatientID = "SOMEONE-ELSE"
+
+    write(tmp_path / "a")
+    write(tmp_path / "b", change=other, study_uid="1.9", series_uid="1.9.1")[0].unlink()
+    series = read(tmp_path)
+    (finding,) = [one for one in series.findings if one.code == "other-patient"]
+    assert finding.kinetics is Verdict.CONFIRM
+    assert "SOMEONE" not in finding.message
+    assert codes(read(tmp_path / "a")).isdisjoint({"other-patient"})
