@@ -155,6 +155,7 @@ class ExportViewModel(QObject):
             source_files=series.source_files,
             input_function=self._input.input_function,
             end_s=end_s,
+            findings=tuple(finding.message for finding in series.findings),
         )
 
     def _on_study_changed(self) -> None:

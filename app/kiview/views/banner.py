@@ -61,7 +61,9 @@ class Banner(QFrame):
     def _place(self) -> None:
         width = self._parent.width() - 2 * _MARGIN
         self._rows.activate()
-        self.setGeometry(_MARGIN, _MARGIN, width, self._rows.heightForWidth(width))
+        border = 2 * self.contentsRect().left()  # of the style sheet; the layout leaves it out
+        height = self._rows.heightForWidth(width - border) + border
+        self.setGeometry(_MARGIN, _MARGIN, width, height)
         self.raise_()
 
     def _refresh(self) -> None:

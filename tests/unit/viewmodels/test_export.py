@@ -1,8 +1,11 @@
 """What may be written, and asking before anything is replaced."""
 
+from dataclasses import replace
+
 import pytest
 
 from kiview.core.errors import ExportError
+from kiview.core.study import Finding, Verdict
 from kiview.jobs.export import ExportFormat
 
 
@@ -71,3 +74,10 @@ def test_that_a_failed_export_is_a_sentence(qtbot, computed, tmp_path):
     qtbot.waitUntil(lambda: not computed.export.is_running)
     assert computed.messages.current.text == "The disk is full."
     assert computed.export.written == ()
+
+
+def test_that_findings_about_the_study_go_into_the_files(computed, tmp_path):
+    computed.export.set_folder(tmp_path)
+    told = Finding("doubt", "The dose looks odd.", Verdict.CONFIRM)
+    computed.study.series = replace(computed.study.series, findings=(told,))
+    assert computed.export.request().findings == ("The dose looks odd.",)
