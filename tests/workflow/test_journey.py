@@ -230,8 +230,11 @@ def check_export(journey, folder):
     shown = models.results.get(PATLAK).maps.by_code("Ki")
     record = json.loads((folder / "network_Ki.json").read_text())
     assert record_says_modified(record)
-    values = np.asarray(nibabel.load(folder / "patlak_Ki.nii.gz").dataobj)
-    assert np.nanmean(np.abs(values)) == pytest.approx(float(np.nanmean(np.abs(shown.values))))
+    written = nibabel.load(folder / "patlak_Ki.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.dataobj).T, shown.values)
+    corner_lps = shown.geometry.to_lps_mm([3, 5, 7])
+    corner_ras = written.affine @ [7, 5, 3, 1]
+    np.testing.assert_allclose(corner_ras[:3] * [-1, -1, 1], corner_lps, atol=1e-3)
     models.study.open_path(folder / "patlak_Ki_dicom")
     journey.until(lambda: models.study.path == folder / "patlak_Ki_dicom", "the reopened export")
     journey.idle()
