@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kiview.core.errors import InvalidInputError, MissingInformationError
-from kiview.core.feng import FENG_FDG
+from kiview.core.feng import FENG_FDG, FengParameters
 from kiview.core.images import DynamicImage
 from kiview.core.input_checks import slope_finding
 from kiview.core.input_function import (
@@ -69,9 +69,36 @@ def build_input_function(request: InputCurveRequest, progress: Progress) -> Inpu
         made = _from_population(request, progress)
     else:
         made = _from_region(request, progress)
-    if request.plasma_factor == 1.0:
-        return made
-    return replace(made, plasma_factor=made.plasma_factor * request.plasma_factor)
+    return with_plasma_factor(made, request.plasma_factor)
+
+
+def from_blood(
+    tac: TimeActivityCurve,
+    source: InputSource,
+    scale_window_s: tuple[float, float] = DEFAULT_SCALE_WINDOW_S,
+    parameters: FengParameters = FENG_FDG,
+) -> InputFunction:
+    """Input function from the curve of a blood region, for window and command line alike.
+
+    Args:
+        tac: Curve of the region.
+        source: `IMAGE` takes the curve itself, `POPULATION` scales the population curve to it.
+        scale_window_s: Window over which the population curve is scaled.
+        parameters: Population curve; also fills in what the scan missed before its first frame.
+
+    Raises:
+        InvalidInputError: the curve or the window does not serve.
+    """
+    if source is InputSource.IMAGE:
+        return from_region(tac, parameters, scale_window_s)
+    scaled = from_population(tac, scale_window_s, parameters)
+    told = slope_finding(tac, scaled, scale_window_s)
+    return replace(scaled, findings=(*scaled.findings, *told))
+
+
+def with_plasma_factor(made: InputFunction, factor: float) -> InputFunction:
+    """The same input function times a further plasma / measured ratio."""
+    return made if factor == 1.0 else replace(made, plasma_factor=made.plasma_factor * factor)
 
 
 def read_curve(path: Path, progress: Progress) -> InputFunction:
@@ -96,7 +123,7 @@ def _from_region(request: InputCurveRequest, progress: Progress) -> InputFunctio
     if request.blood is None:
         raise InvalidInputError("Draw or give a region in blood, for example in the aorta.")
     tac = region_curve(request.image, request.blood, progress)
-    return from_region(tac, FENG_FDG, request.scale_window_s)
+    return from_blood(tac, InputSource.IMAGE, request.scale_window_s)
 
 
 def _from_population(request: InputCurveRequest, progress: Progress) -> InputFunction:
@@ -108,9 +135,7 @@ def _from_population(request: InputCurveRequest, progress: Progress) -> InputFun
         )
     if request.blood is not None:
         tac = region_curve(request.image, request.blood, progress)
-        scaled = from_population(tac, request.scale_window_s, parameters)
-        told = slope_finding(tac, scaled, request.scale_window_s)
-        return replace(scaled, findings=(*scaled.findings, *told))
+        return from_blood(tac, InputSource.POPULATION, request.scale_window_s, parameters)
     factor = request.image.suv_factor
     if factor is None:
         raise MissingInformationError(

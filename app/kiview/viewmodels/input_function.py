@@ -1,25 +1,22 @@
 """The input function: where it comes from, how it is scaled, and whether it fits the image."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import InvalidInputError, KiviewError
-from kiview.core.feng import FENG_FDG
-from kiview.core.input_checks import slope_finding
-from kiview.core.input_function import InputFunction, InputSource, from_population, from_region
+from kiview.core.input_function import InputFunction, InputSource
 from kiview.core.progress import Progress
 from kiview.core.tac import TimeActivityCurve
+from kiview.jobs.input_curve import DEFAULT_SCALE_WINDOW_S, from_blood, with_plasma_factor
 from kiview.tasks import Task, TaskRunner
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.study import StudyViewModel
 
 ReadCurveJob = Callable[[Path, Progress], InputFunction]
-DEFAULT_SCALE_WINDOW_S = (1800.0, 3600.0)
 
 
 class InputFunctionViewModel(QObject):
@@ -169,19 +166,12 @@ class InputFunctionViewModel(QObject):
             raise InvalidInputError("Open a study first.")
         if not self._study.image.is_dynamic:
             raise InvalidInputError("This series has one frame; Ki needs a dynamic series.")
-        derived = self._from_choice()
-        factor = self.plasma_factor
-        return derived if factor == 1.0 else replace(derived, plasma_factor=factor)
+        return with_plasma_factor(self._from_choice(), self.plasma_factor)
 
     def _from_choice(self) -> InputFunction:
         if self.source is InputSource.SAMPLES:
             return self._from_file()
-        tac = self._region_or_refuse()
-        if self.source is InputSource.IMAGE:
-            return from_region(tac, FENG_FDG, self.scale_window_s)
-        population = from_population(tac, self.scale_window_s)
-        told = slope_finding(tac, population, self.scale_window_s)
-        return replace(population, findings=(*population.findings, *told))
+        return from_blood(self._region_or_refuse(), self.source, self.scale_window_s)
 
     def _from_file(self) -> InputFunction:
         if self._samples is None:

@@ -7,7 +7,9 @@ import pytest
 from tests.helpers import small_study
 
 from kiview.core.input_function import InputSource
+from kiview.core.progress import NullProgress
 from kiview.core.roi_shapes import Sphere
+from kiview.jobs.input_curve import InputCurveRequest, build_input_function
 
 
 def test_that_without_a_region_the_first_step_is_told(opened):
@@ -94,3 +96,18 @@ def test_that_a_file_that_is_missing_is_a_sentence_in_the_banner(qtbot, with_aor
     qtbot.waitUntil(lambda: with_aorta.messages.current is not None)
     assert "nothing.tsv" in with_aorta.messages.current.text
     assert with_aorta.input_function.source is InputSource.IMAGE
+
+
+@pytest.mark.parametrize("source", [InputSource.IMAGE, InputSource.POPULATION])
+def test_that_the_window_makes_the_input_function_of_the_command_line(with_aorta, source):
+    model = with_aorta.input_function
+    model.use_source(source)
+    model.set_plasma_factor(1.1)
+    image = with_aorta.study.image
+    blood = with_aorta.rois.roi(model.roi_id).rasterise(image.geometry)
+    request = InputCurveRequest(image, source, blood, plasma_factor=1.1)
+    expected = build_input_function(request, NullProgress())
+    times_s = np.array([40.0, 900.0, 3000.0])
+    np.testing.assert_allclose(model.input_function.at(times_s), expected.at(times_s))
+    np.testing.assert_allclose(model.input_function.integral(times_s), expected.integral(times_s))
+    assert model.input_function.findings == expected.findings
