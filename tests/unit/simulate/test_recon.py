@@ -111,6 +111,87 @@ def test_that_more_inner_steps_come_closer_in_the_same_number_of_passes():
     assert errors[1] < 0.7 * errors[0]
 
 
+def likelihood_path(settings_of, passes, rng):
+    ki, v0 = patlak_truth()
+    data, system = sinograms(frames_of(ki, v0), 0.3, rng), body_system(subsets=1)
+    values = []
+    for n in passes:
+        found = direct_patlak(system, data, BASIS, settings_of(n))
+        values.append(log_likelihood(system, data, frames_of(found.ki, found.v0)))
+    return np.array(values)
+
+
+@pytest.mark.parametrize("update", ["nested", "method"])
+def test_that_the_likelihood_never_falls_in_direct_reconstruction(update):
+    path = likelihood_path(
+        lambda n: DirectSettings(n, inner_steps=20, post_filter_mm=0.0, update=update),
+        range(1, 13),
+        np.random.default_rng(4),
+    )
+    assert np.diff(path).min() >= -1e-7 * abs(path[-1])
+    assert path[-1] > path[0]
+
+
+def test_that_the_published_update_climbs_slower_than_nested_em():
+    """Paragraphs 0095-0098 taken literally: the same likelihood, twice as many passes or more."""
+    nested, method = (
+        likelihood_path(
+            lambda n, update=update: DirectSettings(n, post_filter_mm=0.0, update=update),
+            (10, 20, 40),
+            np.random.default_rng(4),
+        )
+        for update in ("nested", "method")
+    )
+    assert (method < nested).all()
+    assert (method[1:] < nested[:-1] + 0.5 * np.diff(nested)).all()
+
+
+def test_that_the_published_update_needs_four_times_the_passes_for_the_same_error():
+    ki, v0 = patlak_truth()
+    data, system = sinograms(frames_of(ki, v0), 5.0), body_system(8)
+
+    def error(passes, update):
+        settings = DirectSettings(passes, post_filter_mm=0.0, update=update)
+        return float(np.abs(direct_patlak(system, data, BASIS, settings).ki - ki).mean())
+
+    slow = [error(passes, "method") for passes in (1, 16, 256)]
+    assert slow[0] > slow[1] > slow[2]
+    assert error(1, "nested") < 0.5 * slow[0]
+    assert error(4, "nested") < slow[1]
+    assert slow[2] < 0.03 * ki.mean()
+
+
+def total_counts(system, data, images):
+    """Expected trues of all bins and frames."""
+    lines = project(GEOMETRY, images.transpose(2, 3, 1, 0).reshape(32, 32, -1))
+    lines = lines.reshape(*data.counts.shape).astype(np.float64)
+    return float((lines * data.attenuation[..., None] * data.gain).sum())
+
+
+def without_background(data):
+    return Sinograms(
+        data.counts - data.background, 0 * data.background, data.attenuation, data.gain
+    )
+
+
+def test_that_mlem_keeps_the_number_of_counts():
+    data, system = without_background(sinograms(activity(2), 5.0)), body_system(subsets=1)
+    for passes in (1, 5):
+        expected = total_counts(system, data, osem(system, data, passes))
+        assert expected == pytest.approx(float(data.counts.sum(dtype=np.float64)), rel=1e-4)
+
+
+@pytest.mark.parametrize("update", ["nested", "method"])
+def test_that_direct_reconstruction_keeps_the_number_of_counts(update):
+    ki, v0 = patlak_truth()
+    data = without_background(sinograms(frames_of(ki, v0), 5.0))
+    system = body_system(subsets=1)
+    settings = DirectSettings(3, post_filter_mm=0.0, update=update)
+    found = direct_patlak(system, data, BASIS, settings)
+    expected = total_counts(system, data, frames_of(found.ki, found.v0))
+    assert expected == pytest.approx(float(data.counts.sum(dtype=np.float64)), rel=1e-4)
+
+
 def test_that_direct_ki_is_less_noisy_than_patlak_of_frames():
     ki, v0 = patlak_truth()
     data = sinograms(frames_of(ki, v0), 0.05, np.random.default_rng(2))
