@@ -29,6 +29,11 @@ class ScannerSettings:
         background_error: Relative sigma of the estimates of scatter and of randoms of a scan; a
             fifth of it varies again from frame to frame.
         half_life_s: Of the nuclide.
+        axial_mixing_fwhm_mm: Sharing of counts between slices by rebinning, which correlates
+            their noise; 0 for independent slices.
+        attenuation_error: Relative sigma of the scale of the attenuation map used to correct.
+        attenuation_shift_mm: Sigma of its shift along the axis.
+        bad_module_share: Chance that a detector module loses counts in up to three slices.
     """
 
     trues_per_frame: float = 6e5
@@ -37,6 +42,10 @@ class ScannerSettings:
     randoms_fraction: float = 0.25
     background_error: float = 0.03
     half_life_s: float = F18_HALF_LIFE_S
+    axial_mixing_fwhm_mm: float = 0.0
+    attenuation_error: float = 0.0
+    attenuation_shift_mm: float = 0.0
+    bad_module_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Expected:
         trues: (angles, bins, z, t).
         scatter: Same shape.
         randoms: (z, t): the same in every bin.
-        attenuation: (angles, bins, z).
+        attenuation: (angles, bins, z), as the scanner knows it.
         gain: (t,) counts per activity x mm.
     """
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.timing import FrameTiming
-from kiview.simulate import acquisition
+from kiview.simulate import acquisition, scanner_errors
 from kiview.simulate.acquisition import Expected
 from kiview.simulate.coarse import (
     coarse_mean,
@@ -116,9 +116,10 @@ def simulate_slab(
     progress.step(0.0, "Phantom")
     slab = _draw_slab(config, person)
     progress.step(0.1, "Expected counts")
-    expected = _expected(config, slab)
-    body = coarse_mean(slab.phantom_mask()) > _HALF
-    system = System.build(config.projector(fine=False), support_of(body), config.subsets)
+    expected = _expected(config, slab, person.spawn(1)[0])
+    everything = coarse_mean(slab.phantom_mask()) > _HALF
+    body = everything[slab.neighbours : len(everything) - slab.neighbours]
+    system = System.build(config.projector(fine=False), support_of(everything), config.subsets)
     bench = _Bench(config, slab, system, expected, with_direct)
     first = bench.reconstruct(noise_first, progress.child(0.2, 0.6))
     second = bench.reconstruct(noise_second, progress.child(0.6, 1.0))
@@ -130,7 +131,11 @@ _Scan = tuple[Floats, PatlakImages | None]
 
 @dataclass(frozen=True, slots=True)
 class _Slab:
-    """The person on the fine grid, one slice more at either end for the axial blur."""
+    """The person on the fine grid.
+
+    At either end there are `neighbours` slices whose counts are mixed into the slab, and one more
+    for the axial blur.
+    """
 
     phantom: Phantom
     drawing: Drawing
@@ -138,38 +143,49 @@ class _Slab:
     activity: ActivityBasis
     patlak: NDArray[np.float64]
     weights: NDArray[np.float64]
+    neighbours: int
 
-    def truth(self, name: str) -> Floats:
+    def measured(self, name: str) -> Floats:
+        """A property of the slices that are measured, (z, y, x)."""
         return self.phantom.truth(self.drawing, name)[1:-1]
 
+    def truth(self, name: str) -> Floats:
+        """A property of the slab, (z, y, x)."""
+        return self.phantom.truth(self.drawing, name)[self._inner()]
+
     def inner_labels(self) -> NDArray[np.uint8]:
-        return self.drawing.labels[1:-1]
+        return self.drawing.labels[self._inner()]
 
     def phantom_mask(self) -> Floats:
-        """Inside the patient, holes such as the windpipe filled."""
-        return inside_of(self.inner_labels())
+        """Inside the patient, holes such as the windpipe filled; the slices that are measured."""
+        return inside_of(self.drawing.labels[1:-1])
 
     def coarse_grid(self) -> Grid:
         fine = self.drawing.grid
         slices, height, width = fine.shape_zyx
         dz, dy, dx = fine.spacing_zyx_mm
         z, y, x = fine.origin_zyx_mm
-        shape = (slices - 2, height // 2, width // 2)
-        return Grid(shape, (dz, 2 * dy, 2 * dx), (z + dz, y + dy / 2, x + dx / 2))
+        margin = self.neighbours + 1
+        shape = (slices - 2 * margin, height // 2, width // 2)
+        return Grid(shape, (dz, 2 * dy, 2 * dx), (z + margin * dz, y + dy / 2, x + dx / 2))
+
+    def _inner(self) -> slice:
+        margin = self.neighbours + 1
+        return slice(margin, len(self.drawing.labels) - margin)
 
 
 def _draw_slab(config: SlabConfig, rng: np.random.Generator) -> _Slab:
     phantom, z_mm = _draw_phantom(config, rng)
-    grid = Grid.centred(
-        config.slices + 2, 2 * config.pixels, (config.slice_mm, config.pixel_mm / 2), z_mm
-    )
+    neighbours = scanner_errors.mixing_reach(config.scanner.axial_mixing_fwhm_mm, config.slice_mm)
+    slices = config.slices + 2 * (neighbours + 1)
+    spacing = (config.slice_mm, config.pixel_mm / 2)
+    grid = Grid.centred(slices, 2 * config.pixels, spacing, z_mm)
     timing = config.timing
     plasma = draw_plasma(rng).sampled(timing)
     activity = activity_basis(*curve_tables(phantom, plasma, timing))
     weights = timing.duration_s * acquisition.decay_factors(timing, config.scanner.half_life_s)
-    return _Slab(
-        phantom, phantom.draw(grid), plasma, activity, patlak_basis(plasma, timing), weights
-    )
+    basis = patlak_basis(plasma, timing)
+    return _Slab(phantom, phantom.draw(grid), plasma, activity, basis, weights, neighbours)
 
 
 def _draw_phantom(config: SlabConfig, rng: np.random.Generator) -> tuple[Phantom, float]:
@@ -187,24 +203,23 @@ def _draw_phantom(config: SlabConfig, rng: np.random.Generator) -> tuple[Phantom
     return draw_nema(rng, z), z
 
 
-def _expected(config: SlabConfig, slab: _Slab) -> Expected:
-    grid = slab.drawing.grid
+def _expected(config: SlabConfig, slab: _Slab, rng: np.random.Generator) -> Expected:
+    """Mean counts of the measured slices, with what the scanner gets wrong in both scans."""
+    grid, scanner = slab.drawing.grid, config.scanner
     images = slab.activity.images(slab.phantom, slab.drawing)
-    blurred = acquisition.blur(images, grid.spacing_zyx_mm, config.scanner.blur_fwhm_mm)[:, 1:-1]
+    blurred = acquisition.blur(images, grid.spacing_zyx_mm, scanner.blur_fwhm_mm)[:, 1:-1]
+    geometry, mu = config.projector(fine=True), slab.measured("attenuation_per_mm")
+    gain = slab.weights.astype(np.float32)
     curves = slab.activity.curves
-    unit = acquisition.expected_counts(
-        config.projector(fine=True),
-        blurred,
-        curves,
-        slab.truth("attenuation_per_mm"),
-        slab.weights.astype(np.float32),
-        config.scanner,
-    )
+    unit = acquisition.expected_counts(geometry, blurred, curves, mu, gain, scanner)
     per_frame = unit.trues.sum(axis=(0, 1), dtype=np.float64).mean(axis=0) / slab.weights
     factor = acquisition.sensitivity(
         per_frame, slab.weights, config.timing, config.scanner.trues_per_frame
     )
-    return unit.scaled(factor)
+    known = scanner_errors.known_attenuation(mu, scanner, config.slice_mm, rng)
+    if scanner.attenuation_error or scanner.attenuation_shift_mm:
+        unit = scanner_errors.corrected_with(unit, geometry, known)
+    return scanner_errors.with_bad_module(unit.scaled(factor), scanner, rng)
 
 
 def _collect(
@@ -249,6 +264,7 @@ class _Bench:
         config = self.config
         errors = acquisition.draw_background_errors(config.scanner, config.frame_count, rng)
         data = acquisition.measure(self.expected, errors, rng)
+        data = scanner_errors.mix_slices(data, config.scanner.axial_mixing_fwhm_mm, config.slice_mm)
         report = _Ticker(progress, 0.0, 0.3, config.iterations * config.subsets, "Frames")
         frames = osem(self.system, data, config.iterations, report.tick)
         spacing = (config.slice_mm, config.pixel_mm)
