@@ -15,7 +15,7 @@ from kitrain.config import LossConfig, OptimiserConfig, RunConfig, as_table
 from kitrain.data import Report, make_split
 from kitrain.dataset import SlabSet
 from kitrain.network import blend
-from kitrain.records import SlabRecord
+from kitrain.records import GroupRecord
 from kitrain.train import (
     Trained,
     best_device,
@@ -116,8 +116,8 @@ class _Trainer:
     def __init__(
         self,
         config: RunConfig,
-        train_records: list[SlabRecord],
-        validation: list[SlabRecord],
+        train_records: list[GroupRecord],
+        validation: list[GroupRecord],
         out_dir: Path,
         report: Report,
     ) -> None:
