@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -5,15 +6,14 @@ import pytest
 import torch
 
 from kitrain.config import DataConfig
-from kitrain.data import make_split, record_of, slab_config, split_seeds
+from kitrain.data import is_test_seed, make_split, slab_config, split_seeds
 from kitrain.dataset import SlabSet
-from kitrain.records import load_record
+from kitrain.folds import validation_fold
+from kitrain.groups import GroupError
 from kiview.nets.preprocess import FUR_CHANNEL, SLICE_COUNT
-from kiview.simulate.slab import simulate_slab
 from kiview.simulate.slab_config import SlabConfig
 from tests.training.slabs import fake_slab
 
-SMALL = SlabConfig(pixels=48, pixel_mm=8.0, slices=6, angles=48, subsets=8, frame_count=3)
 CPU = torch.device("cpu")
 
 
@@ -22,6 +22,33 @@ def test_that_no_person_is_in_two_splits():
     names = ("train", "validation", "test")
     seeds = [set(split_seeds(name, config)) for config in configs for name in names]
     assert sum(map(len, seeds)) == len(set.union(*seeds))
+    for config in configs:
+        for name in names:
+            assert {is_test_seed(s) for s in split_seeds(name, config)} == {name == "test"}
+
+
+def test_that_another_draw_validates_on_other_people_of_the_same_pool():
+    draws = [DataConfig(40, 10, 5, draw=draw) for draw in range(5)]
+    folds = [set(split_seeds("validation", config)) for config in draws]
+    assert [len(fold) for fold in folds] == [10] * 5
+    assert len(set.union(*folds)) == 50
+    for config, fold in zip(draws, folds, strict=True):
+        train = set(split_seeds("train", config))
+        assert len(train) == 40
+        assert train | fold == set.union(*folds)
+        assert split_seeds("test", config) == split_seeds("test", draws[0])
+
+
+def test_that_a_draw_that_the_pool_cannot_give_is_refused():
+    with pytest.raises(GroupError, match="too few for validation split 6"):
+        split_seeds("validation", DataConfig(40, 10, 5, draw=5))
+    with pytest.raises(GroupError, match="too few"):
+        validation_fold(["a"], 1, 0)
+
+
+def test_that_repeated_ids_are_one_person():
+    with pytest.raises(GroupError, match="1 people are too few"):
+        validation_fold(["a", "a", "a"], 1, 0)
 
 
 def test_that_tests_use_the_standard_protocol_and_training_varies():
@@ -29,37 +56,22 @@ def test_that_tests_use_the_standard_protocol_and_training_varies():
     assert len({slab_config("train", seed).frame_count for seed in range(40)}) > 3
 
 
-def test_that_a_record_survives_writing_and_reading(tmp_path):
-    record = fake_slab()
-    record.save(tmp_path / "slab.npz")
-    again = load_record(tmp_path / "slab.npz")
-    np.testing.assert_array_equal(again.features, record.features)
-    assert again.spacing_mm == record.spacing_mm
-    assert float(again.noise_gain) == float(record.noise_gain)
-    assert [p.name for p in tmp_path.iterdir()] == ["slab.npz"]
-
-
-def test_that_references_of_a_simulated_slab_fit_its_features():
-    slab = simulate_slab(SMALL, 3)
-    record = record_of(slab)
-    body = record.body > 0
-    assert record.patlak_ki(0)[body].mean() == pytest.approx(record.ki[body].mean(), rel=0.25)
-    assert record.patlak_v(0)[body].mean() == pytest.approx(record.v[body].mean(), rel=0.15)
-    assert record.v_direct[0][body].mean() == pytest.approx(record.v[body].mean(), rel=0.15)
-    assert not np.array_equal(record.features[0], record.features[1])
-
-
 @pytest.mark.slow
-def test_that_a_split_is_simulated_once_and_its_hash_covers_content(tmp_path):
+def test_that_a_split_is_simulated_once_and_lists_what_it_holds(tmp_path):
     size = DataConfig(train=1, validation=1, test=1, seed=3, workers=1)
     lines = []
     split = make_split("validation", size, tmp_path, lines.append)
     assert make_split("validation", size, tmp_path, lines.append).sha256 == split.sha256
     assert lines == ["simulated 1 of 1 slabs"]
-    manifest = json.loads((tmp_path / "validation-1-3.json").read_text(encoding="utf-8"))
-    assert manifest["slabs"][0]["seed"] == split.seeds[0]
-    split.records[0].write_bytes(split.records[0].read_bytes() + b"x")
-    assert make_split("validation", size, tmp_path, lines.append).sha256 != split.sha256
+    manifest = json.loads((tmp_path / "validation-1-3-0.manifest.json").read_text(encoding="utf-8"))
+    seed = split_seeds("validation", size)[0]
+    assert manifest["groups"][0]["seed"] == seed
+    assert (
+        manifest["groups"][0]["sha256"] == hashlib.sha256(split.paths[0].read_bytes()).hexdigest()
+    )
+    record = split.load()[0]
+    assert record.identity.subject == f"sim-{seed}"
+    assert record.features.shape[:2] == (2, 6)
 
 
 def test_that_crops_hold_the_features_and_targets_of_one_place():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kitrain import bundle, pipeline
 from kitrain.conditions import conditions_table, evaluate_conditions
-from kitrain.config import ConfigError, DataConfig, read_config
+from kitrain.config import DataConfig, read_config
 from kitrain.data import make_split
 from kitrain.evaluate import (
     all_methods,
@@ -19,6 +19,8 @@ from kitrain.evaluate import (
     v_table,
     verdict,
 )
+from kitrain.leaks import check_splits
+from kiview.core.errors import KiviewError
 from kiview.paths import cache_dir
 
 _TRAINING = Path(__file__).resolve().parents[1]
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "evaluate":
             return _evaluate(options)
         return _export(options)
-    except (ConfigError, FileNotFoundError, ValueError) as error:
+    except (KiviewError, FileNotFoundError) as error:
         sys.stderr.write(f"kitrain: {error}\n")
         return 1
 
@@ -91,7 +93,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     run = bundle.read_bundle(options.network)
     weights = run.at(run.shipped_position)
     size = DataConfig(train=1, validation=1, test=options.slabs, seed=options.seed)
-    records = make_split("test", size, options.data, _say).load()
+    split = make_split("test", size, options.data, _say)
+    check_splits(split)
+    records = split.load()
     evaluation = evaluate(all_methods(weights, run.width), records, _say)
     path = slider_path(run.at, _SLIDER, run.width, records)
     tables = {

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from kitrain.records import SlabRecord
+from kitrain.records import GroupRecord
 from kiview.nets.preprocess import smooth
 
 Volume = NDArray[np.float32]
-Method = Callable[[SlabRecord, int], Volume]
+Method = Callable[[GroupRecord, int], Volume]
 WIDTHS_2D_MM = (0.0, 5.0, 8.0, 12.0)
 WIDTHS_3D_MM = (5.0, 6.5, 8.0, 10.0, 12.0)
 GUIDE_WIDTHS_MM = (8.0, 12.0, 16.0)
@@ -18,7 +18,7 @@ GUIDE_WIDTHS_MM = (8.0, 12.0, 16.0)
 def filtered_patlak(width_zyx_mm: tuple[float, float, float]) -> Method:
     """Linear Patlak under a Gaussian of given FWHM."""
 
-    def apply(record: SlabRecord, realisation: int) -> Volume:
+    def apply(record: GroupRecord, realisation: int) -> Volume:
         return smooth(record.patlak_ki(realisation), width_zyx_mm, record.spacing_mm)
 
     return apply
@@ -27,7 +27,7 @@ def filtered_patlak(width_zyx_mm: tuple[float, float, float]) -> Method:
 def guided_patlak(width_mm: float) -> Method:
     """HYPR-like: G4(FUR) x G(Ki) / G(G4(FUR)), G4 of 4 mm, G of `width_mm` in three dimensions."""
 
-    def apply(record: SlabRecord, realisation: int) -> Volume:
+    def apply(record: GroupRecord, realisation: int) -> Volume:
         guide = smooth(record.fur(realisation), (4.0,) * 3, record.spacing_mm)
         wide = (width_mm,) * 3
         below = smooth(guide, wide, record.spacing_mm)
@@ -42,7 +42,7 @@ def guided_patlak(width_mm: float) -> Method:
 def direct(width_mm: float) -> Method:
     """4-D direct reconstruction of the same data, under a Gaussian of given FWHM (0: as it is)."""
 
-    def apply(record: SlabRecord, realisation: int) -> Volume:
+    def apply(record: GroupRecord, realisation: int) -> Volume:
         return smooth(record.ki_direct[realisation], (width_mm,) * 3, record.spacing_mm)
 
     return apply

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kitrain.baselines import direct, gaussian_baselines, guided_baselines
 from kitrain.config import DataConfig
-from kitrain.data import Report, make_records, split_seeds
+from kitrain.data import Report, make_groups, split_seeds
 from kitrain.evaluate import NETWORK, TIED, Evaluation, evaluate, network_method
 from kitrain.records import load_record
 from kiview.simulate.slab_config import SlabConfig
@@ -78,7 +78,7 @@ def evaluate_conditions(
     found = {}
     for condition in CONDITIONS:
         jobs = [(seed, condition.config) for seed in split_seeds("test", size)]
-        paths = make_records(jobs, size.workers, folder, report)
+        paths = make_groups(jobs, size.workers, folder, report)
         found[condition.name] = evaluate(methods, [load_record(path) for path in paths])
         report(f"scored {condition.name}")
     return found

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kiview.core.errors import InvalidInputError
+
 _Kind = TypeVar("_Kind")
 
 
-class ConfigError(ValueError):
+class ConfigError(InvalidInputError):
     """The configuration names an unknown key or a value outside its limits."""
 
 
@@ -18,11 +20,12 @@ class DataConfig:
     """Which slabs are simulated.
 
     Attributes:
-        train: Number of training slabs.
-        validation: Number of validation slabs.
-        test: Number of test slabs.
-        seed: First seed; the three splits draw from ranges that never meet.
+        train: Number of people to train on.
+        validation: Number of people to validate on, a fifth of both by rights.
+        test: Number of test people.
+        seed: Which people; training and test draw from ranges of seeds that never meet.
         workers: Processes that simulate; 0 takes all cores.
+        draw: Which of the people validate: another number, others than before.
     """
 
     train: int
@@ -30,6 +33,7 @@ class DataConfig:
     test: int
     seed: int = 1
     workers: int = 0
+    draw: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "test": (1, 10_000),
     "seed": (0, 99),
     "workers": (0, 1024),
+    "draw": (0, 99),
     "width": (2, 256),
     "iterations": (1, 1_000_000),
     "batch": (1, 4096),

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kitrain.records import SlabRecord
-from kiview.nets.preprocess import SLICE_COUNT, smooth
+from kitrain.records import GroupRecord
+from kitrain.targets import Target, direct_v, target_maps
+from kiview.nets.preprocess import SLICE_COUNT
 
 _MAPS = ("ki", "v", "v_direct", "body", "lesion")
 
@@ -42,24 +43,31 @@ class SlabSet:
         records: Slabs of one shape.
         blur_mm: FWHM of the smoothing of the targets, 0 for none.
         device: Where the tensors live.
+        target: Whose maps are the targets; a V that nobody knows is NaN.
     """
 
-    def __init__(self, records: Sequence[SlabRecord], blur_mm: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        records: Sequence[GroupRecord],
+        blur_mm: float,
+        device: torch.device,
+        target: Target = Target.TRUTH,
+    ) -> None:
         stacks: dict[str, list[NDArray[np.float32]]] = {name: [] for name in ("features", *_MAPS)}
         for record in records:
-            ki, v = (smooth(m, (blur_mm,) * 3, record.spacing_mm) for m in (record.ki, record.v))
             for r in range(len(record.features)):
+                ki, v = target_maps(record, target, r, blur_mm)
                 n = np.float32(record.normaliser[r])
                 stacks["features"].append(np.moveaxis(record.features[r], 0, -1))
                 stacks["ki"].append(ki / n)
                 stacks["v"].append(v / n)
-                stacks["v_direct"].append(record.v_direct[r] / n)
+                stacks["v_direct"].append(direct_v(record, r) / n)
                 stacks["body"].append(record.body.astype(np.float32))
                 stacks["lesion"].append((record.lesions > 0).astype(np.float32))
         tensors = {k: torch.from_numpy(np.stack(v)).to(device) for k, v in stacks.items()}
         self._features = tensors["features"]
         self._maps = torch.stack([tensors[k] for k in _MAPS], dim=-1)
-        gains = [float(record.noise_gain) for record in records for _ in record.features]
+        gains = [record.noise_gain for record in records for _ in record.features]
         self._log_gain = torch.log(torch.tensor(gains, dtype=torch.float32)).to(device)
         self._boxes = [_bounding_box(body) for body in stacks["body"]]
         self._tumours = [np.argwhere(lesion > 0) for lesion in stacks["lesion"]]

@@ -15,8 +15,9 @@ from kitrain.baselines import (
     gaussian_baselines,
     guided_baselines,
 )
+from kitrain.groups import Volume
 from kitrain.network import combine
-from kitrain.records import SlabRecord, Volume
+from kitrain.records import GroupRecord
 from kitrain.train import ki_map, network_maps, network_with
 from kiview.nets.preprocess import smooth
 from kiview.nets.tie import tie_to_patlak
@@ -78,7 +79,7 @@ def network_method(weights: Mapping[str, Tensor], width: int, *, tied: bool) -> 
     """A network as a method; `tied` adds the consistency step of the program."""
     network = network_with(dict(weights), width)
 
-    def apply(record: SlabRecord, realisation: int) -> Volume:
+    def apply(record: GroupRecord, realisation: int) -> Volume:
         ki = ki_map(network, record.study(realisation))
         if not tied:
             return ki
@@ -91,7 +92,7 @@ def network_method(weights: Mapping[str, Tensor], width: int, *, tied: bool) -> 
 def control_method() -> Method:
     """The head alone: everything learned is zero."""
 
-    def apply(record: SlabRecord, realisation: int) -> Volume:
+    def apply(record: GroupRecord, realisation: int) -> Volume:
         study = record.study(realisation)
         features = torch.from_numpy(study.block(0, study.values.shape[1]))
         shape = (features.shape[0], 2, *features.shape[2:])
@@ -116,7 +117,7 @@ def all_methods(weights: Mapping[str, Tensor], width: int) -> dict[str, Method]:
 
 def evaluate(
     methods: Mapping[str, Method],
-    records: Sequence[SlabRecord],
+    records: Sequence[GroupRecord],
     report: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
     """Score methods: means over slabs and both realisations; over lesions for tumour columns."""
@@ -136,7 +137,7 @@ def evaluate(
     return Evaluation(scores, len(records), count)
 
 
-def _score_maps(maps: Sequence[Volume], record: SlabRecord) -> Scores:
+def _score_maps(maps: Sequence[Volume], record: GroupRecord) -> Scores:
     body = record.body > 0
     per_map = [
         {
@@ -174,7 +175,7 @@ def _mean(rows: Sequence[Scores]) -> Scores:
 
 
 def evaluate_v(
-    weights: Mapping[str, Tensor], width: int, records: Sequence[SlabRecord]
+    weights: Mapping[str, Tensor], width: int, records: Sequence[GroupRecord]
 ) -> dict[str, float]:
     """NRMSE of V0 to truth: the network, and Patlak under 3-D filters."""
     network = network_with(dict(weights), width)
@@ -195,7 +196,7 @@ def slider_path(
     at: Callable[[float], Mapping[str, Tensor]],
     positions: Sequence[float],
     width: int,
-    records: Sequence[SlabRecord],
+    records: Sequence[GroupRecord],
 ) -> dict[float, Scores]:
     """Scores along the slider, without the tie to Patlak."""
     methods = {f"{a:g}": network_method(at(a), width, tied=False) for a in positions}

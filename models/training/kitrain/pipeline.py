@@ -14,8 +14,9 @@ from torch import Tensor
 from kitrain.config import LossConfig, OptimiserConfig, RunConfig, as_table
 from kitrain.data import Report, make_split
 from kitrain.dataset import SlabSet
+from kitrain.leaks import check_splits
 from kitrain.network import blend
-from kitrain.records import SlabRecord
+from kitrain.records import GroupRecord
 from kitrain.train import (
     Trained,
     best_device,
@@ -72,6 +73,7 @@ def run(config: RunConfig, data_dir: Path, out_dir: Path, report: Report) -> Run
     """
     started = time.perf_counter()
     splits = {s: make_split(s, config.data, data_dir, report) for s in ("train", "validation")}
+    check_splits(*splits.values())
     simulated = time.perf_counter() - started
     trainer = _Trainer(config, splits["train"].load(), splits["validation"].load(), out_dir, report)
     seed, bases = trainer.best_base()
@@ -116,8 +118,8 @@ class _Trainer:
     def __init__(
         self,
         config: RunConfig,
-        train_records: list[SlabRecord],
-        validation: list[SlabRecord],
+        train_records: list[GroupRecord],
+        validation: list[GroupRecord],
         out_dir: Path,
         report: Report,
     ) -> None:

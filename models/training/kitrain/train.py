@@ -14,10 +14,11 @@ from torch import Tensor
 
 from kitrain.config import LossConfig, OptimiserConfig
 from kitrain.dataset import SlabSet
+from kitrain.groups import Volume
 from kitrain.losses import loss
 from kitrain.metrics import nrmse
 from kitrain.network import KiNetwork
-from kitrain.records import SlabRecord, Volume
+from kitrain.records import GroupRecord
 from kiview.nets.preprocess import StudyFeatures
 
 Report = Callable[[str], None]
@@ -53,7 +54,7 @@ def new_network(width: int, seed: int) -> KiNetwork:
 def train(
     network: KiNetwork,
     slabs: SlabSet,
-    validation: Sequence[SlabRecord],
+    validation: Sequence[GroupRecord],
     run: tuple[OptimiserConfig, LossConfig, int],
     report: Report,
 ) -> Trained:
@@ -93,7 +94,7 @@ def train(
     return Trained(weights, validate(network, validation), time.perf_counter() - started)
 
 
-def validate(network: KiNetwork, records: Sequence[SlabRecord]) -> float:
+def validate(network: KiNetwork, records: Sequence[GroupRecord]) -> float:
     """Mean NRMSE to truth of the first realisation of each slab."""
     scores = [
         nrmse(ki_map(network, record.study(0)), record.ki, record.body > 0) for record in records
