@@ -87,13 +87,13 @@ def test_that_the_noise_of_patlak_is_found_from_the_map_itself(sigma):
     assert found.std() < 0.05 * found.mean()
 
 
-def test_that_a_lesion_of_ten_times_the_body_moves_the_noise_by_less_than_a_quarter():
+def test_that_a_lesion_of_eight_times_the_body_moves_the_noise_by_less_than_a_fifth():
     plain, fur, ball, _ = noisy_body(0.002)
-    with_lesion = noisy_body(0.002, lesion=0.03)[0]
+    with_lesion = noisy_body(0.002, lesion=0.02)[0]
     shown = fur + 0.02 * ball.astype(np.float32)
     before = patlak_noise(plain, fur, 0.01, SPACING)[ball].mean()
     after = patlak_noise(with_lesion, shown, 0.01, SPACING)[ball].mean()
-    assert before < after < 1.25 * before
+    assert before < after < 1.2 * before
 
 
 def test_that_an_erased_lesion_that_patlak_shows_is_given_back():
