@@ -58,6 +58,12 @@ class Placer:
         fat_mm = float(rng.uniform(10, 26)) if variation.size else 14.0
         return cls(rng, variation, (float(sizes[0]), float(sizes[1]), float(sizes[2])), fat_mm)
 
+    def rescaled(self, scales_xyz: Point) -> "Placer":
+        """Another scale for the same person: draws from, adds to and stays in the same things."""
+        other = Placer(self.rng, self.variation, scales_xyz, self.fat_mm)
+        other.parts, other.cavity = self.parts, self.cavity
+        return other
+
     def add(
         self, label: int, shape: Shape, only_over: tuple[int, ...] = (), name: str = ""
     ) -> None:

@@ -18,6 +18,8 @@ WITHIN_ORGAN_SPREAD = 0.12
 """Lognormal sigma between the two constant sets that are mixed inside one organ (design)."""
 FIRST_LESION_LABEL = 64
 """Lesion i has label 64 + 2 i, its core 65 + 2 i."""
+LAST_LESION_LABEL = 252
+"""255 marks mixed pixels."""
 
 
 class Label(IntEnum):
