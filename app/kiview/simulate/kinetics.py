@@ -1,4 +1,4 @@
-"""Curves of irreversible (and, for stress tests, reversible) two-tissue compartments.
+"""Curves of irreversible and reversible two-tissue compartments.
 
 Exact for a piecewise-linear plasma curve: exponentials are updated recursively from sample to
 sample, and their time integrals follow from the differential equation, so a frame average needs
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicHermiteSpline
 
 from kiview.core.timing import FrameTiming
 from kiview.simulate.phantom import Drawing, Phantom
@@ -21,20 +22,32 @@ _SMALL_STEP = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class SampledInput:
-    """Plasma (= blood) curve, linear between samples.
+    """Plasma curve and whole-blood curve, linear between samples.
 
     Attributes:
         time_min: (n,) from 0, increasing.
-        activity: (n,) in any activity unit.
+        activity: (n,) of plasma in any activity unit: what tissue takes up from.
+        blood: (n,) of whole blood in the same unit: what vessels show; None where it equals plasma.
     """
 
     time_min: Floats
     activity: Floats
+    blood: Floats | None = None
 
     @property
     def integral(self) -> Floats:
-        """Integral from 0 at each sample, (n,), activity x min; exact."""
+        """Integral of the plasma from 0 at each sample, (n,), activity x min; exact."""
         return _cumulative(self.time_min, self.activity)
+
+    @property
+    def whole_blood(self) -> Floats:
+        """Activity of whole blood, (n,)."""
+        return self.activity if self.blood is None else self.blood
+
+    @property
+    def blood_integral(self) -> Floats:
+        """Integral of the whole blood from 0 at each sample, (n,), activity x min; exact."""
+        return _cumulative(self.time_min, self.whole_blood)
 
 
 def fine_times_min(timing: FrameTiming) -> Floats:
@@ -78,8 +91,8 @@ def tissue_curves(tissues: list[Tissue], plasma: SampledInput) -> tuple[Floats, 
     """Activity of tissues and its running integral.
 
     Args:
-        tissues: k tissues.
-        plasma: Input; blood is taken to have the same activity.
+        tissues: k tissues; one with a delay follows the input, and its vessels the blood, later.
+        plasma: Input; the vessels of a tissue hold its whole blood.
 
     Returns:
         Activity (k, n) and integral from 0 (k, n), in the input's unit (x min).
@@ -92,8 +105,22 @@ def tissue_curves(tissues: list[Tissue], plasma: SampledInput) -> tuple[Floats, 
     count = len(tissues)
     free = (weights * responses).reshape(2, count, -1).sum(axis=0)
     free_integral = (weights * integrals).reshape(2, count, -1).sum(axis=0)
-    activity = (1 - blood) * free + blood * plasma.activity
-    return activity, (1 - blood) * free_integral + blood * plasma.integral
+    activity = (1 - blood) * free + blood * plasma.whole_blood
+    integral = (1 - blood) * free_integral + blood * plasma.blood_integral
+    return _delayed(tissues, plasma.time_min, activity, integral)
+
+
+def _delayed(
+    tissues: list[Tissue], time_min: Floats, activity: Floats, integral: Floats
+) -> tuple[Floats, Floats]:
+    """Rows shifted by their tissue's delay (fourth order between samples); 0 before it."""
+    for row, tissue in enumerate(tissues):
+        if tissue.delay_s:
+            shifted = np.maximum(time_min - tissue.delay_s / 60, 0.0)
+            smooth = CubicHermiteSpline(time_min, integral[row], activity[row])
+            activity[row] = np.interp(shifted, time_min, activity[row])
+            integral[row] = smooth(shifted)
+    return activity, integral
 
 
 def curve_tables(

@@ -27,7 +27,8 @@ _KINDS: dict[str, Tissue] = {
 _KIND_SHARES = (0.42, 0.32, 0.14, 0.12)
 _NO_HOSTS = (Label.AIR, Label.BLOOD, Label.MYOCARDIUM, Label.FLUID)
 _HOSTS = tuple(x for x in Label if x not in _NO_HOSTS)
-_GROWS_OVER = tuple(x for x in range(1, 256) if x != Label.BLOOD)
+_NEVER_REPLACED = (Label.BLOOD, Label.URINE, Label.RENAL_PELVIS)
+_GROWS_OVER = tuple(x for x in range(1, 256) if x not in _NEVER_REPLACED)
 _SKIPPED_IN_FAT_AND_MUSCLE = 0.6
 _NECROTIC_FROM_MM, _NECROTIC_SHARE = 18.0, 0.4
 _TRIES = 400

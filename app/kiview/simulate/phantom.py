@@ -37,7 +37,7 @@ class Lesion:
         label: Of its rim or whole; the core, if any, has label + 1.
         centre_lps_mm: x, y, z.
         diameter_mm: Mean diameter.
-        kind: "warm", "hot", "liver", "cold".
+        kind: "faint", "warm", "hot", "liver", "cold".
         necrotic: Whether it has a dead core.
         tissue: Constants of the living part.
         host: Label that it grows in.
@@ -81,7 +81,7 @@ class Phantom:
         tissues: Constants of every label used.
         lesions: Tumours, in order.
         mixture_seed: Of the smooth field inside the organs.
-        kind: "torso", "brain", "uniform" or "nema".
+        kind: "body", "torso", "brain", "uniform", "nema" or "insert".
     """
 
     parts: tuple[Part, ...]

@@ -251,7 +251,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Ribs:
-    """Bands of a shell between two columns: ribs that slope down to the front.
+    """Bands of the shell between two surfaces: ribs that slope down to the front.
 
     Attributes:
         outer: Outer surface.
@@ -261,20 +261,23 @@ class Ribs:
         slope: Fall per mm towards the front.
         phase_mm: Where the first rib begins.
         lowest_mm: No rib below this height.
+        highest_mm: No rib above this height.
     """
 
-    outer: Column
-    inner: Column
+    outer: Shape
+    inner: Shape
     spacing_mm: float = 27.0
     height_mm: float = 10.0
     slope: float = 0.45
     phase_mm: float = 0.0
     lowest_mm: float = -1e3
+    highest_mm: float = 1e3
 
     def bounds_mm(self) -> tuple[Point, Point]:
         """Lowest and highest x, y, z."""
         low, high = self.outer.bounds_mm()
-        return (low[0], low[1], max(low[2], self.lowest_mm)), high
+        top = min(high[2], self.highest_mm)
+        return (low[0], low[1], max(low[2], self.lowest_mm)), (high[0], high[1], top)
 
     def contains(self, axes: Axes) -> NDArray[np.bool_]:
         """Which points are inside."""

@@ -4,93 +4,37 @@ The frame: x = 0 in the middle, +x to the patient's left, +y to the back, z = 0 
 liver, +z to the head. Sizes are those of an adult, then scaled and jittered per person.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from kiview.simulate.lesions import draw_lesions, lesion_parts
 from kiview.simulate.phantom import Lesion, Part, Phantom
+from kiview.simulate.placing import DEMO_VARIATION, Placer, Variation, grown, rotation
 from kiview.simulate.shapes import (
     Column,
     Common,
     Ellipsoid,
     Minus,
-    Point,
     Ribs,
     Ripple,
-    Shape,
-    Tube,
 )
 from kiview.simulate.tissues import Label, TissuePair, draw_all
+
+__all__ = [
+    "DEMO_VARIATION",
+    "HIGHEST_MM",
+    "LOWEST_MM",
+    "Variation",
+    "add_heart",
+    "add_kidneys",
+    "add_liver_and_spleen",
+    "draw_torso",
+    "torso_parts",
+    "with_lesions",
+]
 
 LOWEST_MM, HIGHEST_MM = -190.0, 210.0
 """Height that a torso covers."""
 _CHEST_ORGANS = (Label.SOFT, Label.MUSCLE, Label.FAT, Label.LUNG, Label.BONE)
-
-
-@dataclass(frozen=True, slots=True)
-class Variation:
-    """How much people differ.
-
-    Attributes:
-        size: Relative sigma of body width, depth and height.
-        jitter_mm: Sigma of organ positions.
-        organ: Relative sigma of organ radii.
-        ripple: Amplitude of surface bumps.
-    """
-
-    size: float = 0.06
-    jitter_mm: float = 5.0
-    organ: float = 0.10
-    ripple: float = 0.05
-
-
-DEMO_VARIATION = Variation(size=0.0, jitter_mm=1.5, organ=0.0, ripple=0.035)
-
-
-class _Builder:
-    """Places nominal anatomy in one person."""
-
-    def __init__(self, rng: np.random.Generator, variation: Variation) -> None:
-        self.rng = rng
-        self.variation = variation
-        sizes = 1 + variation.size * np.clip(rng.standard_normal(3), -2, 2)
-        self.sx, self.sy, self.sz = (float(s) for s in sizes)
-        self.fat_mm = float(rng.uniform(10, 26)) if variation.size else 14.0
-        self.parts: list[Part] = []
-
-    def add(
-        self, label: int, shape: Shape, only_over: tuple[int, ...] = (), name: str = ""
-    ) -> None:
-        self.parts.append(Part(int(label), shape, tuple(int(x) for x in only_over), name))
-
-    def place(self, x: float, y: float, z: float, jitter: float = 1.0) -> Point:
-        d = jitter * self.variation.jitter_mm * np.clip(self.rng.standard_normal(3), -2, 2)
-        return float(self.sx * x + d[0]), float(self.sy * y + d[1]), float(self.sz * z + d[2])
-
-    def ball(
-        self,
-        centre: Point,
-        radii: Point,
-        turn_deg: tuple[float, float] = (0.0, 0.0),
-        jitter: float = 1.0,
-        bumps: float = 1.0,
-    ) -> Ellipsoid:
-        """Ellipsoid at a nominal place; turned about y (tilt in coronal view), then about z."""
-        grow = 1 + self.variation.organ * np.clip(self.rng.standard_normal(3), -2, 2)
-        scaled = np.asarray(radii) * grow * (self.sx, self.sy, self.sz)
-        ripple = Ripple.draw(self.rng, self.variation.ripple * bumps, 2.2 * float(max(radii)))
-        r = (float(scaled[0]), float(scaled[1]), float(scaled[2]))
-        return Ellipsoid(self.place(*centre, jitter), r, _rotation(*turn_deg), ripple)
-
-    def vessel(self, *stations: tuple[float, float, float, float], jitter: float = 0.0) -> Tube:
-        """Tube through nominal (x, y, z, radius) stations."""
-        offset = np.asarray(self.place(0, 0, 0, jitter))
-        scaled = [(self.sx * x, self.sy * y, self.sz * z) for x, y, z, _ in stations]
-        points = np.asarray(scaled) + offset
-        grow = 1 + 0.5 * self.variation.organ * float(np.clip(self.rng.standard_normal(), -2, 2))
-        triples = tuple((float(p[0]), float(p[1]), float(p[2])) for p in points)
-        return Tube(triples, tuple(s[3] * grow for s in stations))
 
 
 def draw_torso(
@@ -124,18 +68,19 @@ def with_lesions(healthy: Phantom, lesions: list[Lesion], rng: np.random.Generat
 
 def torso_parts(rng: np.random.Generator, variation: Variation) -> list[Part]:
     """All shapes of one healthy torso, first painted first."""
-    b = _Builder(rng, variation)
+    b = Placer.draw(rng, variation)
     _add_trunk(b)
     _add_lungs(b)
     _add_abdomen(b)
-    _add_liver_and_spleen(b)
-    _add_heart(b)
+    add_kidneys(b)
+    add_liver_and_spleen(b)
+    add_heart(b)
     _add_vessels(b)
     _add_spine(b)
     return b.parts
 
 
-def _add_trunk(b: _Builder) -> None:
+def _add_trunk(b: Placer) -> None:
     levels = tuple(b.sz * z for z in (-230, -150, -60, 40, 120, 165, 190, 250))
     half_x = tuple(b.sx * x for x in (168, 158, 160, 166, 172, 192, 202, 190))
     half_y = tuple(b.sy * y for y in (108, 106, 110, 114, 108, 96, 86, 72))
@@ -147,6 +92,7 @@ def _add_trunk(b: _Builder) -> None:
     chest = flesh.shrunk(14.0, 11.0)
     outer = flesh.shrunk(7.0, 5.0)
     b.add(Label.SOFT, chest, name="inside of the trunk")
+    b.cavity = chest
     phase = float(b.rng.uniform(0, 27))
     b.add(
         Label.BONE,
@@ -166,7 +112,7 @@ def _add_trunk(b: _Builder) -> None:
     b.add(Label.MARROW, b.ball((0, -86, 85), (17, 5.5, 80), jitter=0.3, bumps=0.2), name="sternum")
 
 
-def _add_lungs(b: _Builder) -> None:
+def _add_lungs(b: Placer) -> None:
     inside = (Label.SOFT, Label.MUSCLE)
     right = b.ball((-80, 5, 62), (60, 80, 118), (7.0, 0.0), jitter=0.5, bumps=0.5)
     left = b.ball((80, 8, 58), (54, 78, 112), (-7.0, 0.0), jitter=0.5, bumps=0.5)
@@ -174,7 +120,7 @@ def _add_lungs(b: _Builder) -> None:
     b.add(Label.LUNG, left, inside, "left lung")
 
 
-def _add_abdomen(b: _Builder) -> None:
+def _add_abdomen(b: Placer) -> None:
     over = (Label.SOFT, Label.LUNG)
     b.add(Label.FAT, b.ball((0, -20, -165), (125, 62, 105), bumps=0.5), (Label.SOFT,), "belly fat")
     b.add(Label.BOWEL, b.ball((58, -30, -55), (40, 36, 46), (20.0, 0.0)), over, "stomach")
@@ -185,6 +131,10 @@ def _add_abdomen(b: _Builder) -> None:
             (float(x), float(y), float(z)), (float(radii[0]), float(radii[1]), float(radii[2]))
         )
         b.add(Label.BOWEL, loop, (Label.SOFT, Label.FAT), "bowel")
+
+
+def add_kidneys(b: Placer) -> None:
+    """Cortex with a fatty hilum, the right one lower."""
     for side, drop in ((1.0, 0.0), (-1.0, -12.0)):
         kidney = b.ball((side * 62, 38, -118 + drop), (27, 24, 54), (-side * 12.0, 0.0), bumps=0.6)
         over_kidney = (Label.SOFT, Label.FAT, Label.MUSCLE, Label.BOWEL)
@@ -195,39 +145,34 @@ def _add_abdomen(b: _Builder) -> None:
         b.add(Label.FAT, hilum, (Label.KIDNEY,), "kidney hilum")
 
 
-def _add_liver_and_spleen(b: _Builder) -> None:
+def add_liver_and_spleen(b: Placer) -> None:
+    """Two liver lobes on the patient's right, the spleen on the left, within the cavity."""
     over = (*_CHEST_ORGANS, Label.BOWEL, Label.KIDNEY)
     lobe = b.ball((-72, -2, -52), (72, 78, 74), (12.0, 0.0), jitter=0.8)
     left_lobe = b.ball((0, -42, -34), (70, 36, 32), (-14.0, 0.0), jitter=0.8)
     for shape in (lobe, left_lobe):
-        inner = Common(shape, _inner_wall(b))
+        inner = Common(shape, b.cavity)
         b.add(Label.LIVER, inner, tuple(x for x in over if x not in (Label.BONE,)), "liver")
     spleen = b.ball((100, 38, -42), (27, 38, 50), (-18.0, 20.0), jitter=0.8)
-    b.add(
-        Label.SPLEEN, Common(spleen, _inner_wall(b)), (Label.SOFT, Label.LUNG, Label.FAT), "spleen"
-    )
+    b.add(Label.SPLEEN, Common(spleen, b.cavity), (Label.SOFT, Label.LUNG, Label.FAT), "spleen")
 
 
-def _inner_wall(b: _Builder) -> Shape:
-    """The inside of the trunk, which organs stay within."""
-    return b.parts[2].shape
-
-
-def _add_heart(b: _Builder) -> None:
+def add_heart(b: Placer) -> None:
+    """Ventricles, myocardium, atria and the fat around them."""
     chest = (*_CHEST_ORGANS, Label.BOWEL, Label.LIVER)
     turn = (-52.0, -38.0)
     centre = b.place(42, -34, 26)
     sack = Ellipsoid((centre[0] - 18, centre[1] + 2, centre[2] + 6), (62, 52, 52))
     b.add(Label.FAT, sack, (Label.SOFT, Label.LUNG), "pericardial fat")
     pump = Ellipsoid(
-        (centre[0] - 34, centre[1] + 4, centre[2] - 2), (30, 32, 42), _rotation(-38.0, 0.0)
+        (centre[0] - 34, centre[1] + 4, centre[2] - 2), (30, 32, 42), rotation(-38.0, 0.0)
     )
     wall = 10.0 * (1 + b.variation.organ * float(np.clip(b.rng.standard_normal(), -1.5, 1.5)))
-    b.add(Label.MYOCARDIUM, _grown(pump, 3.5), chest, "right ventricle wall")
+    b.add(Label.MYOCARDIUM, grown(pump, 3.5), chest, "right ventricle wall")
     b.add(Label.BLOOD, pump, (Label.MYOCARDIUM,), "right ventricle")
-    chamber = Ellipsoid(centre, (21.0, 21.0, 38.0), _rotation(*turn))
+    chamber = Ellipsoid(centre, (21.0, 21.0, 38.0), rotation(*turn))
     open_top = Ellipsoid((centre[0] - 34, centre[1] + 26, centre[2] + 26), (26, 26, 26))
-    muscle = Minus(_grown(chamber, wall), open_top)
+    muscle = Minus(grown(chamber, wall), open_top)
     b.add(Label.MYOCARDIUM, muscle, (*chest, Label.BLOOD), "left ventricle wall")
     b.add(Label.BLOOD, chamber, (*chest, Label.MYOCARDIUM), "left ventricle")
     atrium = Ellipsoid((centre[0] - 34, centre[1] + 40, centre[2] + 28), (30, 19, 22))
@@ -236,7 +181,7 @@ def _add_heart(b: _Builder) -> None:
     b.add(Label.BLOOD, right, chest, "right atrium")
 
 
-def _add_vessels(b: _Builder) -> None:
+def _add_vessels(b: Placer) -> None:
     rest = tuple(x for x in Label if x not in (Label.AIR, Label.MYOCARDIUM))
     aorta = b.vessel(
         (2, -14, 48, 14.5), (-14, -26, 78, 15), (-12, -24, 104, 14.5), (-2, -10, 122, 14),
@@ -258,7 +203,7 @@ def _add_vessels(b: _Builder) -> None:
     b.add(Label.AIR, windpipe, (Label.SOFT, Label.MUSCLE, Label.FAT), "windpipe")
 
 
-def _add_spine(b: _Builder) -> None:
+def _add_spine(b: Placer) -> None:
     everything = tuple(x for x in Label if x not in (Label.AIR, Label.BLOOD))
     levels = tuple(b.sz * z for z in (-230, -60, 80, 260))
     body = Column(
@@ -277,22 +222,3 @@ def _add_spine(b: _Builder) -> None:
     b.add(Label.BONE, arch, everything, "vertebral arch")
     canal = Column((0.0, 86 * b.sy), (levels[0], levels[-1]), (9.0,) * 2, (7.5,) * 2)
     b.add(Label.FLUID, canal, everything, "spinal canal")
-
-
-def _grown(shape: Ellipsoid, by_mm: float) -> Ellipsoid:
-    r = shape.radii
-    return Ellipsoid(
-        shape.centre, (r[0] + by_mm, r[1] + by_mm, r[2] + by_mm), shape.rotation, shape.ripple
-    )
-
-
-def _rotation(about_y_deg: float, about_z_deg: float) -> tuple[Point, Point, Point] | None:
-    """Axes of a shape turned about y and then about z, as rows."""
-    if not (about_y_deg or about_z_deg):
-        return None
-    a, c = np.deg2rad((about_y_deg, about_z_deg))
-    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    rows = (about_z @ about_y).T
-    u = [(float(r[0]), float(r[1]), float(r[2])) for r in rows]
-    return u[0], u[1], u[2]

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from kiview.simulate.tissues import STANDARD, Label, Tissue, draw_all, draw_pair
+from kiview.simulate.tissues import (
+    NOT_TISSUE,
+    REVERSIBLE,
+    STANDARD,
+    Label,
+    Tissue,
+    draw_all,
+    draw_pair,
+)
 
 
 def test_that_ki_and_v0_follow_from_the_rate_constants():
@@ -35,3 +43,18 @@ def test_that_blood_and_air_are_the_same_in_everybody():
     assert person[Label.BLOOD].first == STANDARD[Label.BLOOD]
     assert person[Label.AIR].second == STANDARD[Label.AIR]
     assert person[Label.LIVER].first != person[Label.LIVER].second
+
+
+def test_that_reversible_people_have_the_published_k4_where_there_is_one():
+    person = draw_all(np.random.default_rng(2), spread=0.0, within=0.0, reversible=True)
+    assert person[Label.LIVER].first.k4 == pytest.approx(0.016)
+    assert person[Label.GREY_MATTER].first.k4 == pytest.approx(0.0068)
+    assert person[Label.MUSCLE].first.k4 == 0
+    drawn = [draw_pair(REVERSIBLE[Label.LIVER], np.random.default_rng(s)) for s in range(300)]
+    assert np.log([p.first.k4 for p in drawn]).std() == pytest.approx(0.23, abs=0.04)
+
+
+def test_that_urine_keeps_what_it_gets():
+    urine = STANDARD[Label.URINE]
+    assert (urine.ki, urine.v0) == (urine.k1, 0)
+    assert Label.URINE in NOT_TISSUE
