@@ -14,28 +14,15 @@ from kiview.core.progress import NullProgress, Progress
 from kiview.core.timing import FrameTiming
 from kiview.simulate import acquisition, scanner_errors
 from kiview.simulate.acquisition import Expected
-from kiview.simulate.coarse import (
-    coarse_mean,
-    inside_of,
-    majority_lesion,
-    pure_labels,
-    support_of,
-)
-from kiview.simulate.kinetics import (
-    ActivityBasis,
-    SampledInput,
-    activity_basis,
-    curve_tables,
-    patlak_basis,
-)
-from kiview.simulate.other_phantoms import draw_brain, draw_nema, draw_uniform
+from kiview.simulate.coarse import coarse_mean, majority_lesion, pure_labels, support_of
+from kiview.simulate.kinetics import SampledInput
 from kiview.simulate.parametric import PatlakImages, direct_patlak
-from kiview.simulate.phantom import Drawing, Lesion, Phantom
-from kiview.simulate.plasma import draw_plasma
-from kiview.simulate.recon import System, osem
+from kiview.simulate.phantom import Lesion
+from kiview.simulate.plasma_errors import MeasuredInput
+from kiview.simulate.recon import Sinograms, System, osem
 from kiview.simulate.shapes import Grid
 from kiview.simulate.slab_config import SlabConfig
-from kiview.simulate.torso import HIGHEST_MM, LOWEST_MM, draw_torso
+from kiview.simulate.slab_person import SlabPerson, draw_slab_person
 
 Floats = NDArray[np.float32]
 _HALF = 0.5
@@ -55,6 +42,8 @@ class SlabSimulation:
         frames_second: OSEM frames of scan 2 (independent noise and background error).
         direct: Direct Ki and V0 of scan 1 (same data as `frames`), None if not asked for.
         direct_second: Direct Ki and V0 of scan 2 (independent of `frames`), None if not asked for.
+        direct_high: Direct Ki and V0 of a third scan with `config.high_counts` times the counts,
+            None if not asked for.
         ki: True Ki, /min, averaged onto the pixels.
         v0: True V0, mL/mL.
         body: bool, inside the patient (lungs included).
@@ -64,7 +53,8 @@ class SlabSimulation:
         lesion_index: uint8, lesion i + 1 where more than half the pixel is lesion i, else 0.
         lesions: The tumours, in order of `lesion_index`.
         timing: (t,) frames, seconds from injection.
-        plasma: Finely sampled input function (minutes, SUV), blood = plasma.
+        plasma: Finely sampled true input function (minutes, SUV).
+        measured: The input function with the errors of a measured one, None if not asked for.
         basis: (2, t) frame means of the integral of the input (SUV x min) and of the input.
         weights: (t,) duration x mean decay factor.
         grid: Where the slab lies.
@@ -76,6 +66,7 @@ class SlabSimulation:
     frames_second: Floats
     direct: PatlakImages | None
     direct_second: PatlakImages | None
+    direct_high: PatlakImages | None
     ki: Floats
     v0: Floats
     body: NDArray[np.bool_]
@@ -85,6 +76,7 @@ class SlabSimulation:
     lesions: tuple[Lesion, ...]
     timing: FrameTiming
     plasma: SampledInput
+    measured: MeasuredInput | None
     basis: NDArray[np.float64]
     weights: NDArray[np.float64]
     grid: Grid
@@ -112,121 +104,18 @@ def simulate_slab(
         with_direct: Also make the direct references (most of the time).
     """
     progress = progress or NullProgress()
-    person, noise_first, noise_second = np.random.default_rng(seed).spawn(3)
+    streams = np.random.default_rng(seed).spawn(4)
     progress.step(0.0, "Phantom")
-    slab = _draw_slab(config, person)
+    person = draw_slab_person(config, streams[0])
     progress.step(0.1, "Expected counts")
-    expected = _expected(config, slab, person.spawn(1)[0])
-    everything = coarse_mean(slab.phantom_mask()) > _HALF
-    body = everything[slab.neighbours : len(everything) - slab.neighbours]
+    expected = _expected(config, person, streams[0].spawn(1)[0])
+    everything = coarse_mean(person.mask()) > _HALF
+    body = everything[person.neighbours : len(everything) - person.neighbours]
     system = System.build(config.projector(fine=False), support_of(everything), config.subsets)
-    bench = _Bench(config, slab, system, expected, with_direct)
-    first = bench.reconstruct(noise_first, progress.child(0.2, 0.6))
-    second = bench.reconstruct(noise_second, progress.child(0.6, 1.0))
-    return _collect(config, seed, slab, body, (first, second))
-
-
-_Scan = tuple[Floats, PatlakImages | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Slab:
-    """The person on the fine grid.
-
-    At either end there are `neighbours` slices whose counts are mixed into the slab, and one more
-    for the axial blur.
-    """
-
-    phantom: Phantom
-    drawing: Drawing
-    plasma: SampledInput
-    activity: ActivityBasis
-    patlak: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    neighbours: int
-
-    def measured(self, name: str) -> Floats:
-        """A property of the slices that are measured, (z, y, x)."""
-        return self.phantom.truth(self.drawing, name)[1:-1]
-
-    def truth(self, name: str) -> Floats:
-        """A property of the slab, (z, y, x)."""
-        return self.phantom.truth(self.drawing, name)[self._inner()]
-
-    def inner_labels(self) -> NDArray[np.uint8]:
-        return self.drawing.labels[self._inner()]
-
-    def phantom_mask(self) -> Floats:
-        """Inside the patient, holes such as the windpipe filled; the slices that are measured."""
-        return inside_of(self.drawing.labels[1:-1])
-
-    def coarse_grid(self) -> Grid:
-        fine = self.drawing.grid
-        slices, height, width = fine.shape_zyx
-        dz, dy, dx = fine.spacing_zyx_mm
-        z, y, x = fine.origin_zyx_mm
-        margin = self.neighbours + 1
-        shape = (slices - 2 * margin, height // 2, width // 2)
-        return Grid(shape, (dz, 2 * dy, 2 * dx), (z + margin * dz, y + dy / 2, x + dx / 2))
-
-    def _inner(self) -> slice:
-        margin = self.neighbours + 1
-        return slice(margin, len(self.drawing.labels) - margin)
-
-
-def _draw_slab(config: SlabConfig, rng: np.random.Generator) -> _Slab:
-    phantom, z_mm = _draw_phantom(config, rng)
-    neighbours = scanner_errors.mixing_reach(config.scanner.axial_mixing_fwhm_mm, config.slice_mm)
-    slices = config.slices + 2 * (neighbours + 1)
-    spacing = (config.slice_mm, config.pixel_mm / 2)
-    grid = Grid.centred(slices, 2 * config.pixels, spacing, z_mm)
-    timing = config.timing
-    plasma = draw_plasma(rng).sampled(timing)
-    activity = activity_basis(*curve_tables(phantom, plasma, timing))
-    weights = timing.duration_s * acquisition.decay_factors(timing, config.scanner.half_life_s)
-    basis = patlak_basis(plasma, timing)
-    return _Slab(phantom, phantom.draw(grid), plasma, activity, basis, weights, neighbours)
-
-
-def _draw_phantom(config: SlabConfig, rng: np.random.Generator) -> tuple[Phantom, float]:
-    """A person and the height of the slab's middle."""
-    half = 0.5 * config.slices * config.slice_mm
-    count = int(rng.integers(1, 6)) if config.lesions is None else config.lesions
-    if config.kind == "torso":
-        z = float(rng.uniform(LOWEST_MM + 20, HIGHEST_MM - 35))
-        return draw_torso(rng, count, (z - half, z + half)), z
-    z = float(rng.uniform(-25, 45))
-    if config.kind == "brain":
-        return draw_brain(rng, min(count, 2), (z - half, z + half)), z
-    if config.kind == "uniform":
-        return draw_uniform(rng, count, (z - half, z + half)), z
-    return draw_nema(rng, z), z
-
-
-def _expected(config: SlabConfig, slab: _Slab, rng: np.random.Generator) -> Expected:
-    """Mean counts of the measured slices, with what the scanner gets wrong in both scans."""
-    grid, scanner = slab.drawing.grid, config.scanner
-    images = slab.activity.images(slab.phantom, slab.drawing)
-    blurred = acquisition.blur(images, grid.spacing_zyx_mm, scanner.blur_fwhm_mm)[:, 1:-1]
-    geometry, mu = config.projector(fine=True), slab.measured("attenuation_per_mm")
-    gain = slab.weights.astype(np.float32)
-    curves = slab.activity.curves
-    unit = acquisition.expected_counts(geometry, blurred, curves, mu, gain, scanner)
-    per_frame = unit.trues.sum(axis=(0, 1), dtype=np.float64).mean(axis=0) / slab.weights
-    factor = acquisition.sensitivity(
-        per_frame, slab.weights, config.timing, config.scanner.trues_per_frame
-    )
-    known = scanner_errors.known_attenuation(mu, scanner, config.slice_mm, rng)
-    if scanner.attenuation_error or scanner.attenuation_shift_mm:
-        unit = scanner_errors.corrected_with(unit, geometry, known)
-    return scanner_errors.with_bad_module(unit.scaled(factor), scanner, rng)
-
-
-def _collect(
-    config: SlabConfig, seed: int, slab: _Slab, body: NDArray[np.bool_], scans: tuple[_Scan, _Scan]
-) -> SlabSimulation:
-    """Frames and references of two scans with the truth on their pixels."""
-    first, second = scans
+    bench = _Bench(config, person, system, expected, with_direct)
+    first = bench.reconstruct(streams[1], progress.child(0.2, 0.5))
+    second = bench.reconstruct(streams[2], progress.child(0.5, 0.8))
+    high = bench.reference(streams[3], progress.child(0.8, 1.0)) if config.high_counts else None
     return SlabSimulation(
         config=config,
         seed=seed,
@@ -234,19 +123,42 @@ def _collect(
         frames_second=second[0],
         direct=first[1],
         direct_second=second[1],
-        ki=coarse_mean(slab.truth("ki")),
-        v0=coarse_mean(slab.truth("v0")),
+        direct_high=high,
+        ki=coarse_mean(person.true_ki()),
+        v0=coarse_mean(person.true_v0()),
         body=body,
-        attenuation_per_mm=coarse_mean(slab.truth("attenuation_per_mm")),
-        labels=pure_labels(slab.inner_labels()),
-        lesion_index=majority_lesion(slab.inner_labels()),
-        lesions=slab.phantom.lesions,
+        attenuation_per_mm=coarse_mean(person.attenuation_per_mm()),
+        labels=pure_labels(person.labels),
+        lesion_index=majority_lesion(person.labels),
+        lesions=person.phantom.lesions,
         timing=config.timing,
-        plasma=slab.plasma,
-        basis=slab.patlak,
-        weights=slab.weights,
-        grid=slab.coarse_grid(),
+        plasma=person.plasma,
+        measured=person.measured,
+        basis=person.basis,
+        weights=person.weights,
+        grid=person.coarse_grid(),
     )
+
+
+_Scan = tuple[Floats, PatlakImages | None]
+
+
+def _expected(config: SlabConfig, person: SlabPerson, rng: np.random.Generator) -> Expected:
+    """Mean counts of the measured slices, with what the scanner gets wrong in both scans."""
+    grid, scanner = person.drawing.grid, config.scanner
+    images = person.activity.images(person.phantom, person.drawing)
+    blurred = acquisition.blur(images, grid.spacing_zyx_mm, scanner.blur_fwhm_mm)[:, 1:-1]
+    geometry, mu = config.projector(fine=True), person.measured_slices("attenuation_per_mm")
+    gain, curves = person.weights.astype(np.float32), person.activity.curves
+    unit = acquisition.expected_counts(geometry, blurred, curves, mu, gain, scanner)
+    per_frame = unit.trues.sum(axis=(0, 1), dtype=np.float64).mean(axis=0) / person.weights
+    factor = acquisition.sensitivity(
+        per_frame, person.weights, config.timing, scanner.trues_per_frame
+    )
+    known = scanner_errors.known_attenuation(mu, scanner, config.slice_mm, rng)
+    if scanner.attenuation_error or scanner.attenuation_shift_mm:
+        unit = scanner_errors.corrected_with(unit, geometry, known)
+    return scanner_errors.with_bad_module(unit.scaled(factor), scanner, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +166,7 @@ class _Bench:
     """Everything that two scans of the same person share."""
 
     config: SlabConfig
-    slab: _Slab
+    person: SlabPerson
     system: System
     expected: Expected
     with_direct: bool
@@ -262,19 +174,32 @@ class _Bench:
     def reconstruct(self, rng: np.random.Generator, progress: Progress) -> _Scan:
         """Frames and direct maps of one noisy scan."""
         config = self.config
-        errors = acquisition.draw_background_errors(config.scanner, config.frame_count, rng)
-        data = acquisition.measure(self.expected, errors, rng)
-        data = scanner_errors.mix_slices(data, config.scanner.axial_mixing_fwhm_mm, config.slice_mm)
+        data = self._measured(self.expected, rng)
         report = _Ticker(progress, 0.0, 0.3, config.iterations * config.subsets, "Frames")
         frames = osem(self.system, data, config.iterations, report.tick)
         spacing = (config.slice_mm, config.pixel_mm)
         frames = acquisition.post_filter(frames, config.post_filter_mm, spacing)
         if not self.with_direct:
             return frames, None
-        steps = config.direct.iterations * config.subsets
-        report = _Ticker(progress, 0.3, 1.0, steps, "Direct Patlak")
-        direct = direct_patlak(self.system, data, self.slab.patlak, config.direct, report.tick)
-        return frames, direct
+        return frames, self._direct(data, progress.child(0.3, 1.0))
+
+    def reference(self, rng: np.random.Generator, progress: Progress) -> PatlakImages:
+        """Direct maps of a scan with more counts and noise of its own."""
+        data = self._measured(self.expected.scaled(self.config.high_counts), rng)
+        return self._direct(data, progress)
+
+    def _measured(self, expected: Expected, rng: np.random.Generator) -> Sinograms:
+        scanner = self.config.scanner
+        errors = acquisition.draw_background_errors(scanner, self.config.frame_count, rng)
+        data = acquisition.measure(expected, errors, rng)
+        mixing, slice_mm = scanner.axial_mixing_fwhm_mm, self.config.slice_mm
+        return scanner_errors.mix_slices(data, mixing, slice_mm)
+
+    def _direct(self, data: Sinograms, progress: Progress) -> PatlakImages:
+        settings = self.config.direct
+        steps = settings.iterations * self.config.subsets
+        report = _Ticker(progress, 0.0, 1.0, steps, "Direct Patlak")
+        return direct_patlak(self.system, data, self.person.basis, settings, report.tick)
 
 
 class _Ticker:

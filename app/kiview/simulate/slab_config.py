@@ -9,14 +9,16 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.timing import FrameTiming
 from kiview.simulate.acquisition import ScannerSettings
 from kiview.simulate.parametric import DirectSettings
+from kiview.simulate.person import Region
 from kiview.simulate.projector import ProjectorGeometry
 
-SlabKind = Literal["torso", "brain", "uniform", "nema"]
+SlabKind = Literal["torso", "brain", "uniform", "nema", "body", "insert"]
+Physiology = Literal["ideal", "varied"]
 CONFIG_VERSION = 1
 """Raise when the same configuration and seed give other numbers than before."""
-_KINDS: tuple[SlabKind, ...] = ("torso", "brain", "uniform", "nema")
-_KIND_SHARES = (0.80, 0.08, 0.07, 0.05)
-_STANDARD_SHARE, _FILTERED_SHARE, _RESIZED_SHARE = 0.35, 0.5, 0.33
+_EARLY_SECONDS = (*(12 * (5.0,)), *(6 * (10.0,)), *(8 * (30.0,)), *(4 * (60.0,)), *(5 * (120.0,)))
+_LONG_S = 300.0
+_SHORTEST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class SlabConfig:
 
     Attributes:
         kind: Phantom family.
+        region: Part of a body; drawn if None.
+        physiology: "ideal": blood equals plasma, no delays, Feng's shape; "varied": plasma/blood
+            ratio, arrival delays, infusions and shapes of a varied population.
+        reversible: Organs have k4 > 0; the truth is then the noise-free Patlak of these frames.
+        input_errors: Also draw an input function with the errors of a measured one.
         frame_start_s: First frame after injection.
         frame_duration_s: Of every frame; frames are contiguous.
         frame_count: Two or more.
@@ -38,11 +45,18 @@ class SlabConfig:
         subsets: OSEM and direct.
         direct: Direct reconstruction.
         post_filter_mm: FWHM of a 3-D Gaussian on the frames, 0 for none.
-        lesions: Number of tumours; drawn 1 to 5 if None.
+        lesions: Number of tumours; drawn if None: 1 to 5, in a body 4 to 14.
+        smallest_lesion_mm: Of a body's tumours.
+        high_counts: Also make a direct reference from this many times the counts, in a scan of
+            its own; 0 for none.
         version: `CONFIG_VERSION` of the numbers.
     """
 
     kind: SlabKind = "torso"
+    region: Region | None = None
+    physiology: Physiology = "ideal"
+    reversible: bool = False
+    input_errors: bool = False
     frame_start_s: float = 1800.0
     frame_duration_s: float = 300.0
     frame_count: int = 6
@@ -57,6 +71,8 @@ class SlabConfig:
     direct: DirectSettings = field(default_factory=DirectSettings)
     post_filter_mm: float = 0.0
     lesions: int | None = None
+    smallest_lesion_mm: float = 6.0
+    high_counts: float = 0.0
     version: int = CONFIG_VERSION
 
     def __post_init__(self) -> None:
@@ -72,35 +88,19 @@ class SlabConfig:
         durations = np.full(self.frame_count, self.frame_duration_s)
         return FrameTiming(self.frame_start_s + np.arange(self.frame_count) * durations, durations)
 
+    @property
+    def whole_timing(self) -> FrameTiming:
+        """Frames of a whole dynamic scan from injection that ends with the slab's frames, (t,)."""
+        edges = [0.0]
+        for seconds in (*_EARLY_SECONDS, *([_LONG_S] * int(self.frame_start_s // _LONG_S + 1))):
+            if edges[-1] + seconds > self.frame_start_s - _SHORTEST_S:
+                break
+            edges.append(edges[-1] + seconds)
+        late = self.timing
+        starts = np.concatenate([edges, late.start_s])
+        return FrameTiming(starts, np.diff(np.append(starts, late.end_s[-1])))
+
     def projector(self, fine: bool) -> ProjectorGeometry:
         """Detector with coarse (reconstruction) or twice as fine (data) pixels."""
         pixels = 2 * self.pixels if fine else self.pixels
         return ProjectorGeometry(pixels, self.pixels, self.angles, self.pixels * self.pixel_mm)
-
-
-def training_config(seed: int) -> SlabConfig:
-    """Random protocol, counts, filter and phantom family for a training slab.
-
-    35 % are the standard protocol (6 x 5 min from 30 min); the rest start at 25 to 45 min with 2
-    to 8 frames of 3 to 10 min. Counts are log-uniform from 1e5 to 3e6 trues per 5 min and slice.
-    80 % are torsos. Half of the slabs have a light post filter, a third other pixel sizes.
-    """
-    rng = np.random.default_rng([seed, 71])
-    kind = _KINDS[int(rng.choice(len(_KINDS), p=_KIND_SHARES))]
-    start, duration, count = 30.0, 5.0, 6
-    if rng.random() >= _STANDARD_SHARE:
-        start = float(rng.uniform(25, 45))
-        duration = float(rng.choice((3.0, 4.0, 5.0, 6.0, 8.0, 10.0)))
-        count = min(int(rng.integers(2, 9)), max(2, int(45 // duration)))
-    trues = float(np.exp(rng.uniform(np.log(1e5), np.log(3e6))))
-    post = float(rng.uniform(2, 6)) if rng.random() < _FILTERED_SHARE else 0.0
-    pixel = float(rng.uniform(3.3, 4.6)) if rng.random() < _RESIZED_SHARE else 4.0
-    return SlabConfig(
-        kind=kind,
-        frame_start_s=60 * start,
-        frame_duration_s=60 * duration,
-        frame_count=count,
-        scanner=ScannerSettings(trues_per_frame=trues),
-        pixel_mm=pixel,
-        post_filter_mm=post,
-    )

@@ -15,7 +15,8 @@ from kitrain.manifest import GroupEntry, entry_of, make_entry, write_manifest
 from kitrain.records import GroupRecord, load_record
 from kitrain.simulated import group_of
 from kiview.simulate.slab import simulate_slab
-from kiview.simulate.slab_config import SlabConfig, training_config
+from kiview.simulate.slab_config import SlabConfig
+from kiview.simulate.training_slabs import standard_config, training_config
 
 SPLITS = ("train", "validation", "test")
 POOL_SEEDS, TEST_SEEDS = range(1_000_000, 3_000_000), range(3_000_000, 4_000_000)
@@ -23,7 +24,7 @@ POOL_SEEDS, TEST_SEEDS = range(1_000_000, 3_000_000), range(3_000_000, 4_000_000
 _DATA_SEEDS = 100
 """Values that `DataConfig.seed` may have; each owns an equal part of both ranges."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-_TEST_FRAMES = SlabConfig()
+_TEST_FRAMES = standard_config()
 Report = Callable[[str], None]
 
 

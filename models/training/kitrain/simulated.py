@@ -23,9 +23,20 @@ from kiview.core.input_curves import SampledCurve
 from kiview.core.provenance import JsonValue
 from kiview.nets import preprocess
 from kiview.nets.preprocess import FrameInput
+from kiview.simulate.parametric import PatlakImages
 from kiview.simulate.slab import SlabSimulation
 
 _SECONDS_PER_MINUTE = 60.0
+
+
+DIRECT_HIGH = "direct_high"
+"""Name of a 4-D direct reference of a scan of its own with more counts."""
+_SOURCES: dict[str, CurveSource] = {
+    "true": CurveSource.TRUE,
+    "image": CurveSource.IMAGE,
+    "scaled population": CurveSource.POPULATION_SCALED,
+    "population": CurveSource.POPULATION,
+}
 
 
 def group_of(slab: SlabSimulation, used: PlasmaCurve | None = None) -> TrainingGroup:
@@ -33,14 +44,15 @@ def group_of(slab: SlabSimulation, used: PlasmaCurve | None = None) -> TrainingG
 
     Args:
         slab: With both direct references.
-        used: Curve that the features are to be computed with, in SUV; None takes the true one.
+        used: Curve that the features are to be computed with, in SUV; None takes the measured one
+            of the slab, or the true one where it has none.
 
     Raises:
         GroupError: the slab was simulated without its direct references.
     """
     if slab.direct is None or slab.direct_second is None:
         raise GroupError("Training needs the direct references of both scans; simulate them.")
-    direct = (slab.direct, slab.direct_second)
+    used = used or _measured_curve(slab)
     truth = Truth(slab.ki, slab.v0, _true_curve(slab), _true_basis(slab))
     spacing = slab.grid.spacing_zyx_mm
     return TrainingGroup(
@@ -49,14 +61,7 @@ def group_of(slab: SlabSimulation, used: PlasmaCurve | None = None) -> TrainingG
         timing=slab.timing,
         curve=used or truth.curve,
         basis=truth.basis if used is None else _basis(slab, used),
-        references={
-            DIRECT: ReferenceMaps(
-                ki=np.stack([maps.ki for maps in direct]),
-                v0=np.stack([maps.v0 for maps in direct]),
-                method="nested EM",
-                settings=asdict(slab.config.direct) | {"subsets": slab.config.subsets},
-            )
-        },
+        references=_references(slab, slab.direct, slab.direct_second),
         body=slab.body.astype(np.uint8),
         lesions=slab.lesion_index,
         labels=slab.labels,
@@ -64,6 +69,34 @@ def group_of(slab: SlabSimulation, used: PlasmaCurve | None = None) -> TrainingG
         identity=simulated_identity(slab.seed, asdict(slab.config)),
         truth=truth,
     )
+
+
+def _references(
+    slab: SlabSimulation, first: PatlakImages, second: PatlakImages
+) -> dict[str, ReferenceMaps]:
+    settings = asdict(slab.config.direct) | {"subsets": slab.config.subsets}
+    found = {DIRECT: _reference((first, second), settings)}
+    if slab.direct_high is not None:
+        more = settings | {"counts": slab.config.high_counts}
+        found[DIRECT_HIGH] = _reference((slab.direct_high,) * 2, more)
+    return found
+
+
+def _reference(
+    maps: tuple[PatlakImages, PatlakImages], settings: dict[str, JsonValue]
+) -> ReferenceMaps:
+    ki, v0 = (np.stack([getattr(m, name) for m in maps]) for name in ("ki", "v0"))
+    return ReferenceMaps(ki=ki, v0=v0, method="nested EM", settings=settings)
+
+
+def _measured_curve(slab: SlabSimulation) -> PlasmaCurve | None:
+    """The slab's input function with the errors of a measured one, if it has one."""
+    measured = slab.measured
+    if measured is None or measured.source == "true":
+        return None
+    time_s = measured.curve.time_min * _SECONDS_PER_MINUTE
+    told = f"simulated, recovery {measured.recovery:.2f}, measured from {measured.starts_s:.0f} s"
+    return PlasmaCurve(time_s, measured.curve.activity, _SOURCES[measured.source], told)
 
 
 def simulated_identity(seed: int, settings: Mapping[str, object]) -> Identity:
