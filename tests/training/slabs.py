@@ -1,9 +1,13 @@
 """Tiny groups made without simulation: a body, two lesions, white noise."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from kitrain.config import DataConfig
+from kitrain.data import SPLITS, group_name, slab_config, split_seeds
+from kitrain.group_file import save_group
 from kitrain.groups import (
     DIRECT,
     ActivityUnit,
@@ -86,3 +90,16 @@ def added_group(seed: int = 0, subject: str = "") -> TrainingGroup:
         identity=Identity(subject or f"person-{seed}", f"series-{seed}", Origin.ADDED),
         truth=None,
     )
+
+
+def fill(folder: Path, config: DataConfig) -> None:
+    """Put tiny groups where simulated ones of a configuration are looked for.
+
+    Names and people are those of the simulation, so that nothing has to be simulated.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SPLITS:
+        for seed in split_seeds(name, config):
+            path = folder / f"{group_name(slab_config(name, seed), seed)}.npz"
+            if not path.is_file():
+                save_group(fake_group(seed), path)

@@ -1,22 +1,39 @@
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
 import kitrain
-from kitrain.config import ConfigError, LossConfig, as_table, read_config
+from kitrain.config import (
+    ConfigError,
+    Initialisation,
+    LossConfig,
+    Norm,
+    Optimiser,
+    OptimiserConfig,
+    Schedule,
+    as_table,
+)
+from kitrain.config_file import read_config
+from kitrain.targets import Target
 
 CONFIGS = Path(kitrain.__file__).parents[1] / "configs"
 SMALLEST = """
 network_id = "tiny"
 [data]
-train = 1
+train = 4
 validation = 1
 test = 1
 [base]
 iterations = 5
-[end]
+[finetune]
 iterations = 2
+[variant.smooth]
+blur_mm = 12.0
+[variant.sharp]
+lesion = 5.0
+start = "smooth"
 """
 
 
@@ -30,28 +47,93 @@ def read(tmp_path, text):
 def test_that_every_configuration_in_the_repository_is_valid(path):
     config = read_config(path)
     assert config.network_id
-    assert max(config.positions) <= 1
-    assert as_table(config)["data"]["train"] == config.data.train
+    assert max(config.slider.positions) <= 1
+    assert {"direct", "indep", "smooth", "sharp"} <= set(config.variants)
+    assert config.variants["indep"].loss.norm is Norm.SQUARE
+    assert json.loads(json.dumps(as_table(config)))["data"]["train"] == config.data.train
+
+
+@pytest.mark.parametrize("name", ["reduced", "full"])
+def test_that_a_fifth_of_the_people_validate(name):
+    data = read_config(CONFIGS / f"{name}.toml").data
+    assert data.validation / (data.train + data.validation) == pytest.approx(0.2, abs=0.01)
 
 
 def test_that_what_is_left_out_gets_the_documented_default(tmp_path):
     config = read(tmp_path, SMALLEST)
     assert config.network.width == 32
     assert config.loss == LossConfig()
-    assert config.smooth.blur_mm == 12.0
-    assert dataclasses.replace(config.sharp, lesion=1.0) == LossConfig()
+    assert config.base == OptimiserConfig(iterations=5)
+    assert config.initial.kind is Initialisation.KAIMING
+
+
+def test_that_a_variant_says_what_differs_from_loss_and_schedule(tmp_path):
+    text = SMALLEST + (
+        '[variant.indep]\ntarget = "indep"\nnorm = "l2"\niterations = 7\noptimiser = "rmsprop"\n'
+        "[loss]\nrelative = 0.5\n"
+    )
+    config = read(tmp_path, text)
+    indep = config.variants["indep"]
+    assert indep.target is Target.INDEPENDENT
+    assert indep.loss == LossConfig(norm=Norm.SQUARE, relative=0.5)
+    assert indep.schedule == OptimiserConfig(iterations=7, optimiser=Optimiser.RMSPROP)
+    assert config.variants["smooth"].target is Target.TRUTH
+    assert config.variants["smooth"].schedule == config.finetune
+    assert config.variants["sharp"].start == "smooth"
+    assert dataclasses.replace(config.variants["sharp"].loss, lesion=1.0) == config.loss
+
+
+def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
+    text = SMALLEST.replace(
+        "iterations = 5",
+        'epochs = 2.5\noptimiser = "adadelta"\nschedule = "step"\nlearning_rate = 0.1\nbatch = 3',
+    ) + (
+        '[initial]\nkind = "uniform"\nspread = 1.0\n[network]\nwidth = 16\nlevels = 3\nkernel = 3\n'
+        "slices = 5\n[stop]\ncost_below = 0.1\nchange_below = 0.01\npatience = 2\n"
+        "[verdict]\naccuracy = 0.8\ngap = 0.05\nretry = false\n[loss]\ngradient = 0.1\n"
+        "multiscale = 0.2\n"
+    )
+    config = read(tmp_path, text)
+    assert config.base.optimiser is Optimiser.ADADELTA
+    assert config.base.schedule is Schedule.STEP
+    assert config.stop.patience == 2
+    assert config.verdict.accuracy == 0.8
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
         ("iterations = 5", "iterations = 0", "iterations = 0 is outside"),
-        ("iterations = 5", "iteration = 5", "unknown key 'iteration'"),
+        ("iterations = 5", "iteration = 5", r"\[base\]: unknown key 'iteration'; known .*'batch'"),
+        ("iterations = 5", "iterations = 5.5", "is no int"),
+        ("iterations = 5", "iterations = true", "is no int"),
+        ("iterations = 5", "learning_rate = nan", "is outside"),
+        ("iterations = 5", 'autocast = "yes"', "is no bool"),
         ("iterations = 5", "iterations = 5\ncrop = 30", "not a multiple of 4"),
-        ("[end]\niterations = 2", "", "end"),
-        ('network_id = "tiny"', "", "network_id"),
+        ("iterations = 5", 'optimiser = "lion"', "'lion' is none of sgd, adam"),
+        ('network_id = "tiny"', "", "'network_id' is missing"),
+        ('network_id = "tiny"', 'network_id = "tiny"\nseeds = [0, "a"]', "seeds = 'a' is no int"),
+        ('network_id = "tiny"', 'network_id = "tiny"\nseeds = []', "no list of numbers"),
+        ('network_id = "tiny"', 'network_id = "tiny"\nverdict = 3', "is no table"),
+        ("test = 1", "", "'test' is missing"),
+        ("lesion = 5.0", "lesions = 5.0", r"variant\.sharp\]: unknown key 'lesions'"),
+        ("lesion = 5.0", 'target = "network"', "'network' is none of truth, direct, indep"),
+        ('start = "smooth"', 'start = "later"', "'later', which is none of"),
+        ("[variant.smooth]\nblur_mm = 12.0", "[variant.base]", "'base' cannot be the name"),
+        (
+            '[variant.sharp]\nlesion = 5.0\nstart = "smooth"',
+            "",
+            "slider ends at 'sharp', which is no variant",
+        ),
+        ("[data]", "[data", "cannot be read"),
     ],
 )
 def test_that_a_wrong_configuration_is_refused_with_the_reason(tmp_path, old, new, told):
+    assert old in SMALLEST
     with pytest.raises(ConfigError, match=told):
         read(tmp_path, SMALLEST.replace(old, new))
+
+
+def test_that_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read"):
+        read_config(tmp_path / "none.toml")

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from kitrain import bundle, pipeline
+from kitrain.common_start import Place
 from kitrain.conditions import conditions_table, evaluate_conditions
-from kitrain.config import DataConfig, read_config
+from kitrain.config import DataConfig
+from kitrain.config_file import read_config
 from kitrain.data import make_split
 from kitrain.evaluate import (
     all_methods,
@@ -20,6 +22,7 @@ from kitrain.evaluate import (
     verdict,
 )
 from kitrain.leaks import check_splits
+from kitrain.parallel import joined
 from kiview.core.errors import KiviewError
 from kiview.paths import cache_dir
 
@@ -49,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     for recipe in _RECIPES:
         command = commands.add_parser(recipe, help=f"simulate, train, export: {recipe}.toml")
         command.add_argument("--out", type=Path, default=_TRAINING / "runs" / recipe)
+        command.add_argument("--config", type=Path, help="another configuration than that recipe's")
         command.add_argument("--skip-evaluation", action="store_true")
     command = commands.add_parser("export", help="make a network folder from a finished run")
     command.add_argument("--run", type=Path, required=True)
@@ -65,8 +69,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
-    config = read_config(_TRAINING / "configs" / f"{options.command}.toml")
-    finished = pipeline.run(config, options.data, options.out, _say)
+    config = read_config(options.config or _TRAINING / "configs" / f"{options.command}.toml")
+    with joined() as world:
+        say = _say if world.is_first else _keep_quiet
+        finished = pipeline.run(config, Place(options.data, options.out, world, say))
+    if not world.is_first:
+        return 0
     folder = bundle.write_bundle(finished, options.out, options.command)
     _say(f"wrote {folder}")
     if options.skip_evaluation:
@@ -112,6 +120,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.write:
         bundle.write_results(options.network, evaluation, tables, vars(options))
     return 0 if evaluation.passed else 1
+
+
+def _keep_quiet(line: str) -> None:
+    """What processes other than the first have to say."""
 
 
 def _say(line: str) -> None:

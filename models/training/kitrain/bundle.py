@@ -119,7 +119,7 @@ def read_bundle(folder: Path) -> Run:
         "config": card["training"]["config"],
         "shipped_position": card["slider"]["shipped_position"],
     }
-    return Run(ends[0], ends[1], record)
+    return Run(ends[0], ends[1], record, {})
 
 
 def _write_card(folder: Path, card: dict[str, Any], text: str) -> None:
@@ -145,7 +145,7 @@ def _training(run: Run, recipe: str, difference: float) -> dict[str, Any]:
         "seed": record["seed"],
         "device": record["device"],
         "torch": record["torch"],
-        "minutes": round(record["seconds"]["all"] / 60, 1),
+        "minutes": round(record["seconds"]["training"] / 60, 1),
         "torch_onnxruntime_difference": float(f"{difference:.2g}"),
         "data_sha256": record["data_sha256"],
         "validation_nrmse_by_seed": _rounded(record["validation_nrmse_by_seed"]),

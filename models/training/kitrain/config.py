@@ -1,23 +1,59 @@
-"""Training configuration: TOML read into checked dataclasses."""
+"""What a training configuration can say, as checked dataclasses with their defaults."""
 
 import dataclasses
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Any
 
+from kitrain.targets import Target
 from kiview.core.errors import InvalidInputError
-
-_Kind = TypeVar("_Kind")
 
 
 class ConfigError(InvalidInputError):
     """The configuration names an unknown key or a value outside its limits."""
 
 
+class Initialisation(StrEnum):
+    """How weights begin."""
+
+    KAIMING = "kaiming"
+    XAVIER = "xavier"
+    GAUSSIAN = "gaussian"
+    UNIFORM = "uniform"
+    CONSTANT = "constant"
+
+
+class Optimiser(StrEnum):
+    """Rule of the steps."""
+
+    SGD = "sgd"
+    ADAM = "adam"
+    ADAMW = "adamw"
+    ADAGRAD = "adagrad"
+    ADADELTA = "adadelta"
+    RMSPROP = "rmsprop"
+
+
+class Schedule(StrEnum):
+    """How the learning rate goes on from its start."""
+
+    COSINE = "cosine"
+    LINEAR = "linear"
+    STEP = "step"
+    CONSTANT = "constant"
+
+
+class Norm(StrEnum):
+    """How an error counts."""
+
+    CHARBONNIER = "charbonnier"
+    SQUARE = "l2"
+
+
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Which slabs are simulated.
+    """Which people are simulated.
 
     Attributes:
         train: Number of people to train on.
@@ -41,10 +77,31 @@ class NetworkConfig:
     """Size of the network.
 
     Attributes:
-        width: Channels of the first level.
+        width: Kernels (channels) of the first level.
+        levels: Of the U-Net, the finest included.
+        kernel: Side of a convolution kernel in voxels.
+        slices: Neighbouring slices it sees.
     """
 
     width: int = 32
+    levels: int = 3
+    kernel: int = 3
+    slices: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InitialConfig:
+    """First weights.
+
+    Attributes:
+        kind: `kaiming` is the network's own start; the others replace every weight and bias.
+        spread: Half width of `uniform`, standard deviation of `gaussian`, gain of `xavier`.
+        value: Of `constant`.
+    """
+
+    kind: Initialisation = Initialisation.KAIMING
+    spread: float = 1.0
+    value: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +109,35 @@ class OptimiserConfig:
     """One training run.
 
     Attributes:
-        iterations: Steps of Adam with a cosine schedule.
-        batch: Crops per step.
+        iterations: Steps; the most, where a stop condition is set.
+        epochs: Passes over the area of the training slices, instead of `iterations`; 0 for none.
+        batch: Crops per step, of all devices together.
         crop: Side of a crop in voxels, a multiple of 4.
+        optimiser: Rule of the steps.
         learning_rate: At the start.
+        schedule: How the rate goes on: to 0 by `cosine` or `linear`, a tenth in the last third by
+            `step`, or `constant`.
+        momentum: Of `sgd` and `rmsprop`.
+        weight_decay: L2 penalty (decoupled in `adamw`).
         tumour_share: Share of the crops centred on a tumour.
         autocast: bf16 arithmetic in the forward pass.
         report_every: Steps between validations.
+        checkpoint_every: Steps between checkpoints, 0 for none before the end.
     """
 
-    iterations: int
+    iterations: int = 1000
+    epochs: float = 0.0
     batch: int = 12
     crop: int = 64
+    optimiser: Optimiser = Optimiser.ADAM
     learning_rate: float = 2e-3
+    schedule: Schedule = Schedule.COSINE
+    momentum: float = 0.9
+    weight_decay: float = 0.0
     tumour_share: float = 0.35
     autocast: bool = True
     report_every: int = 250
+    checkpoint_every: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +145,93 @@ class LossConfig:
     """What is minimised.
 
     Attributes:
+        norm: How the error of Ki and V counts: `charbonnier` is robust, `l2` finds the mean of a
+            noisy reference.
         charbonnier: Width of the Charbonnier function, in units of the normaliser.
         relative: Weight of the relative square on Ki.
         relative_floor: Added to the target in its denominator.
-        v_truth: Weight of V against the truth.
+        v_truth: Weight of V against its target.
         v_direct: Weight of V against the 4-D direct reference.
+        gradient: Weight of the error of the in-plane gradient of Ki (edges).
+        multiscale: Weight of the error of Ki averaged over 2, 4 and 8 voxels.
         outside: Weight of voxels outside the body.
         lesion: Factor on the voxels of tumours.
         blur_mm: FWHM of the smoothing of the targets, 0 for none.
     """
 
+    norm: Norm = Norm.CHARBONNIER
     charbonnier: float = 0.05
     relative: float = 0.25
     relative_floor: float = 0.3
     v_truth: float = 0.2
     v_direct: float = 0.05
+    gradient: float = 0.0
+    multiscale: float = 0.0
     outside: float = 0.1
     lesion: float = 1.0
     blur_mm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StopConfig:
+    """When a training ends before its last iteration; 0 switches a condition off.
+
+    Attributes:
+        cost_below: Mean cost since the last report below this.
+        change_below: Relative change of that cost below this for `patience` reports on end.
+        patience: Number of reports.
+    """
+
+    cost_below: float = 0.0
+    change_below: float = 0.0
+    patience: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictConfig:
+    """What a training has to reach; accuracy is 1 - NRMSE to the target.
+
+    Attributes:
+        accuracy: Least on validation.
+        gap: Most that training may be better than validation.
+        retry: Whether a training that fails is repeated once with the proposed changes.
+    """
+
+    accuracy: float = 0.7
+    gap: float = 0.1
+    retry: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VariantConfig:
+    """One further training from a finished one.
+
+    Attributes:
+        start: `base` or the name of another variant.
+        target: Whose maps.
+        loss: Complete: what the variant does not say is as in `[loss]`.
+        schedule: Complete: what it does not say is as in `[finetune]`.
+    """
+
+    start: str
+    target: Target
+    loss: LossConfig
+    schedule: OptimiserConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SliderConfig:
+    """Which variants are the ends of the slider.
+
+    Attributes:
+        smooth: At position 0.
+        sharp: At position 1.
+        positions: Among which the shipped one is chosen.
+    """
+
+    smooth: str = "smooth"
+    sharp: str = "sharp"
+    positions: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,96 +240,33 @@ class RunConfig:
 
     Attributes:
         network_id: Name of the folder that is made.
-        seeds: Initial draws; the one with the best validation is shipped.
-        positions: Slider positions among which the shipped one is chosen.
-        data: Simulated slabs.
-        network: Size.
+        data: Simulated people.
         base: Common start, trained on truth.
+        finetune: Of the variants.
+        variants: By name, in an order in which each finds its start.
+        seeds: Initial draws; the one with the best validation is shipped.
+        network: Size.
+        initial: First weights.
         loss: Of the common start.
-        end: Training of both slider ends.
-        smooth: Loss of the smooth end.
-        sharp: Loss of the sharp end.
+        stop: Of every training.
+        verdict: What the common start has to reach.
+        slider: Its ends.
     """
 
     network_id: str
     data: DataConfig
     base: OptimiserConfig
-    end: OptimiserConfig
+    finetune: OptimiserConfig
+    variants: Mapping[str, VariantConfig]
     seeds: tuple[int, ...] = (0,)
-    positions: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    initial: InitialConfig = field(default_factory=InitialConfig)
     loss: LossConfig = field(default_factory=LossConfig)
-    smooth: LossConfig = field(default_factory=lambda: LossConfig(blur_mm=12.0))
-    sharp: LossConfig = field(default_factory=lambda: LossConfig(lesion=5.0))
-
-
-_TABLES: dict[str, type] = {
-    "data": DataConfig,
-    "network": NetworkConfig,
-    "base": OptimiserConfig,
-    "end": OptimiserConfig,
-    "loss": LossConfig,
-    "smooth": LossConfig,
-    "sharp": LossConfig,
-}
-_LIMITS: dict[str, tuple[float, float]] = {
-    "train": (1, 10_000),
-    "validation": (1, 10_000),
-    "test": (1, 10_000),
-    "seed": (0, 99),
-    "workers": (0, 1024),
-    "draw": (0, 99),
-    "width": (2, 256),
-    "iterations": (1, 1_000_000),
-    "batch": (1, 4096),
-    "crop": (16, 512),
-    "learning_rate": (1e-7, 1.0),
-    "tumour_share": (0.0, 1.0),
-    "report_every": (1, 1_000_000),
-    "charbonnier": (1e-4, 1.0),
-    "relative": (0.0, 10.0),
-    "relative_floor": (0.01, 10.0),
-    "v_truth": (0.0, 10.0),
-    "v_direct": (0.0, 10.0),
-    "outside": (0.0, 1.0),
-    "lesion": (1.0, 100.0),
-    "blur_mm": (0.0, 50.0),
-}
-
-
-def read_config(path: Path) -> RunConfig:
-    """Read and check a configuration.
-
-    Raises:
-        ConfigError: an unknown or missing key, or a value outside its limits.
-    """
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    for name, kind in _TABLES.items():
-        if name in tables:
-            tables[name] = _build(kind, tables[name], name)
-    for name in ("seeds", "positions"):
-        if name in tables:
-            tables[name] = tuple(tables[name])
-    return _build(RunConfig, tables, path.name)
+    stop: StopConfig = field(default_factory=StopConfig)
+    verdict: VerdictConfig = field(default_factory=VerdictConfig)
+    slider: SliderConfig = field(default_factory=SliderConfig)
 
 
 def as_table(config: RunConfig) -> dict[str, Any]:
     """The configuration as plain values, for records."""
     return dataclasses.asdict(config)
-
-
-def _build(kind: type[_Kind], values: dict[str, Any], where: str) -> _Kind:
-    known = set(getattr(kind, "__dataclass_fields__", ()))
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known are {sorted(known)}.")
-    for name, value in values.items():
-        low, high = _LIMITS.get(name, (None, None))
-        if low is not None and high is not None and not low <= value <= high:
-            raise ConfigError(f"{where}: {name} = {value!r} is outside {low:g} to {high:g}.")
-    if values.get("crop", 4) % 4:
-        raise ConfigError(f"{where}: crop = {values['crop']} is not a multiple of 4.")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from error

@@ -69,12 +69,18 @@ class SlabSet:
         self._maps = torch.stack([tensors[k] for k in _MAPS], dim=-1)
         gains = [record.noise_gain for record in records for _ in record.features]
         self._log_gain = torch.log(torch.tensor(gains, dtype=torch.float32)).to(device)
+        self._slice_voxels = sum(record.body.size for record in records)
         self._boxes = [_bounding_box(body) for body in stacks["body"]]
         self._tumours = [np.argwhere(lesion > 0) for lesion in stacks["lesion"]]
 
     def __len__(self) -> int:
         """Number of (slab, realisation) samples."""
         return len(self._features)
+
+    @property
+    def slice_voxels(self) -> int:
+        """Voxels of all slices, realisations counted once."""
+        return self._slice_voxels
 
     @property
     def device(self) -> torch.device:

@@ -1,15 +1,16 @@
 """What training minimises."""
 
-import torch
 from torch import Tensor
 
 from kitrain.config import LossConfig
 from kitrain.dataset import Batch
-
-
-def charbonnier(difference: Tensor, width: float) -> Tensor:
-    """Smooth absolute value: sqrt(d^2 + width^2) - width."""
-    return torch.sqrt(difference * difference + width * width) - width
+from kitrain.loss_terms import (
+    gradient_term,
+    known_penalty,
+    multiscale_term,
+    penalty,
+    weighted_mean,
+)
 
 
 def loss(outputs: tuple[Tensor, Tensor], batch: Batch, config: LossConfig) -> Tensor:
@@ -17,19 +18,25 @@ def loss(outputs: tuple[Tensor, Tensor], batch: Batch, config: LossConfig) -> Te
 
     Args:
         outputs: Ki / n and V / n, each (b, y, x).
-        batch: Targets and masks.
+        batch: Targets and masks; a V target that nobody knows is NaN and does not count.
         config: Weights of the terms.
 
     Returns:
-        Charbonnier and relative square on Ki against its target (truth, blurred or not), plus
-        Charbonnier on V against its target and against the 4-D direct reference.
+        Error and relative square on Ki against its target (truth or a reference, blurred or not),
+        plus V against its target and against the 4-D direct reference, plus the error of edges and
+        of coarser scales of Ki where they have a weight.
     """
     ki, v = (part.float() for part in outputs)
     weight = config.outside + (1.0 - config.outside) * batch.body
     weight = weight * (1.0 + (config.lesion - 1.0) * batch.lesion)
     error = ki - batch.ki
-    relative = error / (batch.ki + config.relative_floor)
-    terms = charbonnier(error, config.charbonnier) + config.relative * relative * relative
-    terms = terms + config.v_truth * charbonnier(v - batch.v, config.charbonnier)
-    terms = terms + config.v_direct * charbonnier(v - batch.v_direct, config.charbonnier)
-    return (weight * terms).sum() / weight.sum()
+    relative = error / (batch.ki.clamp(min=0) + config.relative_floor)
+    terms = penalty(error, config) + config.relative * relative * relative
+    terms = terms + config.v_truth * known_penalty(v, batch.v, config)
+    terms = terms + config.v_direct * known_penalty(v, batch.v_direct, config)
+    total = weighted_mean(terms, weight)
+    if config.gradient:
+        total = total + config.gradient * gradient_term(error, weight, config)
+    if config.multiscale:
+        total = total + config.multiscale * multiscale_term(error, weight, config)
+    return total

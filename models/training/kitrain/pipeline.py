@@ -1,9 +1,9 @@
-"""From a configuration to trained weights: data, common start, slider ends, shipped position."""
+"""From a configuration to trained weights: data, common start, variants, shipped position."""
 
-import dataclasses
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kitrain.config import LossConfig, OptimiserConfig, RunConfig, as_table
-from kitrain.data import Report, make_split
-from kitrain.dataset import SlabSet
-from kitrain.leaks import check_splits
+from kitrain.architecture import loaded_network
+from kitrain.checkpoint import Trained, load_trained
+from kitrain.common_start import CommonStart, Place, base_suffix, common_start
+from kitrain.config import NetworkConfig, RunConfig, VariantConfig, as_table
+from kitrain.config_file import BASE
+from kitrain.manifest import write_whole
 from kitrain.network import blend
-from kitrain.records import GroupRecord
-from kitrain.train import (
-    Trained,
-    best_device,
-    load_checkpoint,
-    network_with,
-    new_network,
-    save_checkpoint,
-    train,
-    validate,
-)
+from kitrain.stages import Stage, run_stages
+from kitrain.targets import Target
+from kitrain.train import Job, accuracy, finished
+from kitrain.verdict import judge
 
 RECORD_NAME = "run.json"
-_END_SEED = 1000
-"""Added to the seed of the common start for the crops of the ends."""
+_VARIANT_SEED = 1000
+"""Added to the seed of the common start for the crops of the variants."""
+Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,11 +37,14 @@ class Run:
         smooth: Weights at slider position 0.
         sharp: Weights at slider position 1.
         record: Configuration, hashes, seeds, validation scores, shipped position; plain values.
+        variants: Weights of the shipped seed by name, the common start as `base`; empty where only
+            the slider is known.
     """
 
-    smooth: dict[str, Tensor]
-    sharp: dict[str, Tensor]
+    smooth: Weights
+    sharp: Weights
     record: dict[str, Any]
+    variants: Mapping[str, Weights]
 
     @property
     def shipped_position(self) -> float:
@@ -53,50 +52,89 @@ class Run:
         return float(self.record["shipped_position"])
 
     @property
-    def width(self) -> int:
+    def size(self) -> NetworkConfig:
         """Of the network."""
-        return int(self.record["config"]["network"]["width"])
+        return NetworkConfig(**self.record["config"]["network"])
 
-    def at(self, position: float) -> dict[str, Tensor]:
+    @property
+    def width(self) -> int:
+        """Channels of the first level."""
+        return self.size.width
+
+    def at(self, position: float) -> Weights:
         """Weights at a slider position."""
         return blend(self.smooth, self.sharp, position)
 
 
-def run(config: RunConfig, data_dir: Path, out_dir: Path, report: Report) -> Run:
-    """Train everything a network folder needs; what is already in `out_dir` is kept.
+@dataclass(frozen=True, slots=True, eq=False)
+class _VariantStage:
+    """A further training of one seed, from the common start or another variant."""
 
-    Args:
-        config: What to do.
-        data_dir: Cache of simulated slabs.
-        out_dir: Checkpoints and the record.
-        report: Takes progress lines.
+    variant: str
+    said: VariantConfig
+    seed: int
+    start: CommonStart
+    place: Place
+
+    @property
+    def name(self) -> str:
+        return stage_name(self.variant, self.seed)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (stage_name(self.said.start, self.seed),)
+
+    def run(self, done: Mapping[str, Trained]) -> Trained:
+        config, place = self.start.config, self.place
+        job = Job(
+            self.name,
+            done[self.needs[0]].weights,
+            config.network,
+            self.said.schedule,
+            self.said.loss,
+            self.said.target,
+            self.seed + _VARIANT_SEED,
+            config.stop,
+        )
+        return finished(job, self.start.people.groups, place.out, place.world, place.report)
+
+
+def stage_name(variant: str, seed: int) -> str:
+    """Name of the files of one variant from one seed."""
+    return f"{variant}-{seed}"
+
+
+def run(config: RunConfig, place: Place) -> Run:
+    """Train everything a network folder needs; what is already there is kept.
+
+    Every variant is trained from every seed, so that their numbers have a spread; the variants of
+    the seed with the best common start are shipped.
     """
     started = time.perf_counter()
-    splits = {s: make_split(s, config.data, data_dir, report) for s in ("train", "validation")}
-    check_splits(*splits.values())
-    simulated = time.perf_counter() - started
-    trainer = _Trainer(config, splits["train"].load(), splits["validation"].load(), out_dir, report)
-    seed, bases = trainer.best_base()
-    smooth = trainer.end("smooth", config.smooth, bases[seed], seed)
-    sharp = trainer.end("sharp", config.sharp, bases[seed], seed)
-    scores = trainer.scores_along(smooth.weights, sharp.weights)
-    gains = [float(r.noise_gain) for r in trainer.train_records]
+    start = common_start(config, place)
+    config = start.config
+    stages: list[Stage] = [
+        _VariantStage(name, said, seed, start, place)
+        for seed in config.seeds
+        for name, said in config.variants.items()
+    ]
+    bases = {stage_name(BASE, seed): trained for seed, trained in start.bases.items()}
+    outcomes = run_stages(stages, bases)
+    shipped = {n: outcomes[stage_name(n, start.seed)].weights for n in (BASE, *config.variants)}
+    ends = shipped[config.slider.smooth], shipped[config.slider.sharp]
+    scores = _scores_along(*ends, start, place)
     record = {
-        "config": as_table(config),
-        "data_sha256": {name: split.sha256 for name, split in splits.items()},
-        "seed": seed,
-        "validation_nrmse_by_seed": {str(s): t.validation for s, t in bases.items()},
-        "validation_nrmse_by_position": {f"{a:g}": s for a, s in scores.items()},
-        "validation_nrmse_ends": {"smooth": smooth.validation, "sharp": sharp.validation},
+        **_record(start, outcomes),
+        "validation_nrmse_by_position": {f"{a:g}": score for a, score in scores.items()},
         "shipped_position": min(scores, key=lambda a: scores[a]),
-        "noise_gain": [min(gains), max(gains)],
-        "seconds": {"data": simulated, "all": time.perf_counter() - started},
-        "device": _device_name(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
+        "seconds": {
+            "training": sum(trained.seconds for trained in outcomes.values()),
+            "all": time.perf_counter() - started,
+        },
     }
-    (out_dir / RECORD_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return Run(smooth.weights, sharp.weights, record)
+    if place.world.is_first:
+        write_whole(place.out / RECORD_NAME, json.dumps(record, indent=1))
+    return Run(*ends, record, shipped)
 
 
 def load_run(out_dir: Path) -> Run:
@@ -105,68 +143,73 @@ def load_run(out_dir: Path) -> Run:
     Raises:
         FileNotFoundError: there is no finished run.
     """
-    smooth, sharp = (load_checkpoint(out_dir, name) for name in ("smooth", "sharp"))
-    if smooth is None or sharp is None:
+    record_path = out_dir / RECORD_NAME
+    if not record_path.is_file():
         raise FileNotFoundError(f"{out_dir} holds no finished training run.")
+    record = json.loads(record_path.read_text(encoding="utf-8"))
+    names = (BASE, *record["config"]["variants"])
+    shipped = {n: load_variant(out_dir, n, record["seed"]).weights for n in names}
+    slider = record["config"]["slider"]
+    return Run(shipped[slider["smooth"]], shipped[slider["sharp"]], record, shipped)
+
+
+def load_variant(out_dir: Path, variant: str, seed: int) -> Trained:
+    """One variant of one seed of a finished run, for scores over several seeds.
+
+    Raises:
+        FileNotFoundError: the run has no such variant or seed.
+    """
     record = json.loads((out_dir / RECORD_NAME).read_text(encoding="utf-8"))
-    return Run(smooth.weights, sharp.weights, record)
+    name = stage_name(variant, seed) + (record["base_suffix"] if variant == BASE else "")
+    trained = load_trained(out_dir, name)
+    if trained is None:
+        raise FileNotFoundError(f"{out_dir} holds no training {name}.")
+    return trained
 
 
-class _Trainer:
-    """The records of one run and what is trained on them."""
+def _scores_along(
+    smooth: Weights, sharp: Weights, start: CommonStart, place: Place
+) -> dict[float, float]:
+    """Validation NRMSE to truth of every slider position among which one is chosen."""
+    scores = {}
+    for position in start.config.slider.positions:
+        network = loaded_network(blend(smooth, sharp, position), start.config.network)
+        found = accuracy(
+            network.to(place.world.device), start.people.groups.validation, Target.TRUTH
+        )
+        scores[position] = 1.0 - found
+        place.report(f"position {position:g}: validation {scores[position]:.4f}")
+    return scores
 
-    def __init__(
-        self,
-        config: RunConfig,
-        train_records: list[GroupRecord],
-        validation: list[GroupRecord],
-        out_dir: Path,
-        report: Report,
-    ) -> None:
-        self.train_records = train_records
-        self._config = config
-        self._validation = validation
-        self._out_dir = out_dir
-        self._report = report
 
-    def best_base(self) -> tuple[int, dict[int, Trained]]:
-        config = self._config
-        bases = {
-            seed: self._trained(
-                f"base-{seed}",
-                (config.base, config.loss, seed),
-                new_network(config.network.width, seed).state_dict(),
-            )
-            for seed in config.seeds
-        }
-        return min(bases, key=lambda s: bases[s].validation), bases
+def _record(start: CommonStart, outcomes: Mapping[str, Trained]) -> dict[str, Any]:
+    config, seed = start.config, start.seed
+    gains = [record.noise_gain for record in start.people.groups.train]
+    return {
+        "config": json.loads(json.dumps(as_table(config))),
+        "data_sha256": {name: split.sha256 for name, split in start.people.splits.items()},
+        "seed": seed,
+        "base_suffix": base_suffix(config),
+        "validation_nrmse_by_seed": {str(s): t.validation for s, t in start.bases.items()},
+        "validation_nrmse_by_training": {n: t.validation for n, t in outcomes.items()},
+        "verdicts": [verdict.record() for verdict in start.verdicts],
+        "variant_verdicts": _variant_verdicts(start, outcomes),
+        "noise_gain": [min(gains), max(gains)],
+        "device": _device_name(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
-    def end(self, name: str, loss: LossConfig, base: Trained, seed: int) -> Trained:
-        return self._trained(name, (self._config.end, loss, seed + _END_SEED), base.weights)
 
-    def scores_along(
-        self, smooth: dict[str, Tensor], sharp: dict[str, Tensor]
-    ) -> dict[float, float]:
-        width = self._config.network.width
-        scores = {}
-        for position in self._config.positions:
-            network = network_with(blend(smooth, sharp, position), width).to(best_device())
-            scores[position] = validate(network, self._validation)
-            self._report(f"position {position:g}: validation {scores[position]:.4f}")
-        return scores
-
-    def _trained(
-        self, name: str, run: tuple[OptimiserConfig, LossConfig, int], start: dict[str, Tensor]
-    ) -> Trained:
-        known = load_checkpoint(self._out_dir, name)
-        if known is not None:
-            return known
-        self._report(f"training {name}: {dataclasses.asdict(run[1])}")
-        slabs = SlabSet(self.train_records, run[1].blur_mm, best_device())
-        network = network_with(start, self._config.network.width)
-        trained = train(network, slabs, self._validation, run, self._report)
-        save_checkpoint(self._out_dir, name, trained)
-        return trained
+def _variant_verdicts(start: CommonStart, outcomes: Mapping[str, Trained]) -> dict[str, Any]:
+    """A variant is judged by the gap alone: its target may be a noisy reference."""
+    config = start.config
+    found = {}
+    for name, said in config.variants.items():
+        history = outcomes[stage_name(name, start.seed)].history
+        limits = replace(config.verdict, accuracy=0.0)
+        found[name] = judge(history, limits, config.network, said.schedule).record()
+    return found
 
 
 def _device_name() -> str:

@@ -18,6 +18,8 @@ class Target(StrEnum):
     TRUTH = "truth"
     DIRECT = "direct"
     INDEPENDENT = "indep"
+    BEST = "best"
+    """Truth where it is known, else an independent reference, else the direct one."""
 
 
 def target_maps(
@@ -37,6 +39,8 @@ def target_maps(
     Raises:
         GroupError: the group knows no such maps.
     """
+    if target is Target.BEST:
+        target = _best(record)
     if target is Target.TRUTH:
         maps = (record.ki, record.v)
     elif target is Target.DIRECT:
@@ -54,6 +58,13 @@ def direct_v(record: GroupRecord, realisation: int) -> Volume:
         return np.full(record.body.shape, np.nan, np.float32)
     _, v = _reference_maps(record, record.references[DIRECT], realisation)
     return v * np.float32(record.target_scale)
+
+
+def _best(record: GroupRecord) -> Target:
+    if record.truth is not None:
+        return Target.TRUTH
+    others = len(record.features) > 1 or INDEPENDENT in record.references
+    return Target.INDEPENDENT if others else Target.DIRECT
 
 
 def _independent_maps(record: GroupRecord, realisation: int) -> tuple[Volume, Volume]:

@@ -1,0 +1,65 @@
+"""From a configuration to a network with its first weights."""
+
+import torch
+from torch import Tensor, nn
+
+from kitrain.config import InitialConfig, Initialisation, NetworkConfig
+from kitrain.network import KiNetwork
+
+
+def build_network(size: NetworkConfig) -> KiNetwork:
+    """A network of the size that was asked for, with its own first weights."""
+    return KiNetwork(size.width)
+
+
+def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = None) -> KiNetwork:
+    """A network with the first weights of a seed, the same on every device.
+
+    Args:
+        size: Of the network.
+        seed: Of the draw.
+        initial: How weights begin; None for the network's own start.
+    """
+    torch.manual_seed(seed)
+    network = build_network(size)
+    if initial is not None:
+        initialise(network, initial)
+    return network
+
+
+def network_with(weights: dict[str, Tensor], width: int) -> KiNetwork:
+    """A network on the processor with given weights."""
+    return loaded_network(weights, NetworkConfig(width))
+
+
+def loaded_network(weights: dict[str, Tensor], size: NetworkConfig) -> KiNetwork:
+    """A network of a given size on the processor with given weights."""
+    network = build_network(size)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def initialise(network: nn.Module, config: InitialConfig) -> None:
+    """Replace the weights of a network, drawn from torch's global generator.
+
+    `kaiming` keeps the network's own start (He et al. 2015, as torch has it). `xavier` sets biases
+    to 0 (Glorot and Bengio 2010); `uniform`, `gaussian` and `constant` treat biases like weights.
+    """
+    if config.kind is Initialisation.KAIMING:
+        return
+    for parameter in network.parameters():
+        with torch.no_grad():
+            _fill(parameter, config)
+
+
+def _fill(parameter: Tensor, config: InitialConfig) -> None:
+    if config.kind is Initialisation.UNIFORM:
+        parameter.uniform_(-config.spread, config.spread)
+    elif config.kind is Initialisation.GAUSSIAN:
+        parameter.normal_(0.0, config.spread)
+    elif config.kind is Initialisation.CONSTANT:
+        parameter.fill_(config.value)
+    elif parameter.ndim > 1:
+        nn.init.xavier_uniform_(parameter, gain=config.spread)
+    else:
+        parameter.zero_()

@@ -1,0 +1,164 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kitrain.checkpoint import load_trained
+from kitrain.common_start import Place
+from kitrain.config import ConfigError
+from kitrain.config_file import read_config
+from kitrain.parallel import World
+from kitrain.pipeline import load_run, load_variant, run
+from kitrain.stages import run_stages
+from kitrain.verdict import Fit
+from tests.training.slabs import fill
+
+ALONE = World(0, 1, torch.device("cpu"))
+TINY = """
+network_id = "tiny"
+seeds = [0, 1]
+[data]
+train = 4
+validation = 2
+test = 1
+seed = 5
+[network]
+width = 8
+[base]
+iterations = 6
+batch = 2
+crop = 32
+report_every = 3
+autocast = false
+[finetune]
+iterations = 2
+batch = 2
+crop = 32
+report_every = 2
+autocast = false
+[verdict]
+accuracy = 0.0
+gap = 1.0
+[slider]
+positions = [0.5, 1.0]
+[variant.direct]
+target = "direct"
+[variant.indep]
+target = "indep"
+norm = "l2"
+start = "direct"
+[variant.smooth]
+blur_mm = 12.0
+[variant.sharp]
+lesion = 5.0
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    return read_config(path)
+
+
+@pytest.fixture
+def place(tmp_path, config):
+    fill(tmp_path / "data", config.data)
+    return Place(tmp_path / "data", tmp_path / "out", ALONE, lambda _: None)
+
+
+def saying(place):
+    lines = []
+    return replace(place, report=lines.append), lines
+
+
+def test_that_every_variant_is_trained_from_every_seed_and_read_back(config, place):
+    made = run(config, place)
+    assert set(made.variants) == {"base", "direct", "indep", "smooth", "sharp"}
+    assert made.record["verdicts"][-1]["fit"] == Fit.GOOD
+    assert set(made.record["validation_nrmse_by_training"]) == {
+        f"{name}-{seed}" for name in made.variants for seed in (0, 1)
+    }
+    again = load_run(place.out)
+    for name, weights in made.variants.items():
+        for key, tensor in weights.items():
+            assert torch.equal(tensor, again.variants[name][key])
+    assert again.at(0.0)["head.bias"].equal(made.smooth["head.bias"])
+    other = load_variant(place.out, "direct", 1 - made.record["seed"])
+    assert not torch.equal(other.weights["head.bias"], made.variants["direct"]["head.bias"])
+    assert json.loads((place.out / "run.json").read_text(encoding="utf-8")) == made.record
+
+
+def test_that_a_run_goes_on_after_the_trainings_that_are_there(config, place):
+    run(config, place)
+    (place.out / "sharp-1.safetensors").unlink()
+    again, lines = saying(place)
+    run(config, again)
+    assert [line for line in lines if line.startswith("training")] == [
+        "training sharp-1 towards truth"
+    ]
+
+
+def test_that_a_variant_begins_where_its_start_ended(config, place):
+    """With a learning rate of nothing, `indep` stays at `direct`."""
+    still = replace(config.finetune, learning_rate=1e-7, iterations=1)
+    variants = {**config.variants, "indep": replace(config.variants["indep"], schedule=still)}
+    made = run(replace(config, seeds=(0,), variants=variants), place)
+    direct, indep, base = (made.variants[n]["head.weight"] for n in ("direct", "indep", "base"))
+    assert float((indep - direct).abs().max()) < 1e-6
+    assert float((indep - base).abs().max()) > 1e-4
+
+
+def test_that_an_underfit_start_is_repeated_once_on_other_validation_people(config, place):
+    asked = replace(config, verdict=replace(config.verdict, accuracy=0.999))
+    telling, lines = saying(place)
+    made = run(asked, telling)
+    trained = [line.split()[1] for line in lines if line.startswith("training base")]
+    assert trained[:2] == ["base-0", "base-0-draw1"]
+    assert not [name for name in trained if "draw2" in name]
+    first, second = (json.loads(p.read_text(encoding="utf-8"))["groups"] for p in _manifests(place))
+    people = [{entry["subject"] for entry in groups} for groups in (first, second)]
+    assert len(people[0]) == len(people[1]) == 2
+    assert not people[0] & people[1]
+    assert len(made.record["verdicts"]) == 2
+    assert any("once again with width 8 -> 12" in line for line in lines)
+    width = made.record["config"]["network"]["width"]
+    kept = load_trained(place.out, "base-0" if width == 8 else "base-0-draw1")
+    other = load_trained(place.out, "base-0-draw1" if width == 8 else "base-0")
+    assert kept.validation <= other.validation
+    assert made.variants["base"]["head.weight"].shape[1] == width
+    assert load_run(place.out).size.width == width
+
+
+def _manifests(place):
+    return [place.data / f"validation-2-5-{draw}.manifest.json" for draw in (0, 1)]
+
+
+def test_that_a_configuration_can_forbid_the_repetition(config, place):
+    asked = replace(config, verdict=replace(config.verdict, accuracy=0.999, retry=False))
+    made = run(asked, place)
+    assert made.record["verdicts"][0]["fit"] == Fit.UNDERFIT
+    assert made.record["verdicts"][0]["network"]["width"] == 12
+    assert made.record["config"]["network"]["width"] == 8
+    assert not list(place.out.glob("*draw1*"))
+
+
+def test_that_a_folder_without_a_run_is_told(config, place):
+    with pytest.raises(FileNotFoundError, match="no finished training run"):
+        load_run(place.out)
+    run(replace(config, seeds=(0,)), place)
+    (place.out / "sharp-0.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no training sharp-0"):
+        load_run(place.out)
+
+
+def test_that_a_stage_before_what_it_needs_is_refused():
+    class Lost:
+        name, needs = "map", ("curve",)
+
+        def run(self, done):
+            raise AssertionError(done)
+
+    with pytest.raises(ConfigError, match="'map' needs 'curve'"):
+        run_stages([Lost()], {})
