@@ -11,7 +11,7 @@ from kitrain.dataset import SlabSet
 from kitrain.folds import validation_fold
 from kitrain.groups import GroupError
 from kiview.nets.preprocess import FUR_CHANNEL, SLICE_COUNT
-from kiview.simulate.slab_config import SlabConfig
+from kiview.simulate.training_slabs import standard_config
 from tests.training.slabs import fake_slab
 
 CPU = torch.device("cpu")
@@ -52,7 +52,7 @@ def test_that_repeated_ids_are_one_person():
 
 
 def test_that_tests_use_the_standard_protocol_and_training_varies():
-    assert slab_config("test", 1) == slab_config("test", 2) == SlabConfig()
+    assert slab_config("test", 1) == slab_config("test", 2) == standard_config()
     assert len({slab_config("train", seed).frame_count for seed in range(40)}) > 3
 
 

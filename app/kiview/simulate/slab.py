@@ -113,9 +113,11 @@ def simulate_slab(
     body = everything[person.neighbours : len(everything) - person.neighbours]
     system = System.build(config.projector(fine=False), support_of(everything), config.subsets)
     bench = _Bench(config, person, system, expected, with_direct)
-    first = bench.reconstruct(streams[1], progress.child(0.2, 0.5))
-    second = bench.reconstruct(streams[2], progress.child(0.5, 0.8))
-    high = bench.reference(streams[3], progress.child(0.8, 1.0)) if config.high_counts else None
+    end = 0.8 if config.high_counts else 1.0
+    middle = 0.5 * (0.2 + end)
+    first = bench.reconstruct(streams[1], progress.child(0.2, middle))
+    second = bench.reconstruct(streams[2], progress.child(middle, end))
+    high = bench.reference(streams[3], progress.child(end, 1.0)) if config.high_counts else None
     return SlabSimulation(
         config=config,
         seed=seed,

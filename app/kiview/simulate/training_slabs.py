@@ -13,7 +13,7 @@ from kiview.simulate.person import Region
 from kiview.simulate.slab_config import SlabConfig, SlabKind
 
 STANDARD_MIXING_FWHM_MM = 5.0
-"""Axial sharing of the standard scanner: noise of neighbouring slices (4 mm) correlates by 0.4."""
+"""Axial sharing of the standard scanner: noise of neighbouring slices (4 mm) correlates by 0.3."""
 TRUES_RANGE = (5e4, 3e6)
 """Trues per slice in 5 minutes: conventional to long-axial scanners."""
 PIXEL_RANGE_MM = (3.0, 5.0)

@@ -9,7 +9,7 @@ from kitrain.network import KiNetwork
 
 def build_network(size: NetworkConfig) -> KiNetwork:
     """A network of the size that was asked for, with its own first weights."""
-    return KiNetwork(size.width)
+    return KiNetwork(size.width, size.with_sigma)
 
 
 def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = None) -> KiNetwork:
@@ -28,8 +28,8 @@ def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = 
 
 
 def network_with(weights: dict[str, Tensor], width: int) -> KiNetwork:
-    """A network on the processor with given weights."""
-    return loaded_network(weights, NetworkConfig(width))
+    """A network on the processor with given weights; they tell how many outputs it has."""
+    return loaded_network(weights, NetworkConfig(width, with_sigma=len(weights["head.bias"]) > 2))
 
 
 def loaded_network(weights: dict[str, Tensor], size: NetworkConfig) -> KiNetwork:

@@ -62,7 +62,7 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
         "voxel_mm": [4.0, 4.0, 4.0],
         "network": _entry(folder / NETWORK_FILE),
         "inputs": _inputs(),
-        "outputs": _outputs(),
+        "outputs": _outputs(run.size.with_sigma),
         "domain": {**_DOMAIN, "noise_gain": [round(g, 3) for g in run.record["noise_gain"]]},
         "slider": {
             "shipped_position": run.shipped_position,
@@ -169,11 +169,14 @@ def _inputs() -> list[dict[str, str]]:
     ]
 
 
-def _outputs() -> list[dict[str, str]]:
+def _outputs(sigma: bool) -> list[dict[str, str]]:
     shape = "(slices, y, x)"
+    outputs = {"ki": "Ki / n, n the normaliser in /min", "v": "V0 <C> / <S> / n"}
+    if sigma:
+        outputs["sigma"] = "standard deviation of Ki / n"
     return [
-        {"name": "ki", "shape": shape, "unit": "1", "meaning": "Ki / n, n the normaliser in /min"},
-        {"name": "v", "shape": shape, "unit": "1", "meaning": "V0 <C> / <S> / n"},
+        {"name": name, "shape": shape, "unit": "1", "meaning": meaning}
+        for name, meaning in outputs.items()
     ]
 
 

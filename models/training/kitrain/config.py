@@ -81,12 +81,14 @@ class NetworkConfig:
         levels: Of the U-Net, the finest included.
         kernel: Side of a convolution kernel in voxels.
         slices: Neighbouring slices it sees.
+        with_sigma: Whether it also gives the standard deviation of its Ki.
     """
 
     width: int = 32
     levels: int = 3
     kernel: int = 3
     slices: int = 5
+    with_sigma: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,11 @@ class LossConfig:
         v_direct: Weight of V against the 4-D direct reference.
         gradient: Weight of the error of the in-plane gradient of Ki (edges).
         multiscale: Weight of the error of Ki averaged over 2, 4 and 8 voxels.
+        sigma: Weight of the Gaussian likelihood of the error of Ki under the network's own
+            standard deviation, where it gives one.
         outside: Weight of voxels outside the body.
-        lesion: Factor on the voxels of tumours.
+        lesion: Factor on the voxels of tumours of middle size; of smaller ones more, so that every
+            tumour has its say (`dataset.lesion_weights`).
         blur_mm: FWHM of the smoothing of the targets, 0 for none.
     """
 
@@ -167,6 +172,7 @@ class LossConfig:
     v_direct: float = 0.05
     gradient: float = 0.0
     multiscale: float = 0.0
+    sigma: float = 0.05
     outside: float = 0.1
     lesion: float = 1.0
     blur_mm: float = 0.0

@@ -55,6 +55,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "v_direct": (0.0, 10.0),
     "gradient": (0.0, 100.0),
     "multiscale": (0.0, 100.0),
+    "sigma": (0.0, 10.0),
     "outside": (0.0, 1.0),
     "lesion": (1.0, 100.0),
     "blur_mm": (0.0, 50.0),

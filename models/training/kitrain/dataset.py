@@ -12,6 +12,7 @@ from kitrain.records import GroupRecord
 from kitrain.targets import Target, direct_v, target_maps
 from kiview.nets.preprocess import SLICE_COUNT
 
+_MIDDLE_VOXELS, _LESION_WEIGHTS = 64, (0.5, 4.0)
 _MAPS = ("ki", "v", "v_direct", "body", "lesion")
 
 
@@ -25,7 +26,7 @@ class Batch:
         v: (b, y, x) target V / n.
         v_direct: (b, y, x) 4-D direct V / n.
         body: (b, y, x) 1 inside the patient, else 0.
-        lesion: (b, y, x) 1 inside a tumour, else 0.
+        lesion: (b, y, x) weight of a tumour (`lesion_weights`), 0 elsewhere.
     """
 
     features: Tensor
@@ -63,7 +64,7 @@ class SlabSet:
                 stacks["v"].append(v / n)
                 stacks["v_direct"].append(direct_v(record, r) / n)
                 stacks["body"].append(record.body.astype(np.float32))
-                stacks["lesion"].append((record.lesions > 0).astype(np.float32))
+                stacks["lesion"].append(lesion_weights(record.lesions))
         tensors = {k: torch.from_numpy(np.stack(v)).to(device) for k, v in stacks.items()}
         self._features = tensors["features"]
         self._maps = torch.stack([tensors[k] for k in _MAPS], dim=-1)
@@ -141,6 +142,24 @@ class SlabSet:
         middle = z[:, SLICE_COUNT // 2]
         maps = self._maps[s[:, None, None], middle[:, None, None], y, x]
         return Batch(torch.cat([stack, gain], dim=1), *maps.unbind(dim=-1))
+
+
+def lesion_weights(lesions: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """1 in a tumour of 4 mL (64 voxels of 4 mm), more in smaller and less in larger ones.
+
+    The weight falls with the root of the number of voxels, between 4 and a half: a small tumour
+    would else be too few voxels to be missed by a mean over voxels.
+
+    Args:
+        lesions: (z, y, x), 0 or the number of a lesion.
+
+    Returns:
+        (z, y, x) float32, 0 outside.
+    """
+    counts = np.bincount(lesions.ravel(), minlength=256)
+    table = np.clip(np.sqrt(_MIDDLE_VOXELS / np.maximum(counts, 1)), *_LESION_WEIGHTS)
+    table[0] = 0.0
+    return table[lesions].astype(np.float32)
 
 
 def _bounding_box(body: NDArray[np.float32]) -> NDArray[np.int64]:

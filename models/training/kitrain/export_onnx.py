@@ -14,7 +14,7 @@ from kitrain.train import network_with
 from kiview.nets.preprocess import CHANNEL_COUNT
 
 OPSET = 20
-INPUT, OUTPUTS = "features", ("ki", "v")
+INPUT, OUTPUTS, SIGMA = "features", ("ki", "v"), "sigma"
 LARGEST_DIFFERENCE = 1e-5
 """Between torch and onnxruntime, relative to the largest value."""
 
@@ -49,6 +49,11 @@ def export(weights: dict[str, Tensor], width: int, path: Path) -> float:
     return difference
 
 
+def output_names(network: KiNetwork) -> tuple[str, ...]:
+    """Outputs of the file of a network, in order."""
+    return (*OUTPUTS, SIGMA) if network.has_sigma else OUTPUTS
+
+
 def tensor_offsets(content: bytes, weights: dict[str, Tensor]) -> dict[str, int]:
     """Byte of an ONNX file where the values of each weight begin.
 
@@ -75,7 +80,7 @@ def _to_onnx(network: KiNetwork) -> onnx.ModelProto:
             (example,),
             dynamo=True,
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
+            output_names=list(output_names(network)),
             dynamic_shapes=(sides,),
             opset_version=OPSET,
             external_data=False,
@@ -107,7 +112,7 @@ def _difference(content: bytes, network: KiNetwork) -> float:
         features = rng.normal(0.5, 1.0, shape).astype(np.float32)
         with torch.inference_mode():
             expected = [part.numpy() for part in network(torch.from_numpy(features))]
-        got = session.run(list(OUTPUTS), {INPUT: features})
+        got = session.run(list(output_names(network)), {INPUT: features})
         for a, b in zip(expected, got, strict=True):
             largest = max(largest, float(np.abs(a - b).max() / np.abs(a).max()))
     return largest

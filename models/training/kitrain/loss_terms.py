@@ -35,6 +35,19 @@ def weighted_mean(terms: Tensor, weight: Tensor) -> Tensor:
     return (weight * terms).sum() / weight.sum()
 
 
+def sigma_term(error: Tensor, sigma: Tensor) -> Tensor:
+    """Negative log-likelihood of an error under a normal distribution, without its constant.
+
+    Only the standard deviation learns from it: the error is taken as given.
+
+    Args:
+        error: (b, y, x) estimate minus target.
+        sigma: (b, y, x) positive.
+    """
+    given = error.detach()
+    return 0.5 * (given / sigma) ** 2 + torch.log(sigma)
+
+
 def gradient_term(error: Tensor, weight: Tensor, config: LossConfig) -> Tensor:
     """Penalty of the in-plane gradient of an error: edges that are missing or too many.
 

@@ -1,4 +1,7 @@
-"""The network: a three-level U-Net that corrects an uptake ratio and splits it into Ki and V."""
+"""The network: a three-level U-Net that corrects an uptake ratio and splits it into Ki and V.
+
+It may also say how far off its Ki is likely to be.
+"""
 
 import itertools
 
@@ -10,6 +13,9 @@ from kiview.nets.preprocess import CHANNEL_COUNT, FUR_CHANNEL
 
 SHARPNESS = 4.0
 """Of the softplus: near the identity for an uptake above a quarter of the normaliser."""
+TYPICAL_SIGMA = 0.1
+"""Standard deviation of Ki / n where the network has learned nothing about it."""
+_LOG_SIGMA_LIMITS = (-5.0, 4.0)
 
 
 class _Convolutions(nn.Module):
@@ -26,28 +32,30 @@ class _Convolutions(nn.Module):
 
 
 class KiNetwork(nn.Module):
-    """Features -> Ki / n and V / n.
+    """Features -> Ki / n and V / n, and the standard deviation of Ki / n if wanted.
 
     D = softplus(FUR + r1), Ki = D sigmoid(r2), V = D (1 - sigmoid(r2)): both are non-negative and
-    their sum is a denoised uptake ratio. There are no normalisation layers, so that weights of two
-    fine-tunings of one start may be mixed.
+    their sum is a denoised uptake ratio. The standard deviation is 0.1 exp(r3). There are no
+    normalisation layers, so that weights of two fine-tunings of one start may be mixed.
 
     Args:
         width: Channels of the first level; twice as many further down.
+        sigma: Whether it has the third output.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, sigma: bool = False) -> None:
         super().__init__()
+        self.has_sigma = sigma
         self.encoder0 = _Convolutions(CHANNEL_COUNT, width, width)
         self.encoder1 = _Convolutions(width, 2 * width, 2 * width)
         self.bottom = _Convolutions(2 * width, 2 * width, 2 * width)
         self.decoder1 = _Convolutions(4 * width, 2 * width)
         self.decoder0 = _Convolutions(3 * width, width, width)
-        self.head = nn.Conv2d(width, 2, 1)
+        self.head = nn.Conv2d(width, 3 if sigma else 2, 1)
         nn.init.normal_(self.head.weight, std=1e-3)
 
     def residuals(self, features: Tensor) -> Tensor:
-        """What was learned: (b, 2, y, x), r1 and r2."""
+        """What was learned: (b, 2 or 3, y, x), r1, r2 and r3."""
         level0 = self.encoder0(features)
         level1 = self.encoder1(functional.avg_pool2d(level0, 2))
         level2 = self.bottom(functional.avg_pool2d(level1, 2))
@@ -57,16 +65,19 @@ class KiNetwork(nn.Module):
         result: Tensor = self.head(self.decoder0(torch.cat([level0, up0], dim=1)))
         return result
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute both maps.
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Compute all maps.
 
         Args:
             features: (b, 31, y, x), sides multiples of 4.
 
         Returns:
-            Ki / n and V / n, each (b, y, x).
+            Ki / n and V / n, and the standard deviation of Ki / n of a network that has it; each
+            (b, y, x).
         """
-        return combine(features, self.residuals(features))
+        residuals = self.residuals(features)
+        maps = combine(features, residuals)
+        return (*maps, spread(residuals)) if self.has_sigma else maps
 
 
 def combine(features: Tensor, residuals: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,6 +86,11 @@ def combine(features: Tensor, residuals: Tensor) -> tuple[Tensor, Tensor]:
     total = functional.softplus(uptake * SHARPNESS) / SHARPNESS
     share = torch.sigmoid(residuals[:, 1])
     return total * share, total * (1.0 - share)
+
+
+def spread(residuals: Tensor) -> Tensor:
+    """Standard deviation of Ki / n, (b, y, x), from the third residual."""
+    return TYPICAL_SIGMA * torch.exp(residuals[:, 2].float().clamp(*_LOG_SIGMA_LIMITS))
 
 
 def blend(

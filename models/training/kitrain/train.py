@@ -207,11 +207,20 @@ def ki_map(network: KiNetwork, study: StudyFeatures) -> Volume:
     return network_maps(network, study)[0]
 
 
+def network_sigma(network: KiNetwork, study: StudyFeatures) -> Volume:
+    """Standard deviation of Ki by a network that gives one, (z, y, x) /min."""
+    device = next(network.parameters()).device
+    features = torch.from_numpy(study.block(0, study.values.shape[1])).to(device)
+    with torch.inference_mode():
+        sigma: Volume = network(features)[2].float().cpu().numpy()
+    return sigma * np.float32(study.normaliser)
+
+
 def network_maps(network: KiNetwork, study: StudyFeatures) -> tuple[Volume, Volume]:
     """Ki and V of all slices of a study, each (z, y, x) /min."""
     device = next(network.parameters()).device
     features = torch.from_numpy(study.block(0, study.values.shape[1])).to(device)
     with torch.inference_mode():
-        ki, v = (part.float().cpu().numpy() for part in network(features))
+        ki, v = (part.float().cpu().numpy() for part in network(features)[:2])
     n = np.float32(study.normaliser)
     return ki * n, v * n

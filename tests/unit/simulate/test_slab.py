@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from kiview.core.errors import InvalidInputError
 from kiview.core.progress import CallbackProgress, Cancelled
 from kiview.simulate.acquisition import ScannerSettings
 from kiview.simulate.slab import SlabSimulation, simulate_slab
-from kiview.simulate.slab_config import SlabConfig, training_config
+from kiview.simulate.slab_config import SlabConfig
 from kiview.simulate.tissues import Label
 
 SMALL = SlabConfig(slices=3, pixels=48, pixel_mm=8.5, angles=32, subsets=8, iterations=2, lesions=2)
@@ -136,15 +137,50 @@ def test_that_angles_must_divide_into_subsets():
         replace(SMALL, frame_count=1)
 
 
-def test_that_training_configurations_cover_the_recipe():
-    configs = [training_config(seed) for seed in range(300)]
-    kinds = {c.kind for c in configs}
-    assert kinds == {"torso", "brain", "uniform", "nema"}
-    standard = [c for c in configs if (c.frame_start_s, c.frame_count) == (1800.0, 6)]
-    assert 0.25 < len(standard) / 300 < 0.5
-    trues = [c.scanner.trues_per_frame for c in configs]
-    assert min(trues) >= 1e5
-    assert max(trues) <= 3e6
-    assert {c.frame_count for c in configs} == set(range(2, 9))
-    assert max(c.timing.end_s[-1] for c in configs) <= 5700
-    assert configs[7] == training_config(7)
+@pytest.mark.slow
+def test_that_more_counts_make_a_reference_of_their_own():
+    config = replace(SMALL, high_counts=5.0)
+    slab = simulate_slab(config, 5)
+    plain = simulate_slab(SMALL, 5)
+    np.testing.assert_array_equal(slab.frames, plain.frames)
+    assert plain.direct_high is None
+    inside = slab.body
+    errors = [np.abs(maps.ki - slab.ki)[inside].mean() for maps in (slab.direct, slab.direct_high)]
+    assert errors[1] < errors[0]
+    noise = [(maps.ki - slab.ki)[inside] for maps in (slab.direct_second, slab.direct_high)]
+    other = np.corrcoef(slab.frames[0][inside] - slab.frames_second[0][inside], noise[1])[0, 1]
+    assert abs(other) < 0.2
+
+
+@pytest.mark.slow
+def test_that_a_reversible_body_is_scored_against_its_noise_free_patlak():
+    config = replace(SMALL, kind="body", region="abdomen", lesions=0, pixel_mm=9.0)
+    quiet = replace(config.scanner, trues_per_frame=1e9, background_error=0.0)
+    config = replace(config, scanner=quiet, reversible=True, iterations=12)
+    slab = simulate_slab(config, 6, with_direct=False)
+    liver = ndimage.binary_erosion(slab.labels == Label.LIVER, np.ones((1, 3, 3)))
+    assert liver.sum() > 100
+    found = patlak_ki(slab, slab.frames)[liver].mean()
+    assert found == pytest.approx(slab.ki[liver].mean(), rel=0.03)
+
+
+def test_that_a_measured_input_differs_from_the_true_one_and_leaves_the_scan_alone():
+    varied = replace(SMALL, physiology="varied")
+    slabs = [
+        simulate_slab(replace(varied, input_errors=wanted), 9, with_direct=False)
+        for wanted in (False, True)
+    ]
+    np.testing.assert_array_equal(slabs[0].frames, slabs[1].frames)
+    assert slabs[0].measured is None
+    assert slabs[1].measured is not None
+    assert slabs[1].measured.curve.time_min[-1] == pytest.approx(slabs[1].timing.end_s[-1] / 60)
+
+
+def test_that_the_whole_scan_of_a_slab_starts_at_injection_and_ends_with_its_frames():
+    config = replace(SMALL, frame_start_s=2345.0, frame_duration_s=200.0, frame_count=4)
+    whole = config.whole_timing
+    assert whole.start_s[0] == 0
+    np.testing.assert_allclose(whole.start_s[1:], whole.end_s[:-1])
+    np.testing.assert_allclose(whole.start_s[-4:], config.timing.start_s)
+    assert whole.end_s[-1] == config.timing.end_s[-1]
+    assert whole.duration_s.min() >= 1.0
