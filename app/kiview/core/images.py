@@ -314,6 +314,19 @@ class ParametricMap:
         return int(np.isnan(self.values).sum())
 
 
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A file that the record of a run refers to and that must lie beside it.
+
+    Attributes:
+        name: Plain file name; never patient data.
+        content: Of the file.
+    """
+
+    name: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MapSet:
     """Maps of one run.
@@ -321,10 +334,12 @@ class MapSet:
     Attributes:
         maps: One map per quantity; the first is the main one (Ki).
         findings: Sentences about what should be known of this run.
+        record_files: What the record needs beside it to compute the maps again.
     """
 
     maps: tuple[ParametricMap, ...]
     findings: tuple[str, ...] = ()
+    record_files: tuple[RecordFile, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.maps:

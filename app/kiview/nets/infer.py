@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiview import __version__
+from kiview.core import input_record
 from kiview.core.errors import NetworkError
 from kiview.core.geometry import VolumeGeometry
-from kiview.core.images import DynamicImage, MapSet, ParametricMap
+from kiview.core.images import DynamicImage, MapSet, ParametricMap, RecordFile
 from kiview.core.input_function import InputFunction, require_same_quantity
 from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue, Provenance
@@ -21,8 +22,8 @@ from kiview.nets.domain import Finding, Severity, check_domain
 from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
-from kiview.nets.tensors import weight_set_id
 from kiview.nets.tie import tie_to_patlak
+from kiview.nets.weight_files import loaded_content, weight_record
 from kiview.nets.weights import WeightSet, WeightState
 
 HALO = 24
@@ -32,6 +33,8 @@ BLOCK_VOXELS = 131_072
 ALARM_LEVEL = 0.405
 """|ln| of a correction by half as much again."""
 ALARM_SHARE = 0.05
+WEIGHTS_FILE = "network_weights.safetensors"
+"""Lies beside the record of a map when tensors were loaded."""
 _ALIGN = 4
 _PREPARE_SHARE = 0.15
 _NETWORK_SHARE = 0.95
@@ -130,8 +133,7 @@ def run_network(request: NetworkRequest, progress: Progress) -> MapSet:
     runtime = NetworkRuntime(request.card, None if shipped else tensors)
     volumes = network_volume(prepared, runtime, progress.child(_PREPARE_SHARE, _NETWORK_SHARE))
     progress.step(_NETWORK_SHARE, "Comparing with Patlak")
-    identity = weight_set_id(tensors, request.weights.image_blend)
-    provenance = _provenance(request, prepared, runtime, identity)
+    provenance = _provenance(request, prepared, runtime)
     return finish(request, prepared, volumes, provenance)
 
 
@@ -315,7 +317,13 @@ def finish(
         for values, what in made
         if values is not None
     )
-    return MapSet(maps, tuple(messages))
+    return MapSet(maps, tuple(messages), _record_files(request))
+
+
+def _record_files(request: NetworkRequest) -> tuple[RecordFile, ...]:
+    if request.weights.loaded is None:
+        return ()
+    return (RecordFile(WEIGHTS_FILE, loaded_content(request.card, request.weights)),)
 
 
 def _ratio(changed: Volume, original: Volume) -> Volume:
@@ -344,8 +352,9 @@ def _alarm_message(alarm: Volume, ki: Volume, n: float) -> list[str]:
 
 
 def _provenance(
-    request: NetworkRequest, prepared: PreparedStudy, runtime: NetworkRuntime, identity: str
+    request: NetworkRequest, prepared: PreparedStudy, runtime: NetworkRuntime
 ) -> Provenance:
+    weights = weight_record(request.card, request.weights, WEIGHTS_FILE)
     settings: dict[str, JsonValue] = {
         "start_s": request.start_s,
         "end_s": request.end_s,
@@ -353,6 +362,8 @@ def _provenance(
         "tied_to_patlak": request.tied,
         "slider_position": request.weights.position,
         "image_blend": request.weights.image_blend,
+        "weights": weights,
+        "network_origin": str(request.card.origin),
         "network_version": request.card.version,
         "network_sha256": request.card.network.sha256,
         "device": runtime.device,
@@ -361,6 +372,7 @@ def _provenance(
         "series_uid": request.image.series_uid,
         "input_function": request.input_function.description,
         "input_source": str(request.input_function.source),
+        "curve": input_record.to_record(request.input_function),
     }
     return Provenance(
         method="network",
@@ -368,7 +380,7 @@ def _provenance(
         settings=settings,
         inputs=inputs,
         network_id=request.card.id,
-        weight_set_id=identity,
+        weight_set_id=str(weights["weight_set_id"]),
         modified=request.weights.state(request.card) is WeightState.MODIFIED,
         user_given=dict(request.image.user_given),
     )

@@ -8,7 +8,7 @@ from kiview.core.provenance import JsonValue
 
 MOST_NETWORK_BYTES = 256 << 20
 """Of an ONNX or safetensors file; the shipped networks have about 1 MiB."""
-MOST_JSON_BYTES = 4 << 20
+MOST_JSON_BYTES = 8 << 20
 MOST_CARD_BYTES = 1 << 20
 DEEPEST_JSON = 16
 
