@@ -230,6 +230,7 @@ class DynamicImage:
         description: Series description without patient data.
         decay_corrected: False when the values could not be brought to one reference time.
         user_given: Values entered by the user because the files lack them.
+        body_part: What the files say was scanned (DICOM term), empty if nothing.
     """
 
     store: FrameStore
@@ -242,6 +243,7 @@ class DynamicImage:
     description: str = ""
     decay_corrected: bool = True
     user_given: tuple[tuple[str, float | str], ...] = ()
+    body_part: str = ""
 
     def __post_init__(self) -> None:
         t, *zyx = self.store.shape_tzyx
