@@ -23,6 +23,7 @@ from kiview.io.dicom_common import (
 )
 
 SECONDS_PER_MINUTE = 60.0
+_RESEARCH_MARK, _MODIFIED_MARK = " RUO", " MOD"
 _METHOD_NAMES = {"patlak": "Patlak", "network": "network"}
 _DERIVATIONS = {
     "patlak": ("PATLAK", "Patlak graphical analysis"),
@@ -74,9 +75,14 @@ def series_description(parametric_map: ParametricMap) -> str:
     provenance, quantity = parametric_map.provenance, parametric_map.quantity
     window = window_min(provenance)
     span = f" {window[0]:g}-{window[1]:g} min" if window else ""
-    marks = " RUO MOD" if provenance.modified else " RUO"
+    marks = _RESEARCH_MARK + (_MODIFIED_MARK if provenance.modified else "")
     what = f"{quantity.code} {method_name(provenance)}{span} [{quantity.unit.symbol}]"
     return what[: SHORT_LIMIT - len(marks)] + marks
+
+
+def says_modified(description: str) -> bool:
+    """Whether a description that `series_description` once made tells of modified weights."""
+    return description.endswith(_RESEARCH_MARK + _MODIFIED_MARK)
 
 
 def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str:
@@ -136,10 +142,33 @@ def derivation_code(provenance: Provenance) -> Dataset:
 
 
 def _network_text(provenance: Provenance) -> str:
+    """For example: Network x 1.0, MODIFIED weights (64 digits): slider 0.5, layers edited: 1."""
     if not provenance.network_id:
         return ""
+    settings = provenance.settings
+    origin = settings.get("network_origin")
+    kind = "Network" if origin in (None, "shipped") else f"{str(origin).capitalize()} network"
+    version = settings.get("network_version")
+    name = " ".join(str(part) for part in (kind, provenance.network_id, version) if part)
     state = "MODIFIED weights" if provenance.modified else "shipped weights"
-    return f"Network {provenance.network_id}, {state} {provenance.weight_set_id[:8]}."
+    choices = _choices_text(settings.get("weights")) if provenance.modified else ""
+    return f"{name}, {state} {provenance.weight_set_id}{choices}."
+
+
+def _choices_text(weights: JsonValue) -> str:
+    """What was chosen, from the record of a weight set."""
+    if not isinstance(weights, dict):
+        return ""
+    told = [f"slider {_short(weights.get('position'))}"]
+    if weights.get("loaded"):
+        told = ["loaded from a file"]
+    if weights.get("image_blend"):
+        told.append(f"{_short(weights.get('image_blend'))} of Patlak")
+    for key, what in (("layers", "layers"), ("weights", "single weights")):
+        edits = weights.get(key)
+        if isinstance(edits, list) and edits:
+            told.append(f"{what} edited: {len(edits)}")
+    return f": {', '.join(told)}"
 
 
 def _input_text(provenance: Provenance) -> str:

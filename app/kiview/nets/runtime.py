@@ -1,7 +1,9 @@
 """ONNX sessions: providers, threads, replaced weights, stopping."""
 
+import logging
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]  # ships no types
@@ -10,10 +12,27 @@ from numpy.typing import NDArray
 from kiview.core.errors import NetworkError
 from kiview.core.progress import Cancelled
 from kiview.nets.catalog import NetworkCard, TensorSpec
+from kiview.nets.network_check import INPUT_NAME, check_network
 
+_logger = logging.getLogger(__name__)
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _SILENT = 4
-_INPUT, _OUTPUTS = "features", ["ki", "v"]
+
+Volume = NDArray[np.float32]
+
+
+class NetworkOutputs(NamedTuple):
+    """What a network gives, each (b, y, x) float32.
+
+    Attributes:
+        ki: Ki, in units of the normaliser n or in /min.
+        v: V, likewise.
+        sigma: Standard deviation of Ki, likewise, or None where the network tells none.
+    """
+
+    ki: Volume
+    v: Volume
+    sigma: Volume | None = None
 
 
 def available_threads() -> int:
@@ -43,16 +62,16 @@ class NetworkRuntime:
             threads: Of the processor; all that are available if None.
 
         Raises:
-            NetworkError: the file was changed, or a name or shape is not the network's.
+            NetworkError: the file was changed, is not what its card says or cannot be run, or a
+                name or shape is not the network's.
         """
-        content = with_tensors(card.network.read(), card.tensors, tensors or {})
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_threads()
-        options.log_severity_level = _SILENT
-        # Spinning threads would take the processor from the window between two blocks.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        content = card.network.read()
+        check_network(card, content)
+        content = with_tensors(content, card.tensors, tensors or {})
+        self._outputs = card.outputs
         ort.set_default_logger_severity(_SILENT)
-        self._session = ort.InferenceSession(content, options, providers=wanted_providers())
+        self._card, self._content, self._threads = card, content, threads
+        self._session = self._first_session()
         self._run_options = ort.RunOptions()
         self._stopped = False
 
@@ -66,22 +85,28 @@ class NetworkRuntime:
         """`GPU (CUDA)` or `CPU`, for the screen."""
         return "GPU (CUDA)" if self.providers[0] == CUDA else "CPU"
 
-    def run(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `run` gives: `ki`, `v`, perhaps `sigma`."""
+        return self._outputs
+
+    def run(self, features: Volume) -> NetworkOutputs:
         """Run the network.
 
         Args:
             features: (b, channels, y, x) float32, sides multiples of 4.
 
         Returns:
-            Ki / n and V / n, each (b, y, x).
+            Ki / n, V / n and perhaps the standard deviation of Ki / n, each (b, y, x).
 
         Raises:
             Cancelled: `stop` was called.
+            NetworkError: the runtime failed.
         """
         if self._stopped:
             raise Cancelled
         try:
-            ki, v = self._session.run(_OUTPUTS, {_INPUT: features}, self._run_options)
+            found = self._computed({INPUT_NAME: features})
         except Exception as error:
             if self._stopped:
                 raise Cancelled from error
@@ -89,7 +114,46 @@ class NetworkRuntime:
                 f"The network could not be computed ({type(error).__name__});"
                 " close other programs to free memory and try again."
             ) from error
-        return ki, v
+        return NetworkOutputs(**dict(zip(self._outputs, found, strict=True)))
+
+    def _computed(self, given: dict[str, Volume]) -> list[Volume]:
+        """Run, on the processor from now on where the graphics card fails."""
+        try:
+            found = self._session.run([*self._outputs], given, self._run_options)
+        except Exception:
+            if self._stopped or self.providers[0] == CPU:
+                raise
+            _logger.warning("The graphics card failed; the processor computes instead.")
+            self._session = self._new_session([CPU])
+            found = self._session.run([*self._outputs], given, self._run_options)
+        return list(found)
+
+    def _first_session(self) -> ort.InferenceSession:
+        """A session on the best of what works here."""
+        wanted = wanted_providers()
+        if wanted[0] != CPU:
+            try:
+                return self._new_session(wanted)
+            except NetworkError:
+                _logger.warning("The graphics card cannot run the network; the processor does.")
+        return self._new_session([CPU])
+
+    def _new_session(self, providers: list[str]) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads or available_threads()
+        options.log_severity_level = _SILENT
+        # Spinning threads would take the processor from the window between two blocks.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            # Its own way to fall back to the processor prints to the output of the program.
+            return ort.InferenceSession(
+                self._content, options, providers=providers, enable_fallback=0
+            )
+        except Exception as error:
+            raise NetworkError(
+                f"The network {self._card.id!r} cannot be run here ({type(error).__name__}); its"
+                " file may be made for another version, or memory is short."
+            ) from error
 
     def stop(self) -> None:
         """End a run from another thread, and refuse later ones."""
