@@ -14,6 +14,7 @@ from kiview.simulate.body_limbs import add_femurs, add_outside, add_shoulders
 from kiview.simulate.body_trunk import (
     add_belly_fat,
     add_chest_wall,
+    add_colon_content,
     add_gallbladder,
     add_lungs,
     add_pelvic_organs,
@@ -116,10 +117,11 @@ def _add_trunk(b: Placer, frame: Placer, physique: Physique) -> None:
     add_shoulders(b, physique)
     add_lungs(b)
     add_belly_fat(b, physique)
-    add_stomach_and_bowel(b, physique)
+    colon = add_stomach_and_bowel(b, physique)
     add_kidneys(b)
     add_renal_pelves(b)
     add_liver_and_spleen(b)
+    add_colon_content(b, colon)
     add_gallbladder(b)
     add_pelvis(frame, physique)
     add_femurs(frame, physique)

@@ -188,6 +188,23 @@ def test_that_the_aorta_runs_from_the_heart_to_its_bifurcation_without_a_gap(dra
     assert np.bincount(numbers)[1:].max() == (numbers > 0).sum()
 
 
+def test_that_air_in_the_trunk_is_lung_airways_or_gas_in_the_bowel(drawn):
+    """No hole is left where one organ was painted over another."""
+    person, labels, grid = drawn
+    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in labels > 0])
+    holes = filled & (labels == Label.AIR)
+    holes[grid.axis_mm(0) > 120 * person.scale_z] = False
+    pieces, count = ndimage.label(holes, np.ones((3, 3, 3)))
+    for i in range(1, count + 1):
+        hole = pieces == i
+        if hole[grid.axis_mm(0) > 60 * person.scale_z].any():
+            continue  # bronchi
+        around = labels[ndimage.binary_dilation(hole) & ~hole]
+        if set(around.tolist()) <= {Label.FAT, Label.AIR}:
+            continue  # between skin folds, where an arm touches the trunk
+        assert np.isin(around, (Label.BOWEL, Label.FLUID)).mean() > 0.6
+
+
 def test_that_urine_is_far_hotter_than_any_organ_and_leaves_room_for_a_wall(man):
     labels, _ = man
     around = ndimage.binary_dilation(labels == Label.URINE) & (labels != Label.URINE)
