@@ -5,7 +5,7 @@ the top of the liver, +z to the head. A person 1.75 m tall reaches from z = -600
 other heights scale that.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from kiview.simulate.phantom import Part, Phantom
 from kiview.simulate.physique import HIGHEST_MM, LOWEST_MM, Physique, physique_of
 from kiview.simulate.placing import Placer, Variation
 from kiview.simulate.scattered_lesions import LesionSettings, scatter_lesions
+from kiview.simulate.shapes import Grid
 from kiview.simulate.tissues import (
     STANDARD,
     Label,
@@ -40,6 +41,15 @@ from kiview.simulate.tissues import (
 from kiview.simulate.torso import add_heart, add_kidneys, add_liver_and_spleen, with_lesions
 
 _URINE_SPREAD, _URINE_WITHIN = 0.6, 0.03
+UPTAKE_SPREAD: dict[Label, float] = {
+    Label.MYOCARDIUM: 0.8,
+    Label.BOWEL: 0.5,
+    Label.STOMACH: 0.4,
+    Label.UTERUS: 0.4,
+    Label.SALIVARY: 0.3,
+}
+"""Further lognormal sigma of k3 where uptake depends on diet, cycle or motion (design)."""
+_REACH_GRID_MM, _REACH_PIXELS = 8.0, 120
 _NOMINAL_HALF_X, _NOMINAL_HALF_Y = 138.0, 88.0
 """Half axes of the nominal chest cavity that the organs were drawn for, mm."""
 _VARIATION = Variation(size=0.0, jitter_mm=4.0, organ=0.09, ripple=0.045)
@@ -86,8 +96,7 @@ def draw_body(
     phantom = with_lesions(healthy, found, rng)
     if not options.delays:
         return phantom
-    delayed = with_arrival_delays(rng, phantom.tissues)
-    return Phantom(phantom.parts, delayed, phantom.lesions, phantom.mixture_seed, phantom.kind)
+    return replace(phantom, tissues=with_arrival_delays(rng, phantom.tissues))
 
 
 def body_range_mm(person: PersonSettings) -> tuple[float, float]:
@@ -134,4 +143,21 @@ def _draw_tissues(rng: np.random.Generator, reversible: bool) -> dict[int, Tissu
     tissues = draw_all(rng, labels=tuple(Label), reversible=reversible)
     for label in (Label.URINE, Label.RENAL_PELVIS):
         tissues[int(label)] = draw_pair(STANDARD[label], rng, _URINE_SPREAD, _URINE_WITHIN)
+    for label, sigma in UPTAKE_SPREAD.items():
+        factor = float(np.exp(sigma * np.clip(rng.standard_normal(), -2, 2)))
+        pair = tissues[int(label)]
+        first, second = (replace(t, k3=t.k3 * factor) for t in (pair.first, pair.second))
+        tissues[int(label)] = TissuePair(first, second)
     return tissues
+
+
+def transaxial_reach_mm(phantom: Phantom, z_range_mm: tuple[float, float]) -> float:
+    """Largest distance of anything in some heights from the z axis, mm: the field of view needed.
+
+    Heavy people and lowered arms reach beyond the 256 mm of a 512 mm field of view.
+    """
+    low, high = z_range_mm
+    slices = int(np.ceil((high - low) / _REACH_GRID_MM)) + 1
+    grid = Grid.centred(slices, _REACH_PIXELS, (_REACH_GRID_MM,) * 2, 0.5 * (low + high))
+    _, y, x = np.nonzero(phantom.draw_labels(grid))
+    return float(np.hypot(grid.axis_mm(1)[y], grid.axis_mm(2)[x]).max(initial=0.0))

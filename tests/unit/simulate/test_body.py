@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kiview.simulate.body import BodyOptions, body_parts, body_range_mm, draw_body
+from kiview.simulate.body import (
+    BodyOptions,
+    body_parts,
+    body_range_mm,
+    draw_body,
+    transaxial_reach_mm,
+)
 from kiview.simulate.body_vessels import BIFURCATION_MM
 from kiview.simulate.lesions import LARGEST_MM, SMALLEST_MM
 from kiview.simulate.person import PersonSettings, draw_person, draw_region
@@ -273,6 +279,24 @@ def test_that_options_reach_the_tissues():
     assert all(phantom.tissues[x.label].first.delay_s >= 2 for x in phantom.lesions)
     plain = draw_body(np.random.default_rng(5), MAN, 3, (-60.0, 0.0))
     assert all(t.first.k4 == 0 and t.first.delay_s == 0 for t in plain.tissues.values())
+
+
+def test_that_the_uptake_of_heart_and_bowel_differs_more_between_people_than_that_of_the_liver():
+    people = [draw_body(np.random.default_rng(s), MAN, 0) for s in range(40)]
+    spread = {
+        label: np.log([p.tissues[label].first.ki for p in people]).std()
+        for label in (Label.MYOCARDIUM, Label.BOWEL, Label.LIVER)
+    }
+    assert spread[Label.MYOCARDIUM] > 1.5 * spread[Label.LIVER]
+    assert spread[Label.BOWEL] > 1.1 * spread[Label.LIVER]
+
+
+def test_that_the_reach_of_lowered_arms_asks_for_a_wider_field_of_view():
+    slabs = {p.arms: draw_body(np.random.default_rng(1), p, 0) for p in PEOPLE[:2]}
+    reach = {arms: transaxial_reach_mm(p, (-150.0, -100.0)) for arms, p in slabs.items()}
+    waist = physique_of(MAN).skin.at("half_x", -125.0)
+    assert reach["up"] == pytest.approx(waist, abs=12)
+    assert reach["down"] > reach["up"] + 80
 
 
 @pytest.mark.parametrize(
