@@ -48,12 +48,13 @@ def test_that_tumours_do_not_touch_each_other(many):
                 assert gap >= 0.6 * (one.diameter_mm + other.diameter_mm) + 4
 
 
-def test_that_sizes_are_log_uniform_and_contrasts_reach_from_faint_to_strong(person, many):
+def test_that_sizes_are_near_log_uniform_and_contrasts_reach_from_faint_to_strong(person, many):
     lesions = [x for _, found in many for x in found]
     sizes = np.log([x.diameter_mm for x in lesions])
     assert np.exp(sizes.min()) < 7
     assert np.exp(sizes.max()) > 32
-    assert np.exp(np.median(sizes)) == pytest.approx(np.sqrt(6 * 40), rel=0.15)
+    # log-uniform, but in a slab of 48 mm with 14 tumours large ones find less room
+    assert 0.8 * np.sqrt(6 * 40) < np.exp(np.median(sizes)) < 1.05 * np.sqrt(6 * 40)
     warm = [x for x in lesions if x.kind != "cold"]
     contrast = np.array([x.ki / person.tissues[x.host].first.ki for x in warm])
     assert contrast.min() >= 1.5 - 1e-6
