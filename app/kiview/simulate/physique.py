@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kiview.core.errors import InvalidInputError
 from kiview.simulate.loft import Loft, loft, smooth_levels, smooth_profile
-from kiview.simulate.person import ARM_SHARE, TRUNK_SHARE, PersonSettings, Sex
+from kiview.simulate.person import SEGMENTS, PersonSettings, Sex
 
 Floats = NDArray[np.float64]
 CROTCH_MM, LOWEST_MM, NECK_TOP_MM, HIGHEST_MM = -412.0, -600.0, 300.0, 500.0
@@ -75,7 +75,7 @@ class Physique:
     @property
     def arm_ml(self) -> float:
         """Volume of one arm with its hand."""
-        return 1000 * self.person.weight_kg * ARM_SHARE
+        return 1000 * self.person.weight_kg * SEGMENTS[self.person.sex].arm
 
 
 def physique_of(person: PersonSettings) -> Physique:
@@ -84,7 +84,7 @@ def physique_of(person: PersonSettings) -> Physique:
     Raises:
         InvalidInputError: no outline of this height weighs as much or as little.
     """
-    wanted = 1000 * person.weight_kg * TRUNK_SHARE / OUTLINE_DENSITY
+    wanted = 1000 * person.weight_kg * SEGMENTS[person.sex].trunk / OUTLINE_DENSITY
 
     lean, change, curvature = _volume_polynomial(person)
     root = change**2 - 4 * curvature * (lean - wanted)
