@@ -89,7 +89,7 @@ def draw_body(
     options = options or BodyOptions()
     person = person or draw_person(rng)
     parts = body_parts(rng, physique_of(person))
-    tissues = _draw_tissues(rng, options.reversible)
+    tissues = draw_body_tissues(rng, options.reversible)
     healthy = Phantom(tuple(parts), tissues, (), int(rng.integers(2**31)), "body")
     z_range = z_range_mm or body_range_mm(person)
     found = scatter_lesions(rng, healthy, lesion_count, z_range, options.lesions)
@@ -139,7 +139,8 @@ def _add_trunk(b: Placer, frame: Placer, physique: Physique) -> None:
     add_vessels(b, frame, physique)
 
 
-def _draw_tissues(rng: np.random.Generator, reversible: bool) -> dict[int, TissuePair]:
+def draw_body_tissues(rng: np.random.Generator, reversible: bool = False) -> dict[int, TissuePair]:
+    """One person's constants for every material of a body, without delays."""
     tissues = draw_all(rng, labels=tuple(Label), reversible=reversible)
     for label in (Label.URINE, Label.RENAL_PELVIS):
         tissues[int(label)] = draw_pair(STANDARD[label], rng, _URINE_SPREAD, _URINE_WITHIN)

@@ -29,7 +29,7 @@ def test_that_the_drawn_share_of_the_weight_is_larger_with_lowered_arms(sex, up,
 
 
 def test_that_the_thinnest_and_the_heaviest_of_every_height_have_an_outline():
-    for height in np.arange(1.45, 2.01, 0.05):
+    for height in (1.45, 1.6, 1.8, 2.0):
         for bmi in (15.0, 22.0, 35.0, 50.0):
             weight = bmi * height**2
             if 45 <= weight <= 130:
