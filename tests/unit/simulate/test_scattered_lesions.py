@@ -13,6 +13,7 @@ from kiview.simulate.physique import physique_of
 from kiview.simulate.scattered_lesions import LesionSettings, scatter_lesions
 from kiview.simulate.shapes import Column, Grid
 from kiview.simulate.tissues import Label, draw_all
+from kiview.simulate.torso import with_lesions
 
 SLABS = ((-80.0, -32.0), (20.0, 68.0), (-260.0, -212.0))
 
@@ -90,6 +91,18 @@ def test_that_a_tumour_has_a_shell_of_its_host_where_there_is_room():
             assert 20 <= x.diameter_mm <= 30
 
 
+def test_that_no_tumour_is_cut_by_the_skin(person):
+    settings = LesionSettings(15.0, 40.0, hosts={Label.FAT: 1.0, Label.MUSCLE: 1.0})
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    for seed in range(3):
+        found = scatter_lesions(np.random.default_rng(seed), person, 12, (-560.0, -500.0), settings)
+        assert found
+        for x in found:
+            for axis in axes:
+                place = np.asarray(x.centre_lps_mm) + 0.5 * x.diameter_mm * axis
+                assert person.label_at(tuple(float(v) for v in place)) != Label.AIR
+
+
 def test_that_nothing_grows_where_no_host_is(person):
     settings = LesionSettings(hosts={Label.LIVER: 1.0})
     assert scatter_lesions(np.random.default_rng(0), person, 5, (350.0, 380.0), settings) == []
@@ -122,8 +135,6 @@ def test_that_more_tumours_than_labels_are_refused(person):
 
 def test_that_drawn_tumours_show_on_a_grid(person, many):
     slab, found = many[0]
-    from kiview.simulate.torso import with_lesions  # noqa: PLC0415
-
     phantom = with_lesions(person, found, np.random.default_rng(0))
     labels = phantom.draw_labels(Grid.centred(24, 256, (2.0, 2.0), sum(slab) / 2))
     for x in found:
