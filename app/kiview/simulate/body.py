@@ -5,7 +5,7 @@ the top of the liver, +z to the head. A person 1.75 m tall reaches from z = -600
 other heights scale that.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from kiview.simulate.body_limbs import add_femurs, add_outside, add_shoulders
 from kiview.simulate.body_trunk import (
     add_belly_fat,
     add_chest_wall,
+    add_colon_content,
     add_gallbladder,
     add_lungs,
     add_pelvic_organs,
@@ -28,6 +29,7 @@ from kiview.simulate.phantom import Part, Phantom
 from kiview.simulate.physique import HIGHEST_MM, LOWEST_MM, Physique, physique_of
 from kiview.simulate.placing import Placer, Variation
 from kiview.simulate.scattered_lesions import LesionSettings, scatter_lesions
+from kiview.simulate.shapes import Grid
 from kiview.simulate.tissues import (
     STANDARD,
     Label,
@@ -39,6 +41,15 @@ from kiview.simulate.tissues import (
 from kiview.simulate.torso import add_heart, add_kidneys, add_liver_and_spleen, with_lesions
 
 _URINE_SPREAD, _URINE_WITHIN = 0.6, 0.03
+UPTAKE_SPREAD: dict[Label, float] = {
+    Label.MYOCARDIUM: 0.8,
+    Label.BOWEL: 0.5,
+    Label.STOMACH: 0.4,
+    Label.UTERUS: 0.4,
+    Label.SALIVARY: 0.3,
+}
+"""Further lognormal sigma of k3 where uptake depends on diet, cycle or motion (design)."""
+_REACH_GRID_MM, _REACH_PIXELS = 8.0, 120
 _NOMINAL_HALF_X, _NOMINAL_HALF_Y = 138.0, 88.0
 """Half axes of the nominal chest cavity that the organs were drawn for, mm."""
 _VARIATION = Variation(size=0.0, jitter_mm=4.0, organ=0.09, ripple=0.045)
@@ -78,15 +89,14 @@ def draw_body(
     options = options or BodyOptions()
     person = person or draw_person(rng)
     parts = body_parts(rng, physique_of(person))
-    tissues = _draw_tissues(rng, options.reversible)
+    tissues = draw_body_tissues(rng, options.reversible)
     healthy = Phantom(tuple(parts), tissues, (), int(rng.integers(2**31)), "body")
     z_range = z_range_mm or body_range_mm(person)
     found = scatter_lesions(rng, healthy, lesion_count, z_range, options.lesions)
     phantom = with_lesions(healthy, found, rng)
     if not options.delays:
         return phantom
-    delayed = with_arrival_delays(rng, phantom.tissues)
-    return Phantom(phantom.parts, delayed, phantom.lesions, phantom.mixture_seed, phantom.kind)
+    return replace(phantom, tissues=with_arrival_delays(rng, phantom.tissues))
 
 
 def body_range_mm(person: PersonSettings) -> tuple[float, float]:
@@ -116,10 +126,11 @@ def _add_trunk(b: Placer, frame: Placer, physique: Physique) -> None:
     add_shoulders(b, physique)
     add_lungs(b)
     add_belly_fat(b, physique)
-    add_stomach_and_bowel(b, physique)
+    colon = add_stomach_and_bowel(b, physique)
     add_kidneys(b)
     add_renal_pelves(b)
     add_liver_and_spleen(b)
+    add_colon_content(b, colon)
     add_gallbladder(b)
     add_pelvis(frame, physique)
     add_femurs(frame, physique)
@@ -128,8 +139,26 @@ def _add_trunk(b: Placer, frame: Placer, physique: Physique) -> None:
     add_vessels(b, frame, physique)
 
 
-def _draw_tissues(rng: np.random.Generator, reversible: bool) -> dict[int, TissuePair]:
+def draw_body_tissues(rng: np.random.Generator, reversible: bool = False) -> dict[int, TissuePair]:
+    """One person's constants for every material of a body, without delays."""
     tissues = draw_all(rng, labels=tuple(Label), reversible=reversible)
     for label in (Label.URINE, Label.RENAL_PELVIS):
         tissues[int(label)] = draw_pair(STANDARD[label], rng, _URINE_SPREAD, _URINE_WITHIN)
+    for label, sigma in UPTAKE_SPREAD.items():
+        factor = float(np.exp(sigma * np.clip(rng.standard_normal(), -2, 2)))
+        pair = tissues[int(label)]
+        first, second = (replace(t, k3=t.k3 * factor) for t in (pair.first, pair.second))
+        tissues[int(label)] = TissuePair(first, second)
     return tissues
+
+
+def transaxial_reach_mm(phantom: Phantom, z_range_mm: tuple[float, float]) -> float:
+    """Largest distance of anything in some heights from the z axis, mm: the field of view needed.
+
+    Heavy people and lowered arms reach beyond the 256 mm of a 512 mm field of view.
+    """
+    low, high = z_range_mm
+    slices = int(np.ceil((high - low) / _REACH_GRID_MM)) + 1
+    grid = Grid.centred(slices, _REACH_PIXELS, (_REACH_GRID_MM,) * 2, 0.5 * (low + high))
+    _, y, x = np.nonzero(phantom.draw_labels(grid))
+    return float(np.hypot(grid.axis_mm(1)[y], grid.axis_mm(2)[x]).max(initial=0.0))

@@ -148,6 +148,6 @@ def _breasts(b: Placer, physique: Physique, share: float) -> list[Ellipsoid]:
     grow = max(physique.adiposity_mm, 0.0)
     wide, deep = 50.0 + 0.25 * grow, 26.0 + 0.3 * grow
     x = 0.5 * physique.skin.at("half_x", z)
-    y = physique.skin.front(z) + 8.0
+    y = physique.skin.front(z) + 0.45 * deep
     radii = (share * wide, share * deep, share * 1.05 * wide)
     return [Ellipsoid((side * x, y, z), radii) for side in (-1.0, 1.0)]

@@ -69,8 +69,8 @@ def add_belly_fat(b: Placer, physique: Physique) -> None:
     b.add(Label.FAT, Common(shape, b.cavity), (Label.SOFT,), "belly fat")
 
 
-def add_stomach_and_bowel(b: Placer, physique: Physique) -> None:
-    """Stomach with content, loops of small bowel, a frame of colon with gas, rectum, pancreas."""
+def add_stomach_and_bowel(b: Placer, physique: Physique) -> Tube:
+    """Stomach with content, small bowel, colon with rectum, pancreas; returns the colon."""
     stomach = b.ball((58, -26, -58), (38, 34, 46), (20.0, 0.0))
     b.add(Label.STOMACH, Common(stomach, b.cavity), (*_BELLY, Label.LUNG), "stomach")
     b.add(Label.FLUID, grown(stomach, -9.0), (Label.STOMACH,), "stomach content")
@@ -86,27 +86,32 @@ def add_stomach_and_bowel(b: Placer, physique: Physique) -> None:
             Ripple.draw(b.rng, b.variation.ripple, 60),
         )
         b.add(Label.BOWEL, Common(loop, b.cavity), _BELLY, "small bowel")
-    _add_colon(b, physique, front)
+    colon = _colon(b, physique, front)
+    b.add(Label.BOWEL, Common(colon, b.cavity), _BELLY, "colon")
     tail = b.vessel(
         (-30, -8, -98, 16), (0, -10, -90, 12), (38, 4, -80, 12), (72, 18, -66, 10), jitter=0.5
     )
     b.add(Label.PANCREAS, Common(tail, b.cavity), (*_BELLY, Label.BOWEL), "pancreas")
+    return colon
 
 
-def _add_colon(b: Placer, physique: Physique, front: float) -> None:
+def _colon(b: Placer, physique: Physique, front: float) -> Tube:
     side = min(physique.cavity.at("half_x", -170 * b.sz), 118.0 * b.sx) - 18.0
     sag = float(b.rng.uniform(-150, -112))
     x = side / b.sx
     y = 4.0
     forward = (front + 12.0) / b.sy
     rectum = spine_y(physique, -300 * b.sz) / b.sy - 4
-    colon = b.vessel(
+    return b.vessel(
         (-0.8 * x, y, -232, 22), (-x, y, -170, 20), (-x, y, -98, 19), (-0.5 * x, forward, sag, 17),
         (0.5 * x, forward, sag + 12, 17), (x, 12, -72, 16), (x, 14, -170, 15),
         (0.75 * x, 2, -235, 15), (38, 10, -268, 15), (8, rectum - 14, -290, 15),
         (0, rectum, -330, 17), (0, rectum, -385, 13),
     )  # fmt: skip
-    b.add(Label.BOWEL, Common(colon, b.cavity), _BELLY, "colon")
+
+
+def add_colon_content(b: Placer, colon: Tube) -> None:
+    """Content and a few pockets of gas, where the colon is still seen."""
     inner = Tube(colon.points, tuple(0.6 * r for r in colon.radii))
     b.add(Label.FLUID, inner, (Label.BOWEL,), "colon content")
     for k in b.rng.choice(np.arange(1, 9), 3, replace=False):

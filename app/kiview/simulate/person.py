@@ -17,15 +17,41 @@ WEIGHT_LIMITS_KG = (45.0, 130.0)
 HEIGHT_LIMITS_M = (1.40, 2.10)
 BMI_LIMITS = (14.0, 52.0)
 
-ARM_SHARE = 0.0494
-"""Share of one arm with its hand in the body weight."""
-UPPER_ARM_SHARE = 0.0271
-"""Share of one upper arm."""
-LEG_BELOW_MID_THIGH_SHARE = 0.119
-"""Share of one leg below the middle of its thigh: foot, shank and the thinner half of the thigh."""
-TRUNK_SHARE = 1 - 2 * (ARM_SHARE + LEG_BELOW_MID_THIGH_SHARE)
-"""Head, trunk and upper half of the thighs, without arms. The segments are those of de Leva 1996
-(J Biomech 29:1223) from memory and count as design values here."""
+
+@dataclass(frozen=True, slots=True)
+class SegmentShares:
+    """Shares of body segments in the weight, one side each (de Leva 1996, J Biomech 29:1223).
+
+    Attributes:
+        upper_arm: Shoulder to elbow.
+        forearm: With the hand.
+        thigh: Hip to knee.
+        shank: With the foot.
+    """
+
+    upper_arm: float
+    forearm: float
+    thigh: float
+    shank: float
+
+    @property
+    def arm(self) -> float:
+        """One arm with its hand."""
+        return self.upper_arm + self.forearm
+
+    @property
+    def trunk(self) -> float:
+        """Head, trunk and the upper halves of the thighs, without arms."""
+        leg_below = self.shank + _LOWER_HALF_OF_THIGH * self.thigh
+        return 1 - 2 * (self.arm + leg_below)
+
+
+_LOWER_HALF_OF_THIGH = 0.44
+"""Share of the lower, thinner half in a thigh's mass (design)."""
+SEGMENTS: dict[Sex, SegmentShares] = {
+    "male": SegmentShares(0.0271, 0.0162 + 0.0061, 0.1416, 0.0433 + 0.0137),
+    "female": SegmentShares(0.0255, 0.0138 + 0.0056, 0.1478, 0.0481 + 0.0129),
+}
 
 _REGIONS: dict[Region, tuple[float, float]] = {
     "head": (330.0, 470.0),
@@ -79,7 +105,8 @@ class PersonSettings:
         Arms beside the trunk count whole; of raised arms the upper arm only, because the rest lies
         above the head.
         """
-        return TRUNK_SHARE + 2 * (ARM_SHARE if self.arms == "down" else UPPER_ARM_SHARE)
+        shares = SEGMENTS[self.sex]
+        return shares.trunk + 2 * (shares.arm if self.arms == "down" else shares.upper_arm)
 
 
 def draw_person(rng: np.random.Generator) -> PersonSettings:

@@ -5,14 +5,14 @@ adiposity, until the volume weighs what it should; fat under the skin and inside
 the growth. All widths are design values for an adult.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kiview.core.errors import InvalidInputError
 from kiview.simulate.loft import Loft, loft, smooth_levels, smooth_profile
-from kiview.simulate.person import ARM_SHARE, TRUNK_SHARE, PersonSettings, Sex
+from kiview.simulate.person import SEGMENTS, PersonSettings, Sex
 
 Floats = NDArray[np.float64]
 CROTCH_MM, LOWEST_MM, NECK_TOP_MM, HIGHEST_MM = -412.0, -600.0, 300.0, 500.0
@@ -39,6 +39,9 @@ _GROWTH_Y = (0.45, 0.55, 0.65, 0.9, 1.1, 1.2, 1.1, 0.9, 0.7, 0.5, 0.42, 0.35, 0.
 _FORWARD = 0.6
 """Share of the growth in depth that also moves the centre forwards: the back lies on the table."""
 _FAT_OF_GROWTH = 0.6
+"""Share of the growth in width that is fat under the skin."""
+_FAT_IN_FRONT = (0.5, 0.5, 0.45, 0.4, 0.35, 0.35, 0.35, 0.42, 0.6, *(7 * (0.6,)))
+"""Share of the growth in front that is fat under the skin; the rest is inside the trunk."""
 _LEAN_FAT_MM: dict[Sex, float] = {"male": 6.0, "female": 10.0}
 _THINNEST_FAT_MM = 3.0
 _WALL_MM, _PERINEUM_MM = (14.0, 11.0), 18.0
@@ -75,7 +78,7 @@ class Physique:
     @property
     def arm_ml(self) -> float:
         """Volume of one arm with its hand."""
-        return 1000 * self.person.weight_kg * ARM_SHARE
+        return 1000 * self.person.weight_kg * SEGMENTS[self.person.sex].arm
 
 
 def physique_of(person: PersonSettings) -> Physique:
@@ -84,7 +87,7 @@ def physique_of(person: PersonSettings) -> Physique:
     Raises:
         InvalidInputError: no outline of this height weighs as much or as little.
     """
-    wanted = 1000 * person.weight_kg * TRUNK_SHARE / OUTLINE_DENSITY
+    wanted = 1000 * person.weight_kg * SEGMENTS[person.sex].trunk / OUTLINE_DENSITY
 
     lean, change, curvature = _volume_polynomial(person)
     root = change**2 - 4 * curvature * (lean - wanted)
@@ -151,10 +154,7 @@ def _build(person: PersonSettings, adiposity: float) -> Physique:
     lean_fat, frame = _LEAN_FAT_MM[person.sex], _frame(person)
     growth = _FAT_OF_GROWTH * adiposity
     side = np.maximum(lean_fat + growth * smooth_profile(z, _GROWTH_X, levels), _THINNEST_FAT_MM)
-    front = np.maximum(
-        0.75 * lean_fat + 0.8 * growth * smooth_profile(z, _GROWTH_Y, levels), _THINNEST_FAT_MM
-    )
-    flesh = skin.shrunk(side, front)
+    flesh = _without_fat(skin, side, *_fat_in_depth(z, levels, 0.75 * lean_fat, adiposity))
     cavity = flesh.shrunk(*_WALL_MM).limited(
         frame * smooth_profile(z, _CAVITY_X, levels), frame * smooth_profile(z, _CAVITY_Y, levels)
     )
@@ -162,3 +162,21 @@ def _build(person: PersonSettings, adiposity: float) -> Physique:
     fat_mm = float(max(lean_fat + growth, _THINNEST_FAT_MM))
     legs = (_leg(person, adiposity, -1.0), _leg(person, adiposity, 1.0))
     return Physique(person, adiposity, fat_mm, skin, flesh, cavity, legs)
+
+
+def _fat_in_depth(
+    z: Floats, levels: Floats, lean_mm: float, adiposity: float
+) -> tuple[Floats, Floats]:
+    """Fat in front and behind at every level: behind it takes all of the little growth there."""
+    grow_y = adiposity * smooth_profile(z, _GROWTH_Y, levels)
+    share = smooth_profile(z, _FAT_IN_FRONT, levels)
+    front = lean_mm + share * (1 + _FORWARD) * grow_y
+    back = lean_mm + (1 - _FORWARD) * grow_y
+    return np.maximum(front, _THINNEST_FAT_MM), np.maximum(back, _THINNEST_FAT_MM)
+
+
+def _without_fat(skin: Loft, side: Floats, front: Floats, back: Floats) -> Loft:
+    """What lies under fat of these thicknesses."""
+    flesh = skin.shrunk(side, 0.5 * (front + back))
+    centre_y = np.asarray(skin.centre_y) + 0.5 * (front - back)
+    return replace(flesh, centre_y=tuple(float(v) for v in centre_y))

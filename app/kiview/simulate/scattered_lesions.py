@@ -36,7 +36,7 @@ _FAINT_BELOW, _HOT_ABOVE = 3.0, 8.0
 _NECROTIC_FROM_MM = 18.0
 _TRIES_PER_LESION = 12
 _GAP_MM = 4.0
-_CANDIDATES, _SKIN_MM, _TINY_MM = 16, 2.0, 1e-3
+_PLACES, _CANDIDATES, _SKIN_MM, _TINY_MM = 6, 16, 2.0, 1e-3
 _DIRECTIONS = np.array(
     [d / np.linalg.norm(d) for d in np.array(list(np.ndindex(3, 3, 3))) - 1 if d.any()], dtype=float
 )
@@ -78,7 +78,7 @@ class LesionSettings:
 
     Attributes:
         smallest_mm: Diameters are log-uniform from here ...
-        largest_mm: ... to here.
+        largest_mm: ... to here, where they find room (in a full slab small ones do more often).
         contrast: Smallest and largest Ki over the host's, log-uniform.
         cold_share: Tumours with less uptake than the host, where the host is warm.
         necrotic_share: Warm tumours from 18 mm with a dead core.
@@ -92,7 +92,7 @@ class LesionSettings:
     smallest_mm: float = SMALLEST_MM
     largest_mm: float = LARGEST_MM
     contrast: tuple[float, float] = (1.5, 20.0)
-    cold_share: float = 0.12
+    cold_share: float = 0.25
     necrotic_share: float = 0.35
     shell_mm: float = 8.0
     hosts: dict[Label, float] = field(default_factory=lambda: dict(HOST_WEIGHTS))
@@ -132,7 +132,7 @@ def scatter_lesions(
     if count <= 0:
         return []
     settings = settings or LesionSettings()
-    room = _Room.around(host, z_range_mm, settings.hosts)
+    room = _Room.around(rng, host, z_range_mm, settings.hosts)
     found: list[Lesion] = []
     for _ in range(count * _TRIES_PER_LESION):
         if len(found) == count or not room.hosts:
@@ -161,16 +161,27 @@ class _Room:
 
     @classmethod
     def around(
-        cls, host: Phantom, z_range_mm: tuple[float, float], weights: dict[Label, float]
+        cls,
+        rng: np.random.Generator,
+        host: Phantom,
+        z_range_mm: tuple[float, float],
+        weights: dict[Label, float],
     ) -> "_Room":
+        """Draw the labels on a grid that begins anywhere, so that no place is preferred."""
         low, high = z_range_mm
         slices = 2 * int(np.ceil(0.5 * (high - low + LARGEST_MM) / _GRID_MM)) + 1
         pixels = int(2 * _HALF_WIDTH_MM / _GRID_MM)
-        grid = Grid.centred(slices, pixels, (_GRID_MM, _GRID_MM), 0.5 * (low + high))
+        centred = Grid.centred(slices, pixels, (_GRID_MM, _GRID_MM), 0.5 * (low + high))
+        z, y, x = np.asarray(centred.origin_zyx_mm) + rng.uniform(-0.5, 0.5, 3) * (
+            min(_GRID_MM, high - low),
+            _GRID_MM,
+            _GRID_MM,
+        )
+        grid = Grid(centred.shape_zyx, centred.spacing_zyx_mm, (float(z), float(y), float(x)))
         labels = host.draw_labels(grid)
         solid = np.stack([ndimage.binary_fill_holes(plane) for plane in labels > 0])
-        z = grid.axis_mm(0)
-        inside = np.flatnonzero((z >= low - _TINY_MM) & (z <= high + _TINY_MM))
+        heights = grid.axis_mm(0)
+        inside = np.flatnonzero((heights >= low - _TINY_MM) & (heights <= high + _TINY_MM))
         part, shift = labels[inside[0] : inside[-1] + 1], np.array([inside[0], 0, 0])
         indices = {label: np.argwhere(part == label) + shift for label in weights}
         return cls(grid, labels, solid, {k: v for k, v in indices.items() if len(v)})
@@ -194,18 +205,18 @@ def _try(
     found: list[Lesion],
     settings: LesionSettings,
 ) -> Lesion | None:
+    """A tumour of random size, tried in a few places so that large ones are not lost."""
     labels = list(room.hosts)
     weights = np.array([settings.hosts[x] for x in labels])
-    label = labels[int(rng.choice(len(labels), p=weights / weights.sum()))]
     spread = np.log(settings.largest_mm / settings.smallest_mm)
     diameter = float(settings.smallest_mm * np.exp(spread * rng.random()))
-    index = _roomiest(rng, room, label, (0.5 * diameter, settings.shell_mm))
-    centre = _jittered(rng, room.position(index))
-    beneath = room.solid[room.around_of(index[None], 0.5 * diameter + _SKIN_MM)].all()
-    free = bool(beneath) and _is_free(found, centre, diameter)
-    if not free or host.label_at(centre) != label:
-        return None
-    return _grow(rng, host, len(found), (centre, diameter, label), settings)
+    for k in rng.choice(len(labels), _PLACES, p=weights / weights.sum()):
+        index = _roomiest(rng, room, labels[k], (0.5 * diameter, settings.shell_mm))
+        centre = room.position(index)
+        beneath = room.solid[room.around_of(index[None], 0.5 * diameter + _SKIN_MM)].all()
+        if beneath and _is_free(found, centre, diameter):
+            return _grow(rng, host, len(found), (centre, diameter, labels[k]), settings)
+    return None
 
 
 def _roomiest(
@@ -220,11 +231,6 @@ def _roomiest(
         for r in (radius, radius + shell)
     )
     return np.asarray(candidates[int(np.argmax(near + far))])
-
-
-def _jittered(rng: np.random.Generator, centre: Point) -> Point:
-    d = rng.uniform(-0.5, 0.5, 3) * _GRID_MM
-    return centre[0] + float(d[0]), centre[1] + float(d[1]), centre[2]
 
 
 def _is_free(found: list[Lesion], centre: Point, diameter: float) -> bool:

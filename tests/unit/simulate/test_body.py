@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kiview.simulate.body import BodyOptions, body_parts, body_range_mm, draw_body
+from kiview.simulate.body import (
+    BodyOptions,
+    body_parts,
+    body_range_mm,
+    draw_body,
+    draw_body_tissues,
+    transaxial_reach_mm,
+)
 from kiview.simulate.body_vessels import BIFURCATION_MM
 from kiview.simulate.lesions import LARGEST_MM, SMALLEST_MM
 from kiview.simulate.person import PersonSettings, draw_person, draw_region
@@ -188,6 +195,24 @@ def test_that_the_aorta_runs_from_the_heart_to_its_bifurcation_without_a_gap(dra
     assert np.bincount(numbers)[1:].max() == (numbers > 0).sum()
 
 
+def test_that_air_in_the_trunk_is_lung_airways_or_gas_in_the_bowel(drawn):
+    """No hole is left where one organ was painted over another."""
+    person, labels, grid = drawn
+    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in labels > 0])
+    holes = filled & (labels == Label.AIR)
+    holes[grid.axis_mm(0) > 120 * person.scale_z] = False
+    pieces, _ = ndimage.label(holes, np.ones((3, 3, 3)))
+    for i, (z, y, x) in enumerate(ndimage.find_objects(pieces), 1):
+        if grid.axis_mm(0)[z.stop - 1] > 60 * person.scale_z:
+            continue  # bronchi
+        near = tuple(slice(s.start - 1, s.stop + 1) for s in (z, y, x))
+        hole = pieces[near] == i
+        around = labels[near][ndimage.binary_dilation(hole) & ~hole]
+        if set(around.tolist()) <= {Label.FAT, Label.AIR}:
+            continue  # between skin folds, where an arm touches the trunk
+        assert np.isin(around, (Label.BOWEL, Label.FLUID)).mean() > 0.6
+
+
 def test_that_urine_is_far_hotter_than_any_organ_and_leaves_room_for_a_wall(man):
     labels, _ = man
     around = ndimage.binary_dilation(labels == Label.URINE) & (labels != Label.URINE)
@@ -220,7 +245,7 @@ def test_that_random_people_span_both_sexes_and_the_weights_asked_for():
 
 
 def test_that_a_body_is_the_same_for_the_same_seed_and_carries_every_material():
-    first, again = (draw_body(np.random.default_rng(7), MAN, 5) for _ in range(2))
+    first, again = (draw_body(np.random.default_rng(7), MAN, 5, (0.0, 40.0)) for _ in range(2))
     assert first.parts == again.parts
     assert first.tissues == again.tissues
     assert first.kind == "body"
@@ -256,6 +281,24 @@ def test_that_options_reach_the_tissues():
     assert all(phantom.tissues[x.label].first.delay_s >= 2 for x in phantom.lesions)
     plain = draw_body(np.random.default_rng(5), MAN, 3, (-60.0, 0.0))
     assert all(t.first.k4 == 0 and t.first.delay_s == 0 for t in plain.tissues.values())
+
+
+def test_that_the_uptake_of_heart_and_bowel_differs_more_between_people_than_that_of_the_liver():
+    people = [draw_body_tissues(np.random.default_rng(s)) for s in range(100)]
+    spread = {
+        label: np.log([p[label].first.ki for p in people]).std()
+        for label in (Label.MYOCARDIUM, Label.BOWEL, Label.LIVER)
+    }
+    assert spread[Label.MYOCARDIUM] > 1.5 * spread[Label.LIVER]
+    assert spread[Label.BOWEL] > 1.1 * spread[Label.LIVER]
+
+
+def test_that_the_reach_of_lowered_arms_asks_for_a_wider_field_of_view():
+    slabs = {p.arms: draw_body(np.random.default_rng(1), p, 0) for p in PEOPLE[:2]}
+    reach = {arms: transaxial_reach_mm(p, (-150.0, -100.0)) for arms, p in slabs.items()}
+    waist = physique_of(MAN).skin.at("half_x", -125.0)
+    assert reach["up"] == pytest.approx(waist, abs=12)
+    assert reach["down"] > reach["up"] + 80
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from kiview.simulate.demo_torso import LARGE_LESION, demo_lesions, demo_torso
 from kiview.simulate.other_phantoms import draw_brain, draw_nema, draw_uniform
 from kiview.simulate.phantom import Part, Phantom, lesion_index
-from kiview.simulate.shapes import Column, Common, Ellipsoid, Grid, Minus, Tube
+from kiview.simulate.shapes import Column, Common, Ellipsoid, Grid, Minus, Ribs, Tube
 from kiview.simulate.tissues import FIRST_LESION_LABEL, Label, draw_all
 from kiview.simulate.torso import draw_torso
 
@@ -177,3 +177,30 @@ def test_that_nema_spheres_have_their_diameters():
     for i, lesion in enumerate(phantom.lesions):
         volume = (index == i + 1).sum()
         assert volume == pytest.approx(np.pi / 6 * lesion.diameter_mm**3, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("draw", "arguments", "mixture_seed", "next_draw"),
+    [
+        (draw_torso, (3,), 215911877, 1891341950),
+        (draw_brain, (1, (-10.0, 10.0)), 908647453, 426001066),
+        (draw_uniform, (2, (-10.0, 10.0)), 129424948, 289223458),
+        (draw_nema, (0.0,), 1382475099, 890649981),
+    ],
+)
+def test_that_new_materials_leave_the_random_stream_of_older_phantoms(
+    draw, arguments, mixture_seed, next_draw
+):
+    """Shipped networks and their cards rest on these draws."""
+    rng = np.random.default_rng(3)
+    assert draw(rng, *arguments).mixture_seed == mixture_seed
+    assert int(rng.integers(2**31)) == next_draw
+
+
+def test_that_ribs_stay_between_their_heights():
+    outer = Column((0.0, 0.0), (-100.0, 100.0), (40.0,) * 2, (40.0,) * 2)
+    ribs = Ribs(outer, outer.shrunk(8.0, 8.0), lowest_mm=-40.0, highest_mm=30.0)
+    grid = Grid.centred(200, 60, (1.0, 2.0), 0.0)
+    planes = grid.axis_mm(0)[(one_part(ribs).draw_labels(grid) > 0).any(axis=(1, 2))]
+    assert -40 <= planes.min() < -20
+    assert 10 < planes.max() <= 30
