@@ -92,6 +92,12 @@ def read_recorded_run(path: Path) -> RecordedRun:
 
 def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
     settings, inputs = _table(record["settings"]), _table(record["inputs"])
+    tied = settings["tied_to_patlak"] is True
+    if tied and settings.get("consistency_version") != CONSISTENCY_VERSION:
+        raise ReadError(
+            f"{path.name} was made by a version of KiView that made maps consistent with Patlak in"
+            " another way, so its map can't be made again; compute a new one."
+        )
     given = {
         name: value
         for name, value in _table(record["user_given"]).items()
@@ -104,7 +110,7 @@ def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
         input_function=input_record.from_record(inputs["curve"]),
         start_s=_number(settings["start_s"]),
         end_s=_number(settings["end_s"]),
-        tied=settings["tied_to_patlak"] is True,
+        tied=tied,
         weights=settings["weights"],
     )
 

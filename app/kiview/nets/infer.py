@@ -22,7 +22,7 @@ from kiview.nets.noise import patlak_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.run_record import network_provenance, record_files
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
-from kiview.nets.tie import tie_to_patlak
+from kiview.nets.tie import PatlakReference, make_consistent, patlak_reference
 from kiview.nets.weights import WeightSet, WeightState
 
 HALO = 24
@@ -52,7 +52,7 @@ class NetworkRequest:
         end_s: End of the time window.
         card: The network.
         weights: Of the network.
-        tied: Whether to tie the map to linear Patlak at coarse scale.
+        tied: Whether to make the map consistent with linear Patlak (`nets.tie`).
     """
 
     image: DynamicImage
@@ -75,6 +75,7 @@ class PreparedStudy:
         unfitted: (z, y, x) where frames hold no number.
         findings: What differs from the network's training.
         frames: Indices of the frames used.
+        patlak: Weighted linear Patlak of the same frames on this grid, and its noise.
     """
 
     features: StudyFeatures
@@ -83,18 +84,12 @@ class PreparedStudy:
     unfitted: NDArray[np.bool_]
     findings: tuple[Finding, ...]
     frames: NDArray[np.intp]
+    patlak: PatlakReference
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
         """Voxel spacing along z, y, x."""
         return tuple(float(d) for d in self.geometry.spacing_zyx_mm)
-
-    def patlak_ki(self) -> Volume:
-        """Weighted linear Patlak Ki of the same frames on this grid, (z, y, x) /min."""
-        _, rows, columns = self.geometry.shape_zyx
-        ki = self.features.values[preprocess.FEATURE_NAMES.index("ki"), :, :rows, :columns]
-        scaled: Volume = ki * np.float32(self.features.normaliser * self.features.noise_gain)
-        return scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +150,16 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     _refuse(noise_findings)
     findings += noise_findings
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
-    return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, frames)
+    patlak = _patlak(features, spacing)
+    return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, frames, patlak)
+
+
+def _patlak(features: StudyFeatures, spacing_mm: tuple[float, ...]) -> PatlakReference:
+    """Linear Patlak back from its feature, with what is known of its noise."""
+    names, n = preprocess.FEATURE_NAMES, np.float32(features.normaliser)
+    ki = features.values[names.index("ki")] * (n * np.float32(features.noise_gain))
+    fur = features.values[names.index("fur")] * n
+    return patlak_reference(ki, fur, features.normaliser, spacing_mm)
 
 
 def _refuse(findings: tuple[Finding, ...]) -> None:
@@ -301,18 +305,14 @@ def finish(
     """
     ki, sigma = volumes.ki, volumes.sigma
     messages = [*request.input_function.findings, *(f.message for f in prepared.findings)]
-    patlak = prepared.patlak_ki()
     alarm = None
     if request.tied:
-        n = prepared.features.normaliser
-        tied, alarm = tie_to_patlak(ki, patlak, n, prepared.spacing_mm)
-        if sigma is not None:
-            sigma = sigma * _ratio(tied, ki)
-        ki = tied
-        messages += _alarm_message(alarm, ki, n)
+        consistent = make_consistent(ki, sigma, prepared.patlak)
+        ki, sigma, alarm = consistent.ki, consistent.sigma, consistent.alarm
+        messages += _alarm_message(alarm, ki, prepared.features.normaliser)
     blend = np.float32(request.weights.image_blend)
     if blend:
-        ki = (1 - blend) * ki + blend * patlak
+        ki = (1 - blend) * ki + blend * prepared.patlak.ki
         sigma = None if sigma is None else (1 - blend) * sigma
     v0 = volumes.v * prepared.v0_per_v.astype(np.float32)[:, None, None]
     made = ((ki, KI), (v0, V0), (sigma, KI_STANDARD_DEVIATION), (alarm, LOG_CORRECTION))
@@ -322,12 +322,6 @@ def finish(
         if values is not None
     )
     return MapSet(maps, tuple(messages), record_files(request))
-
-
-def _ratio(changed: Volume, original: Volume) -> Volume:
-    """Factor from one map to the other; 1 where the original is 0, as the factor is lost there."""
-    ratio: Volume = np.ones_like(original)
-    return np.divide(changed, original, out=ratio, where=original > 0)
 
 
 def _without(unfitted: NDArray[np.bool_], values: Volume) -> Volume:

@@ -9,6 +9,7 @@ from kiview import __version__
 from kiview.core import input_record
 from kiview.core.images import RecordFile
 from kiview.core.provenance import JsonValue, Provenance
+from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.weight_files import loaded_content, weight_record
 from kiview.nets.weights import WeightState
 
@@ -35,6 +36,7 @@ def network_provenance(
         "end_s": request.end_s,
         "frames": [int(t) + 1 for t in frames],
         "tied_to_patlak": request.tied,
+        "consistency_version": CONSISTENCY_VERSION if request.tied else None,
         "slider_position": request.weights.position,
         "image_blend": request.weights.image_blend,
         "weights": weights,
