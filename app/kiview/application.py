@@ -44,6 +44,7 @@ from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import OpenJob, Overrides, StudyViewModel
 from kiview.viewmodels.tasks import TasksViewModel
+from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.views import ViewsViewModel
 from kiview.viewmodels.window import WindowModels
 from kiview.views import theme
@@ -64,7 +65,7 @@ class Jobs:
         read_curve: (path, progress) -> input function.
         patlak: Patlak maps.
         network: Network maps.
-        preview: A box of a network map with other weights.
+        preview: The next step of a network map with other weights.
         compare: Agreement of two maps.
         export: Files.
     """
@@ -184,6 +185,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
         session=SessionViewModel(study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),
+        undo=UndoViewModel(rois, network),
     )
 
 

@@ -13,6 +13,7 @@ from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.tasks import Task, TaskFailure, TaskRunner
+from kiview.viewmodels.history import History
 from kiview.viewmodels.maps import MapsViewModel, summary, why_no_kinetics
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.results import NETWORK, Result, ResultsViewModel
@@ -30,13 +31,14 @@ class NetworkViewModel(QObject):
         card: The chosen one, or None when there is none.
         weights: What is laid over it, or None likewise.
         is_tied: Whether the map is tied to Patlak at coarse scale.
-        computed_weights: Weights of the last run that succeeded, or None.
 
     Signals:
         changed: A choice, readiness or the state of a run changed.
+        step_made: There is one more change of weights to undo.
     """
 
     changed = Signal()
+    step_made = Signal()
 
     def __init__(
         self,
@@ -57,8 +59,7 @@ class NetworkViewModel(QObject):
         self.card: NetworkCard | None = None
         self.weights: WeightSet | None = None
         self.is_tied = True
-        self.computed_weights: WeightSet | None = None
-        self._running_weights: WeightSet | None = None
+        self._history: History[WeightSet] = History()
         results.register(NETWORK, self.key)
         maps.changed.connect(self._on_inputs_changed)
 
@@ -141,34 +142,65 @@ class NetworkViewModel(QObject):
 
     def key(self) -> str:
         """Identity of everything a run started now would be made from."""
-        card, weights = self.card, self.weights
-        network = "" if card is None or weights is None else f"{card.id} {card.version} {weights}"
-        return f"{self.made_from()}|{network}|tied {self.is_tied}"
+        return f"{self.made_from()}|{self.weights}|tied {self.is_tied}"
 
     def made_from(self) -> str:
-        """The part of the key that does not depend on the network."""
-        s = self._maps.settings
-        return f"{self._study.identity}|{self._input.identity}|{s.start_s:g}-{s.end_s:g}"
+        """The part of the key that weights and tie do not change."""
+        s, card = self._maps.settings, self.card
+        network = "" if card is None else f"{card.id} {card.version} {card.network.sha256}"
+        window = f"{s.start_s:g}-{s.end_s:g}"
+        return f"{self._study.identity}|{self._input.identity}|{window}|{network}"
 
     def choose(self, network_id: str) -> None:
         """Choose a network, with its shipped weights."""
         chosen = next((card for card in self.cards if card.id == network_id), None)
         if chosen is not None and chosen is not self.card:
             self.card = chosen
-            self.weights = shipped_weights(chosen)
-            self._announce()
+            self._history.clear()
+            self._take(shipped_weights(chosen))
 
     def set_position(self, position: float) -> None:
         """Move the weight slider, 0 smooth to 1 sharp."""
-        if self.weights is not None and position != self.weights.position:
-            self.weights = replace(self.weights, position=position)
-            self._announce()
+        if self.weights is not None:
+            self.adjust(replace(self.weights, position=position), "position")
 
     def set_image_blend(self, share: float) -> None:
         """Mix a share of the Patlak map into the network's map, 0 to 1."""
-        if self.weights is not None and share != self.weights.image_blend:
-            self.weights = replace(self.weights, image_blend=share)
-            self._announce()
+        if self.weights is not None:
+            self.adjust(replace(self.weights, image_blend=share), "blend")
+
+    def adjust(self, weights: WeightSet, what: str) -> None:
+        """Use other weights of the chosen network.
+
+        Args:
+            weights: All of them.
+            what: The control that changed them; quick changes of one are undone together.
+        """
+        if self.weights is None or weights == self.weights:
+            return
+        if self._history.record(self.weights, what):
+            self.step_made.emit()
+        self._take(weights)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change of weights to take back."""
+        return self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a change of weights was taken back."""
+        return self._history.can_redo
+
+    def undo(self) -> None:
+        """Take back the last change of weights."""
+        if self.weights is not None:
+            self._take(self._history.undo(self.weights))
+
+    def redo(self) -> None:
+        """Make the change of weights again that was taken back last."""
+        if self.weights is not None:
+            self._take(self._history.redo(self.weights))
 
     def set_tied(self, tied: bool) -> None:
         """Tie the map to Patlak at coarse scale, or not."""
@@ -179,8 +211,7 @@ class NetworkViewModel(QObject):
     def reset_weights(self) -> None:
         """Back to the weights as shipped."""
         if self.card is not None and self.is_modified:
-            self.weights = shipped_weights(self.card)
-            self._announce()
+            self.adjust(shipped_weights(self.card), "reset")
 
     def request(self) -> NetworkRequest:
         """Everything a run needs.
@@ -208,12 +239,15 @@ class NetworkViewModel(QObject):
             self._messages.show_failure(TaskFailure(str(error)))
             return
         self._running = (self.key(), self._input.identity, (request.start_s, request.end_s))
-        self._running_weights = request.weights
         self._task = self._runner.start("Network Ki", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)
         self._task.failed.connect(self._messages.show_failure)
         self._task.finished.connect(self._on_finished)
         self.changed.emit()
+
+    def _take(self, weights: WeightSet) -> None:
+        self.weights = weights
+        self._announce()
 
     def _announce(self) -> None:
         self._results.judge()
@@ -223,7 +257,6 @@ class NetworkViewModel(QObject):
         self._announce()
 
     def _on_succeeded(self, maps: MapSet) -> None:
-        self.computed_weights = self._running_weights
         network = maps.provenance.network_id
         text = f"{summary(maps, self._running[2])} \N{MIDDLE DOT} {network}"
         self._results.store(Result(NETWORK, maps, *self._running, text))

@@ -19,6 +19,7 @@ from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import StudyViewModel
 from kiview.viewmodels.tasks import TasksViewModel
+from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.views import ViewsViewModel
 
 
@@ -44,3 +45,4 @@ class WindowModels:
     export: ExportViewModel
     session: SessionViewModel
     machine: MachineViewModel
+    undo: UndoViewModel
