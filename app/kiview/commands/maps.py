@@ -24,7 +24,8 @@ from kiview.jobs.input_curve import (
 from kiview.jobs.regions import choose_region, read_regions
 from kiview.nets.catalog import load_catalog
 from kiview.nets.infer import NetworkRequest, run_network
-from kiview.nets.weights import load_weight_set, shipped_weights
+from kiview.nets.weight_files import load_weight_set
+from kiview.nets.weights import shipped_weights
 
 _OPENED, _COMPUTED = 0.2, 0.9
 _SOURCES = {
@@ -144,11 +145,9 @@ def _network_request(
     given: argparse.Namespace, image: DynamicImage, curve: InputFunction
 ) -> NetworkRequest:
     catalog = load_catalog(paths.models_dir())
-    card = catalog.default
-    weights = shipped_weights(card)
-    if given.weights is not None:
-        weights = load_weight_set(given.weights)
-        owners = [c for c in catalog.cards if c.network.sha256 == weights.network_sha256]
-        card = owners[0] if owners else card
+    if given.weights is None:
+        card, weights = catalog.default, shipped_weights(catalog.default)
+    else:
+        card, weights = load_weight_set(given.weights, catalog.cards)
     start_s, end_s = given.frames
     return NetworkRequest(image, curve, start_s, end_s, card, weights)

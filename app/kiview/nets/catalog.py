@@ -119,7 +119,7 @@ class NetworkCard:
         network: The ONNX file.
         voxel_mm: Spacing along z, y, x it works on.
         domain: What it was trained on.
-        slider: Its adjustable weights.
+        slider: The two weight sets that a slider mixes, or None.
         tensors: Its weights, in the order of the ONNX file.
         results: Scores on held-out phantoms by name.
     """
@@ -131,9 +131,20 @@ class NetworkCard:
     network: HashedFile
     voxel_mm: tuple[float, float, float]
     domain: Domain
-    slider: Slider
+    slider: Slider | None
     tensors: tuple[TensorSpec, ...]
     results: Mapping[str, float]
+
+    @property
+    def shipped_position(self) -> float:
+        """Where the slider stands for the network as shipped; 1 where there is no slider."""
+        return 1.0 if self.slider is None else self.slider.shipped_position
+
+    @property
+    def files(self) -> tuple[HashedFile, ...]:
+        """Every file that belongs to it beside the card."""
+        ends = () if self.slider is None else (self.slider.smooth, self.slider.sharp)
+        return (self.network, *ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +228,12 @@ def verify(card: NetworkCard) -> None:
     Raises:
         NetworkError: a file is missing or was changed.
     """
-    for file in (card.network, card.slider.smooth, card.slider.sharp):
+    for file in card.files:
         file.read()
 
 
 def _card(content: Mapping[str, Any], folder: Path) -> NetworkCard:
-    domain, slider = content["domain"], content["slider"]
+    domain = content["domain"]
     z, y, x = (float(d) for d in content["voxel_mm"])
     return NetworkCard(
         id=str(content["id"]),
@@ -242,16 +253,20 @@ def _card(content: Mapping[str, Any], folder: Path) -> NetworkCard:
             noise_gain=_pair(domain["noise_gain"]),
             source_voxel_mm=_pair(domain["source_voxel_mm"]),
         ),
-        slider=Slider(
-            smooth=_file(folder, slider["smooth"]),
-            sharp=_file(folder, slider["sharp"]),
-            shipped_position=float(slider["shipped_position"]),
-            help=str(slider["help"]),
-        ),
+        slider=_slider(content["slider"], folder) if "slider" in content else None,
         tensors=tuple(
             TensorSpec(t["name"], tuple(t["shape"]), int(t["offset"])) for t in content["tensors"]
         ),
         results={str(k): float(v) for k, v in content["results"].items()},
+    )
+
+
+def _slider(content: Mapping[str, Any], folder: Path) -> Slider:
+    return Slider(
+        smooth=_file(folder, content["smooth"]),
+        sharp=_file(folder, content["sharp"]),
+        shipped_position=float(content["shipped_position"]),
+        help=str(content["help"]),
     )
 
 

@@ -21,8 +21,9 @@ from kiview.nets.domain import Finding, Severity, check_domain
 from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.tensors import weight_set_id
 from kiview.nets.tie import tie_to_patlak
-from kiview.nets.weights import WeightSet, WeightState, weight_set_id
+from kiview.nets.weights import WeightSet, WeightState
 
 HALO = 24
 """In-plane reach of the network in voxels (measured), a multiple of its alignment."""

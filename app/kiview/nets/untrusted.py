@@ -1,0 +1,72 @@
+"""Reading small files that somebody else made: bounded in size, depth and kind of value."""
+
+import json
+from pathlib import Path
+
+from kiview.core.errors import NetworkError
+from kiview.core.provenance import JsonValue
+
+MOST_NETWORK_BYTES = 256 << 20
+"""Of an ONNX or safetensors file; the shipped networks have about 1 MiB."""
+MOST_JSON_BYTES = 4 << 20
+MOST_CARD_BYTES = 1 << 20
+DEEPEST_JSON = 16
+
+
+def read_limited(path: Path, most_bytes: int) -> bytes:
+    """Content of a file, not a byte beyond a limit.
+
+    Raises:
+        NetworkError: it is no ordinary file, cannot be read, or is larger.
+    """
+    try:
+        if not path.is_file():
+            raise NetworkError(f"The file {path.name} is missing or no ordinary file.")
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "impossible name"
+        raise NetworkError(f"The file {path.name} cannot be read ({reason}).") from error
+    if len(content) > most_bytes:
+        raise NetworkError(
+            f"The file {path.name} is larger than {most_bytes / 2**20:g} MiB, more than such a"
+            " file can hold; it is not read."
+        )
+    return content
+
+
+def parse_json(content: bytes) -> JsonValue:
+    """A JSON document with finite numbers, every key once, and not deep.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        document: JsonValue = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    level: list[JsonValue] = [document]
+    for _ in range(DEEPEST_JSON):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return document
+    raise ValueError("it is nested too deeply")
+
+
+def _children(value: JsonValue) -> list[JsonValue]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it has a key twice")
+    return found
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"it holds {name}, which is no number")

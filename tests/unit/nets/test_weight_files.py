@@ -1,0 +1,261 @@
+import dataclasses
+import json
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save
+from tests.unit.nets.fakes import card
+
+from kiview.core.errors import NetworkError
+from kiview.nets import safetensors_file, weight_files
+from kiview.nets.edits import LayerEdit, SingleEdit
+from kiview.nets.safetensors_file import decode, encode
+from kiview.nets.weight_files import load_weight_set, save_weight_set
+from kiview.nets.weights import WeightSet, loaded_weights, shipped_weights
+
+NETWORK = card()
+CARDS = (NETWORK,)
+SHA256 = NETWORK.network.sha256
+
+
+def every_choice() -> WeightSet:
+    chosen = WeightSet(SHA256, 1 / 3, 0.1)
+    chosen = chosen.with_layer(LayerEdit("head", 1.1, 0.01))
+    return chosen.with_single(SingleEdit("encoder0.layers.0.weight", (3, 2, 1, 0), 0.1 / 3))
+
+
+def smooth_tensors():
+    return WeightSet(SHA256, 0.0).tensors(NETWORK)
+
+
+def test_that_choices_survive_writing_and_give_the_same_weights_to_the_bit(tmp_path):
+    chosen = every_choice()
+    written = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    network, read = load_weight_set(tmp_path / "mine.json", CARDS)
+    assert written == (tmp_path / "mine.json",)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+    assert read == chosen
+    assert network == NETWORK
+    assert read.identity(network) == chosen.identity(NETWORK)
+
+
+def test_that_weights_survive_writing_to_the_bit(tmp_path):
+    chosen = every_choice()
+    save_weight_set(NETWORK, chosen, tmp_path / "mine.safetensors")
+    network, read = load_weight_set(tmp_path / "mine.safetensors", CARDS)
+    assert read.image_blend == chosen.image_blend
+    assert read.loaded is not None
+    assert read.identity(network) == chosen.identity(NETWORK)
+
+
+def test_that_loaded_tensors_lie_beside_the_choices(tmp_path):
+    chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2).with_layer(LayerEdit("head", 0.9))
+    save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
+    assert load_weight_set(tmp_path / "mine.json", CARDS)[1] == chosen
+    other = loaded_weights(NETWORK, shipped_weights(NETWORK).tensors(NETWORK))
+    save_weight_set(NETWORK, other, tmp_path / "mine.safetensors")
+    with pytest.raises(NetworkError, match="not those that were saved"):
+        load_weight_set(tmp_path / "mine.json", CARDS)
+    (tmp_path / "mine.safetensors").unlink()
+    with pytest.raises(NetworkError, match=r"mine\.safetensors is missing"):
+        load_weight_set(tmp_path / "mine.json", CARDS)
+
+
+def test_that_the_first_version_of_the_file_is_still_read(tmp_path):
+    path = tmp_path / "old.json"
+    record = {"format_version": 1, "network_sha256": SHA256, "position": 0.3, "image_blend": 0.25}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert load_weight_set(path, CARDS)[1] == WeightSet(SHA256, 0.3, 0.25)
+
+
+def test_that_another_ending_is_refused(tmp_path):
+    with pytest.raises(NetworkError, match=r"\.json or \.safetensors, not as 'mine\.pt'"):
+        save_weight_set(NETWORK, every_choice(), tmp_path / "mine.pt")
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "mine.json"
+    save_weight_set(NETWORK, every_choice(), path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | changes), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"position": 0.4}, "do not give the weights that are named with them"),
+        ({"position": 1.5}, "slider position 1.5 is outside"),
+        ({"position": "0.5"}, "'0.5' is no number"),
+        ({"position": True}, "'True' is no number"),
+        ({"position": 10**400}, "is not a weight set"),
+        ({"format_version": 3}, "another version"),
+        ({"network_sha256": "0" * 64}, "another network"),
+        ({"layers": {}}, "is no list"),
+        ({"layers": [{"layer": "head", "gain": 3, "bias_shift": 0}]}, "gain 3.0"),
+        ({"layers": [{"layer": "head", "gain": 1}]}, "it needs bias_shift, gain, layer"),
+        ({"weights": [{"tensor": "head.bias", "index": [9], "value": 0}]}, "no weight"),
+        ({"weights": [{"tensor": "head.bias", "index": [0.5], "value": 0}]}, "no whole number"),
+        ({"unknown": 1}, "nothing else"),
+        ({"loaded": {"file": "../x.safetensors", "sha256": ""}}, "leads elsewhere"),
+        ({"loaded": {"file": "x.pt", "sha256": ""}}, "leads elsewhere"),
+        ({"loaded": {"file": "x.safetensors", "sha256": ""}}, "missing"),
+    ],
+)
+def test_that_changed_choices_are_refused_with_the_reason(tmp_path, changes, told):
+    with pytest.raises(NetworkError, match=told):
+        load_weight_set(written(tmp_path, **changes), CARDS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "3",
+        "[" * 100_000,
+        "[" * 20 + "]" * 20,
+        '{"format_version": 1}',
+        '{"format_version": 1, "format_version": 1}',
+        '{"format_version": 1, "position": NaN}',
+        "\ud800",
+    ],
+    ids=range(10),
+)
+def test_that_a_file_that_is_no_weight_set_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(NetworkError, match=r"mine\.json is not a weight set"):
+        load_weight_set(path, CARDS)
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.safetensors"])
+def test_that_missing_and_huge_files_are_refused_before_they_are_read(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(NetworkError, match="is missing or no ordinary file"):
+        load_weight_set(path, CARDS)
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # sparse: nothing is written
+    with pytest.raises(NetworkError, match="is larger than"):
+        load_weight_set(path, CARDS)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(NetworkError, match="no ordinary file"):
+        load_weight_set(path, CARDS)
+
+
+def test_that_tensors_say_what_they_belong_to(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(save(smooth_tensors()))
+    with pytest.raises(NetworkError, match="does not say that it holds weights for KiView"):
+        load_weight_set(path, CARDS)
+    metadata = {"format": weight_files.TENSORS_FORMAT, "network_sha256": "0" * 64}
+    path.write_bytes(save(smooth_tensors(), metadata))
+    with pytest.raises(NetworkError, match="another network"):
+        load_weight_set(path, CARDS)
+    path.write_bytes(save(smooth_tensors(), metadata | {"network_sha256": SHA256}))
+    with pytest.raises(NetworkError, match="how much of Patlak"):
+        load_weight_set(path, CARDS)
+
+
+def test_that_a_companion_of_another_network_is_refused(tmp_path):
+    chosen = loaded_weights(NETWORK, smooth_tensors())
+    save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    (tmp_path / "mine.safetensors").write_bytes(encode(smooth_tensors(), {}))
+    with pytest.raises(NetworkError, match="belong to another network"):
+        load_weight_set(tmp_path / "mine.json", CARDS)
+
+
+def crafted(header: object, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(shape, first, last, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [first, last]}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "header is longer"),
+        (b"\xff" * 8, "header is longer"),
+        (struct.pack("<Q", 1 << 30) + b"{}", "header is longer"),
+        (crafted(b"[" * 50_000), "nested too deeply"),
+        (crafted(b"\xff\xfe"), "decode"),
+        (crafted([]), "no table"),
+        (crafted({"a": 1}), "not described as one"),
+        (crafted({"a": entry([2], 0, 8, "F16")}, bytes(8)), "type 'F16'"),
+        (crafted({"a": entry([2], 0, 16, "F64")}, bytes(16)), "type 'F64'"),
+        (crafted({"a": entry([2], 0, 4)}, bytes(4)), "does not fit its shape"),
+        (crafted({"a": entry([-2], 0, 8)}, bytes(8)), "cannot be"),
+        (crafted({"a": entry([1] * 9, 0, 4)}, bytes(4)), "cannot be"),
+        (crafted({"a": entry([2**62, 2**62], 0, 8)}, bytes(8)), "does not fit its shape"),
+        (crafted({"a": entry([1], 0, 4), "b": entry([1], 2, 6)}, bytes(6)), "overlap"),
+        (crafted({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, bytes(12)), "gap"),
+        (crafted({"a": entry([1], 0, 4)}, bytes(3)), "end before or after"),
+        (crafted({"a": entry([1], 0, 4)}, bytes(5)), "end before or after"),
+        (crafted({"__metadata__": {"a": 1}}), "metadata are no texts"),
+        (crafted({"__metadata__": 1}), "metadata are no texts"),
+        (crafted(b'{"a": 1, "a": 2}'), "key twice"),
+        (crafted({"a": entry([1], 0, 4)}, struct.pack("<f", float("nan"))), "no finite numbers"),
+        (crafted({"a": entry([1], 0, 4)}, struct.pack("<f", float("inf"))), "no finite numbers"),
+    ],
+    ids=range(22),
+)
+def test_that_crafted_tensors_are_refused_with_the_reason(content, told):
+    with pytest.raises(NetworkError, match=told):
+        decode(content, "x.safetensors")
+
+
+def test_that_a_file_of_too_many_tensors_is_refused(monkeypatch):
+    monkeypatch.setattr(safetensors_file, "MOST_TENSORS", 1)
+    content = crafted({"a": entry([1], 0, 4), "b": entry([1], 4, 8)}, bytes(8))
+    with pytest.raises(NetworkError, match="lists 2 tensors"):
+        decode(content, "x.safetensors")
+
+
+def test_that_the_library_and_the_check_agree_on_a_sound_file():
+    tensors = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(1, np.float32)}
+    read = decode(encode(tensors, {"k": "v"}), "x.safetensors")
+    assert dict(read.metadata) == {"k": "v"}
+    assert {name: tensor.tolist() for name, tensor in read.tensors.items()} == {
+        "a": [[0, 1, 2], [3, 4, 5]],
+        "b": [1],
+    }
+
+
+SMALL = encode({"a": np.ones((2, 3), np.float32), "b": np.zeros(4, np.float32)}, {"format": "x"})
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=6),
+    st.integers(0, len(SMALL)),
+)
+def test_that_damaged_tensors_are_refused_or_read_and_nothing_else(changes, end):
+    content = bytearray(SMALL)
+    for place, value in changes:
+        content[place] = value
+    try:
+        read = decode(bytes(content[: end or None]), "x.safetensors")
+    except NetworkError:
+        return
+    assert all(np.isfinite(tensor).all() for tensor in read.tensors.values())
+
+
+def test_that_sets_of_several_networks_find_their_own(tmp_path):
+    other = dataclasses.replace(
+        NETWORK, id="other", network=dataclasses.replace(NETWORK.network, sha256="1" * 64)
+    )
+    path = written(tmp_path)
+    assert load_weight_set(path, (other, NETWORK))[0] is NETWORK
+    with pytest.raises(NetworkError, match=r"those installed \(other 1"):
+        load_weight_set(path, (other,))
+    with pytest.raises(NetworkError, match=r"those installed \(none\)"):
+        load_weight_set(path, ())
