@@ -13,6 +13,10 @@ from kiview.nets.preprocess import FEATURE_VERSION
 CATALOG_NAME = "catalog.toml"
 CARD_NAME = "card.toml"
 SCHEMA_VERSION = 1
+SIGMA = "sigma"
+"""Output of a network that tells its uncertainty: standard deviation of Ki / n."""
+MAP_OUTPUTS = ("ki", "v")
+"""Outputs of every network: Ki / n and V / n."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ class NetworkCard:
         voxel_mm: Spacing along z, y, x it works on.
         domain: What it was trained on.
         slider: The two weight sets that a slider mixes, or None.
-        tensors: Its weights, in the order of the ONNX file.
+        tensors: Its weights; `offset` says where in the ONNX file.
+        outputs: Names of its outputs: `ki`, `v`, and `sigma` where it tells its uncertainty.
         results: Scores on held-out phantoms by name.
     """
 
@@ -134,6 +139,7 @@ class NetworkCard:
     slider: Slider | None
     tensors: tuple[TensorSpec, ...]
     results: Mapping[str, float]
+    outputs: tuple[str, ...] = MAP_OUTPUTS
 
     @property
     def shipped_position(self) -> float:
@@ -258,7 +264,15 @@ def _card(content: Mapping[str, Any], folder: Path) -> NetworkCard:
             TensorSpec(t["name"], tuple(t["shape"]), int(t["offset"])) for t in content["tensors"]
         ),
         results={str(k): float(v) for k, v in content["results"].items()},
+        outputs=_outputs(content["outputs"]),
     )
+
+
+def _outputs(entries: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    names = tuple(str(entry["name"]) for entry in entries)
+    if names not in (MAP_OUTPUTS, (*MAP_OUTPUTS, SIGMA)):
+        raise ValueError(f"outputs {', '.join(names)} are not ki, v and perhaps sigma")
+    return names
 
 
 def _slider(content: Mapping[str, Any], folder: Path) -> Slider:

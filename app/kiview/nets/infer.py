@@ -14,13 +14,13 @@ from kiview.core.input_function import InputFunction, require_same_quantity
 from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue, Provenance
 from kiview.core.tracer import F18_HALF_LIFE_S
-from kiview.core.units import KI, LOG_CORRECTION, V0
+from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, V0
 from kiview.nets import preprocess
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.domain import Finding, Severity, check_domain
 from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
-from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.tensors import weight_set_id
 from kiview.nets.tie import tie_to_patlak
 from kiview.nets.weights import WeightSet, WeightState
@@ -128,11 +128,11 @@ def run_network(request: NetworkRequest, progress: Progress) -> MapSet:
     tensors = request.weights.tensors(request.card)
     shipped = request.weights.state(request.card) is WeightState.SHIPPED
     runtime = NetworkRuntime(request.card, None if shipped else tensors)
-    ki, v = network_volume(prepared, runtime, progress.child(_PREPARE_SHARE, _NETWORK_SHARE))
+    volumes = network_volume(prepared, runtime, progress.child(_PREPARE_SHARE, _NETWORK_SHARE))
     progress.step(_NETWORK_SHARE, "Comparing with Patlak")
     identity = weight_set_id(tensors, request.weights.image_blend)
     provenance = _provenance(request, prepared, runtime, identity)
-    return finish(request, prepared, (ki, v), provenance)
+    return finish(request, prepared, volumes, provenance)
 
 
 def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
@@ -212,15 +212,14 @@ def _padded(features: StudyFeatures) -> StudyFeatures:
 
 def network_volume(
     prepared: PreparedStudy, runtime: NetworkRuntime, progress: Progress
-) -> tuple[Volume, Volume]:
+) -> NetworkOutputs:
     """Run a network over a whole study.
 
     Returns:
-        Ki and V in /min, each (z, y, x), as the network gives them.
+        Everything in /min, each (z, y, x), as the network gives it.
     """
-    depth, rows, columns = prepared.geometry.shape_zyx
-    ki: Volume = np.zeros((depth, rows, columns), dtype=np.float32)
-    v = np.zeros_like(ki)
+    depth, rows, columns = shape = prepared.geometry.shape_zyx
+    volumes = {name: np.zeros(shape, dtype=np.float32) for name in runtime.outputs}
     thickness = max(1, BLOCK_VOXELS // (rows * columns))
     started = time.monotonic()
     sides = prepared.features.values.shape[2:]
@@ -229,8 +228,10 @@ def network_volume(
         progress.step(z0 / depth, _time_left(z0, depth, time.monotonic() - started))
         z1 = min(depth, z0 + thickness)
         region = Region(z0, z1, 0, rows, 0, columns)
-        ki[z0:z1], v[z0:z1] = network_region(prepared, runtime, region, scratch)
-    return ki, v
+        part = network_region(prepared, runtime, region, scratch)._asdict()
+        for name, volume in volumes.items():
+            volume[z0:z1] = part[name]
+    return NetworkOutputs(**volumes)
 
 
 def network_region(
@@ -238,7 +239,7 @@ def network_region(
     runtime: NetworkRuntime,
     region: Region,
     scratch: Volume | None = None,
-) -> tuple[Volume, Volume]:
+) -> NetworkOutputs:
     """Run a network over a box of a study; equals the same box of the whole map.
 
     Args:
@@ -248,18 +249,18 @@ def network_region(
         scratch: Memory for the network's input, used if it has the right shape.
 
     Returns:
-        Ki and V in /min, each shaped like the region.
+        Everything in /min, each shaped like the region.
     """
     n = np.float32(prepared.features.normaliser)
     shape = (region.z1 - region.z0, region.y1 - region.y0, region.x1 - region.x0)
     if n <= 0:
-        return np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        return NetworkOutputs(**{name: np.zeros(shape, np.float32) for name in runtime.outputs})
     rows, top = _aligned(region.y0, region.y1, prepared.features.values.shape[2])
     columns, left = _aligned(region.x0, region.x1, prepared.features.values.shape[3])
     block = prepared.features.block(region.z0, region.z1, rows, columns, scratch)
-    ki, v = runtime.run(block)
+    found = runtime.run(block)._asdict()
     inside = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
-    return ki[inside] * n, v[inside] * n
+    return NetworkOutputs(**{name: found[name][inside] * n for name in runtime.outputs})
 
 
 def _aligned(first: int, last: int, size: int) -> tuple[slice, int]:
@@ -278,43 +279,54 @@ def _time_left(done: int, total: int, seconds: float) -> str:
 def finish(
     request: NetworkRequest,
     prepared: PreparedStudy,
-    volumes: tuple[Volume, Volume],
+    volumes: NetworkOutputs,
     provenance: Provenance,
 ) -> MapSet:
     """Tie to Patlak, blend, and wrap the volumes of a run.
 
+    The standard deviation of Ki is scaled as Ki is: by the tie, and by what the blend leaves of
+    the network.
+
     Args:
         request: The run.
         prepared: Its features.
-        volumes: Ki and V in /min from `network_volume`.
+        volumes: In /min from `network_volume`.
         provenance: Of the run.
     """
-    ki, v = volumes
+    ki, sigma = volumes.ki, volumes.sigma
     messages = [*request.input_function.findings, *(f.message for f in prepared.findings)]
     patlak = prepared.patlak_ki()
     alarm = None
     if request.tied:
         n = prepared.features.normaliser
-        ki, alarm = tie_to_patlak(ki, patlak, n, prepared.spacing_mm)
+        tied, alarm = tie_to_patlak(ki, patlak, n, prepared.spacing_mm)
+        if sigma is not None:
+            sigma = sigma * _ratio(tied, ki)
+        ki = tied
         messages += _alarm_message(alarm, ki, n)
     blend = np.float32(request.weights.image_blend)
     if blend:
         ki = (1 - blend) * ki + blend * patlak
-    v0 = v * prepared.v0_per_v.astype(np.float32)[:, None, None]
-    volumes_by_quantity = [(ki, KI), (v0, V0)]
-    if alarm is not None:
-        volumes_by_quantity.append((alarm, LOG_CORRECTION))
-    if prepared.unfitted.any():
-        nothing = np.float32(np.nan)
-        volumes_by_quantity = [
-            (np.where(prepared.unfitted, nothing, values), quantity)
-            for values, quantity in volumes_by_quantity
-        ]
+        sigma = None if sigma is None else (1 - blend) * sigma
+    v0 = volumes.v * prepared.v0_per_v.astype(np.float32)[:, None, None]
+    made = ((ki, KI), (v0, V0), (sigma, KI_STANDARD_DEVIATION), (alarm, LOG_CORRECTION))
     maps = tuple(
-        ParametricMap(values, quantity, prepared.geometry, provenance)
-        for values, quantity in volumes_by_quantity
+        ParametricMap(_without(prepared.unfitted, values), what, prepared.geometry, provenance)
+        for values, what in made
+        if values is not None
     )
     return MapSet(maps, tuple(messages))
+
+
+def _ratio(changed: Volume, original: Volume) -> Volume:
+    """Factor from one map to the other; 1 where the original is 0, as the factor is lost there."""
+    ratio: Volume = np.ones_like(original)
+    return np.divide(changed, original, out=ratio, where=original > 0)
+
+
+def _without(unfitted: NDArray[np.bool_], values: Volume) -> Volume:
+    """The values, NaN where nothing was fitted."""
+    return np.where(unfitted, np.float32(np.nan), values) if unfitted.any() else values
 
 
 def _alarm_message(alarm: Volume, ki: Volume, n: float) -> list[str]:

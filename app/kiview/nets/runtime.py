@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]  # ships no types
@@ -10,10 +11,26 @@ from numpy.typing import NDArray
 from kiview.core.errors import NetworkError
 from kiview.core.progress import Cancelled
 from kiview.nets.catalog import NetworkCard, TensorSpec
+from kiview.nets.network_check import INPUT_NAME, check_network
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _SILENT = 4
-_INPUT, _OUTPUTS = "features", ["ki", "v"]
+
+Volume = NDArray[np.float32]
+
+
+class NetworkOutputs(NamedTuple):
+    """What a network gives, each (b, y, x) float32.
+
+    Attributes:
+        ki: Ki, in units of the normaliser n or in /min.
+        v: V, likewise.
+        sigma: Standard deviation of Ki, likewise, or None where the network tells none.
+    """
+
+    ki: Volume
+    v: Volume
+    sigma: Volume | None = None
 
 
 def available_threads() -> int:
@@ -43,16 +60,20 @@ class NetworkRuntime:
             threads: Of the processor; all that are available if None.
 
         Raises:
-            NetworkError: the file was changed, or a name or shape is not the network's.
+            NetworkError: the file was changed, is not what its card says or cannot be run, or a
+                name or shape is not the network's.
         """
-        content = with_tensors(card.network.read(), card.tensors, tensors or {})
+        content = card.network.read()
+        check_network(card, content)
+        content = with_tensors(content, card.tensors, tensors or {})
+        self._outputs = card.outputs
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or available_threads()
         options.log_severity_level = _SILENT
         # Spinning threads would take the processor from the window between two blocks.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         ort.set_default_logger_severity(_SILENT)
-        self._session = ort.InferenceSession(content, options, providers=wanted_providers())
+        self._session = _session(card, content, options)
         self._run_options = ort.RunOptions()
         self._stopped = False
 
@@ -66,22 +87,29 @@ class NetworkRuntime:
         """`GPU (CUDA)` or `CPU`, for the screen."""
         return "GPU (CUDA)" if self.providers[0] == CUDA else "CPU"
 
-    def run(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `run` gives: `ki`, `v`, perhaps `sigma`."""
+        return self._outputs
+
+    def run(self, features: Volume) -> NetworkOutputs:
         """Run the network.
 
         Args:
             features: (b, channels, y, x) float32, sides multiples of 4.
 
         Returns:
-            Ki / n and V / n, each (b, y, x).
+            Ki / n, V / n and perhaps the standard deviation of Ki / n, each (b, y, x).
 
         Raises:
             Cancelled: `stop` was called.
+            NetworkError: the runtime failed.
         """
         if self._stopped:
             raise Cancelled
+        given = {INPUT_NAME: features}
         try:
-            ki, v = self._session.run(_OUTPUTS, {_INPUT: features}, self._run_options)
+            found = self._session.run([*self._outputs], given, self._run_options)
         except Exception as error:
             if self._stopped:
                 raise Cancelled from error
@@ -89,12 +117,24 @@ class NetworkRuntime:
                 f"The network could not be computed ({type(error).__name__});"
                 " close other programs to free memory and try again."
             ) from error
-        return ki, v
+        return NetworkOutputs(**dict(zip(self._outputs, found, strict=True)))
 
     def stop(self) -> None:
         """End a run from another thread, and refuse later ones."""
         self._stopped = True
         self._run_options.terminate = True
+
+
+def _session(
+    card: NetworkCard, content: bytes, options: ort.SessionOptions
+) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(content, options, providers=wanted_providers())
+    except Exception as error:
+        raise NetworkError(
+            f"The network {card.id!r} cannot be run here ({type(error).__name__}); its file may be"
+            " made for another version, or memory is short."
+        ) from error
 
 
 def wanted_providers() -> list[str]:

@@ -1,6 +1,11 @@
-"""A tiny study with known Ki and V0, and the bundled network."""
+"""A tiny study with known Ki and V0, the bundled network, and one that tells its uncertainty."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from kiview import paths
@@ -10,8 +15,9 @@ from kiview.core.input_function import InputFunction, from_samples
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import F18_HALF_LIFE_S, Injection, Radionuclide
 from kiview.core.units import ACTIVITY
-from kiview.nets.catalog import NetworkCard, load_catalog
+from kiview.nets.catalog import MAP_OUTPUTS, SIGMA, HashedFile, NetworkCard, load_catalog
 from kiview.nets.infer import NetworkRequest
+from kiview.nets.onnx_file import read_graph
 from kiview.nets.weights import shipped_weights
 
 TIMES_S = np.array([0.0, 60.0, 300.0, 900.0, 1800.0, 2700.0, 3600.0, 5400.0])
@@ -64,6 +70,37 @@ def fake_image(
 
 def card() -> NetworkCard:
     return load_catalog(paths.models_dir()).default
+
+
+def card_with_sigma(folder: Path) -> NetworkCard:
+    """The bundled network with a third output, a tenth of Ki."""
+    onnx = pytest.importorskip("onnx", reason="platform: onnx is not installed")
+    model = onnx.load_from_string(card().network.read())
+    tenth = onnx.numpy_helper.from_array(np.array(0.1, np.float32), "tenth")
+    model.graph.initializer.append(tenth)
+    model.graph.node.append(onnx.helper.make_node("Mul", ["ki", "tenth"], [SIGMA]))
+    float32 = onnx.TensorProto.FLOAT
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info(SIGMA, float32, ["batch", "y", "x"])
+    )
+    content = model.SerializeToString()
+    return card_of(content, folder, (*MAP_OUTPUTS, SIGMA))
+
+
+def card_of(content: bytes, folder: Path, outputs: tuple[str, ...]) -> NetworkCard:
+    """A card without slider for a network file with the weights of the bundled one."""
+    path = folder / "model.onnx"
+    path.write_bytes(content)
+    places = read_graph(content).tensors
+    return dataclasses.replace(
+        card(),
+        network=HashedFile(path, hashlib.sha256(content).hexdigest()),
+        slider=None,
+        outputs=outputs,
+        tensors=tuple(
+            dataclasses.replace(spec, offset=places[spec.name].offset) for spec in card().tensors
+        ),
+    )
 
 
 def request(image: DynamicImage | None = None, **changes: object) -> NetworkRequest:

@@ -2,16 +2,24 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.unit.nets.fakes import SIX_FRAMES, card, fake_image, plasma, request, truth
+from tests.unit.nets.fakes import (
+    SIX_FRAMES,
+    card,
+    card_with_sigma,
+    fake_image,
+    plasma,
+    request,
+    truth,
+)
 
 from kiview.core.errors import NetworkError, QuantityMismatchError
 from kiview.core.images import ScaledFrameStore
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.timing import FrameTiming
-from kiview.core.units import KI, LOG_CORRECTION, SUV_BW, V0
+from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, SUV_BW, V0
 from kiview.nets import infer
 from kiview.nets.infer import Region
-from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.weights import WeightSet, shipped_weights
 
 NOBODY = NullProgress()
@@ -94,7 +102,7 @@ def test_that_a_tile_computed_alone_equals_the_whole_map(region):
         slice(*pair)
         for pair in ((region.z0, region.z1), (region.y0, region.y1), (region.x0, region.x1))
     )
-    for part, full in zip(tile, whole, strict=True):
+    for part, full in ((tile.ki, whole.ki), (tile.v, whole.v)):
         np.testing.assert_allclose(part, full[inside], rtol=0, atol=1e-5 * full.max())
 
 
@@ -197,9 +205,40 @@ def test_that_a_curve_in_another_unit_is_refused():
 def test_that_a_wide_disagreement_with_patlak_is_told():
     prepared = infer.prepare(request(), NOBODY)
     ki = prepared.patlak_ki().clip(0) * np.float32(0.4)
-    maps = infer.finish(request(), prepared, (ki, ki), run().provenance)
+    maps = infer.finish(request(), prepared, NetworkOutputs(ki, ki), run().provenance)
     assert any("differ by more than half" in finding for finding in maps.findings)
 
 
 def test_that_an_empty_study_raises_no_alarm():
     assert infer.run_network(request(scaled(fake_image(), 0.0)), NOBODY).findings == ()
+
+
+def test_that_the_uncertainty_of_a_network_follows_its_ki(tmp_path):
+    network = card_with_sigma(tmp_path)
+    weights = shipped_weights(network)
+    free = run(card=network, weights=weights, tied=False)
+    tied = run(card=network, weights=weights)
+    blended = run(card=network, weights=dataclasses.replace(weights, image_blend=0.25))
+    assert [m.quantity for m in tied.maps] == [KI, V0, KI_STANDARD_DEVIATION, LOG_CORRECTION]
+    for maps in (free, tied):
+        np.testing.assert_allclose(maps.by_code("KiSD").values, 0.1 * maps.main.values, rtol=1e-5)
+    assert np.abs(tied.main.values - free.main.values).max() > 1e-4
+    np.testing.assert_allclose(
+        blended.by_code("KiSD").values, 0.75 * tied.by_code("KiSD").values, rtol=1e-5
+    )
+
+
+def test_that_a_network_with_uncertainty_gives_none_for_an_empty_image(tmp_path):
+    network = card_with_sigma(tmp_path)
+    image = scaled(fake_image(), 0.0)
+    maps = run(image, card=network, weights=shipped_weights(network))
+    assert not maps.by_code("KiSD").values.any()
+
+
+def test_that_where_ki_is_zero_the_uncertainty_stays_as_it_is(tmp_path):
+    network = card_with_sigma(tmp_path)
+    chosen = request(card=network, weights=shipped_weights(network))
+    prepared = infer.prepare(chosen, NOBODY)
+    zero = np.zeros(prepared.geometry.shape_zyx, np.float32)
+    maps = infer.finish(chosen, prepared, NetworkOutputs(zero, zero, zero + 1), run().provenance)
+    np.testing.assert_array_equal(maps.by_code("KiSD").values, zero + 1)

@@ -1,14 +1,18 @@
+import dataclasses
+import hashlib
 import threading
 
 import numpy as np
 import onnxruntime
 import pytest
-from tests.unit.nets.fakes import card
+from tests.unit.nets.fakes import card, card_with_sigma
 
 from kiview.core.errors import NetworkError
 from kiview.core.progress import Cancelled
+from kiview.nets import runtime
+from kiview.nets.catalog import HashedFile
 from kiview.nets.preprocess import CHANNEL_COUNT
-from kiview.nets.runtime import CPU, NetworkRuntime, available_threads, wanted_providers
+from kiview.nets.runtime import CPU, CUDA, NetworkRuntime, available_threads, wanted_providers
 from kiview.nets.weights import WeightSet
 
 
@@ -19,7 +23,8 @@ def features():
 
 
 def test_that_both_outputs_are_finite_and_not_negative(features):
-    ki, v = NetworkRuntime(card()).run(features)
+    ki, v, sigma = NetworkRuntime(card()).run(features)
+    assert sigma is None
     assert ki.shape == v.shape == (2, 16, 20)
     assert np.isfinite(ki).all()
     assert min(ki.min(), v.min()) >= 0
@@ -27,7 +32,7 @@ def test_that_both_outputs_are_finite_and_not_negative(features):
 
 def test_that_replaced_weights_change_the_result_and_equal_ones_do_not(features):
     network = card()
-    shipped, _ = NetworkRuntime(network).run(features)
+    shipped = NetworkRuntime(network).run(features).ki
     same = WeightSet(network.network.sha256, network.slider.shipped_position).tensors(network)
     other = WeightSet(network.network.sha256, 0.0).tensors(network)
     np.testing.assert_allclose(NetworkRuntime(network, same).run(features)[0], shipped, rtol=1e-6)
@@ -37,9 +42,9 @@ def test_that_replaced_weights_change_the_result_and_equal_ones_do_not(features)
 @pytest.mark.parametrize("spec", card().tensors, ids=lambda spec: spec.name)
 def test_that_each_replaced_weight_reaches_the_result(features, spec):
     network = card()
-    shipped, _ = NetworkRuntime(network).run(features)
+    shipped = NetworkRuntime(network).run(features).ki
     tensor = np.random.default_rng(1).normal(0, 1, spec.shape).astype(np.float32)
-    other, _ = NetworkRuntime(network, {spec.name: tensor}).run(features)
+    other = NetworkRuntime(network, {spec.name: tensor}).run(features).ki
     assert np.abs(other - shipped).max() > 1e-3
 
 
@@ -84,3 +89,60 @@ def test_that_a_run_can_be_stopped_from_another_thread():
 def test_that_a_failing_run_is_told_in_a_sentence():
     with pytest.raises(NetworkError, match="could not be computed"):
         NetworkRuntime(card()).run(np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_that_a_third_output_is_named(features, tmp_path):
+    network = card_with_sigma(tmp_path)
+    found = NetworkRuntime(network)
+    assert found.outputs == ("ki", "v", "sigma")
+    outputs = found.run(features)
+    np.testing.assert_allclose(outputs.sigma, 0.1 * outputs.ki, rtol=1e-6)
+
+
+class FakeSession:
+    """A session that really runs on what it was told, whatever was asked for."""
+
+    really = (CPU,)
+
+    def __init__(self, _content, _options, providers):
+        self.asked = providers
+
+    def get_providers(self):
+        return list(self.really)
+
+
+@pytest.mark.parametrize(
+    ("really", "device"), [((CPU,), "CPU"), ((CUDA, CPU), "GPU (CUDA)"), ((CPU, CUDA), "CPU")]
+)
+def test_that_the_device_is_what_the_session_has_and_not_what_was_asked(
+    monkeypatch, really, device
+):
+    monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(FakeSession, "really", really)
+    monkeypatch.setattr(runtime.ort, "InferenceSession", FakeSession)
+    found = NetworkRuntime(card())
+    assert found._session.asked == [CUDA, CPU]
+    assert found.providers == really
+    assert found.device == device
+
+
+def test_that_a_session_that_cannot_be_made_is_told_in_a_sentence(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED")
+
+    monkeypatch.setattr(runtime.ort, "InferenceSession", fail)
+    with pytest.raises(NetworkError, match="cannot be run here"):
+        NetworkRuntime(card())
+
+
+def test_that_a_dangerous_file_reaches_no_session(monkeypatch, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="platform: onnx is not installed")
+    model = onnx.load_from_string(card().network.read())
+    model.graph.node[0].domain = "com.example"
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    network = dataclasses.replace(card(), network=HashedFile(path, digest))
+    monkeypatch.setattr(runtime.ort, "InferenceSession", None)
+    with pytest.raises(NetworkError, match=r"operators of 'com\.example'"):
+        NetworkRuntime(network)
