@@ -139,7 +139,7 @@ def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> Preview
     for z0 in range(box.z0, box.z1, thickness):
         progress.step((z0 - box.z0) / (box.z1 - box.z0), "Preview")
         block = replace(box, z0=z0, z1=min(box.z1, z0 + thickness))
-        ki[_part(block)] = network_region(state.prepared, state.runtime, block)[0]
+        ki[_part(block)] = network_region(state.prepared, state.runtime, block).ki
     return replace(state, ki=ki, is_known=is_known)
 
 
