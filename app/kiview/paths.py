@@ -11,6 +11,8 @@ import platformdirs
 
 APPLICATION_NAME = "KiView"
 USER_DIR_VARIABLE = "KIVIEW_USER_DIR"
+SITE_MODELS_VARIABLE = "KIVIEW_SITE_MODELS"
+"""Folder of the networks that a site gives to its users."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parents[1]
@@ -28,6 +30,17 @@ def resources_dir() -> Path:
 def models_dir() -> Path:
     """Folder of bundled networks: of the installed wheel, else of the checkout."""
     return _bundled_dir("_models", "models")
+
+
+def site_models_dir(setting: str = "") -> Path | None:
+    """Folder of the site's networks: of `KIVIEW_SITE_MODELS`, else of the setting, else None."""
+    chosen = os.environ.get(SITE_MODELS_VARIABLE, "") or setting
+    return Path(chosen) if chosen else None
+
+
+def user_models_dir() -> Path:
+    """Folder of the user's networks, laid out like the bundled ones; need not be there."""
+    return data_dir() / "networks"
 
 
 def resource(name: str) -> Path:

@@ -1,14 +1,28 @@
-"""Which networks exist, what their cards say, and whether their files are what was shipped."""
+"""Which networks a folder holds, what their cards say, and whether their files are unchanged."""
 
 import hashlib
-import tomllib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from kiview.core.errors import NetworkError
+from kiview.nets.card_values import (
+    NAME,
+    POSITIVE,
+    VERSION,
+    VOXEL_LIMITS_MM,
+    matching,
+    pair,
+    plain_name,
+    read_toml,
+    within,
+    words,
+)
 from kiview.nets.preprocess import FEATURE_VERSION
+from kiview.nets.untrusted import MOST_NETWORK_BYTES, read_limited
 
 CATALOG_NAME = "catalog.toml"
 CARD_NAME = "card.toml"
@@ -17,11 +31,23 @@ SIGMA = "sigma"
 """Output of a network that tells its uncertainty: standard deviation of Ki / n."""
 MAP_OUTPUTS = ("ki", "v")
 """Outputs of every network: Ki / n and V / n."""
+_ANY = (-math.inf, math.inf)
+
+
+class Origin(StrEnum):
+    """Who put a network there."""
+
+    SHIPPED = "shipped"
+    """Came with KiView."""
+    SITE = "site"
+    """Set up by the hospital for its users."""
+    USER = "user"
+    """Of this user, for example an update of another network."""
 
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A bundled file with the hash it must have.
+    """A file of a network with the hash it must have.
 
     Attributes:
         path: Where it is.
@@ -37,17 +63,11 @@ class HashedFile:
         Raises:
             NetworkError: the file is missing or was changed.
         """
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise NetworkError(
-                f"The network file {self.path.name} cannot be read ({error.strerror});"
-                " install KiView again to restore it."
-            ) from error
+        content = read_limited(self.path, MOST_NETWORK_BYTES)
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise NetworkError(
                 f"The network file {self.path.name} was changed or is damaged: its checksum is not"
-                " the one on its card. Install KiView again to restore it."
+                " the one on record. Put the original file back."
             )
         return content
 
@@ -81,6 +101,8 @@ class Domain:
         frame_length_min: Length of a frame.
         noise_gain: g of the protocol, how much noisier Ki is than the uptake ratio.
         source_voxel_mm: Voxel spacing of the frames before resampling.
+        scan_height_mm: Length of the scan along the patient; endless where the card has none.
+        patlak_noise: Noise of the Patlak map over its normaliser; likewise.
     """
 
     tracers: tuple[str, ...]
@@ -92,6 +114,8 @@ class Domain:
     frame_length_min: tuple[float, float]
     noise_gain: tuple[float, float]
     source_voxel_mm: tuple[float, float]
+    scan_height_mm: tuple[float, float] = _ANY
+    patlak_noise: tuple[float, float] = _ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +150,7 @@ class NetworkCard:
         slider: The two weight sets that a slider mixes, or None.
         tensors: Its weights; `offset` says where in the ONNX file.
         outputs: Names of its outputs: `ki`, `v`, and `sigma` where it tells its uncertainty.
+        origin: Who put it there.
         results: Scores on held-out phantoms by name.
     """
 
@@ -140,6 +165,17 @@ class NetworkCard:
     tensors: tuple[TensorSpec, ...]
     results: Mapping[str, float]
     outputs: tuple[str, ...] = MAP_OUTPUTS
+    origin: Origin = Origin.SHIPPED
+
+    @property
+    def name(self) -> str:
+        """Id and version, which no other network has: `ki-fdg-torso-1@1.0.0`."""
+        return f"{self.id}@{self.version}"
+
+    @property
+    def version_number(self) -> tuple[int, ...]:
+        """The version as numbers, to find the newest."""
+        return tuple(int(part) for part in self.version.split("."))
 
     @property
     def shipped_position(self) -> float:
@@ -154,31 +190,55 @@ class NetworkCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
-    """Bundled networks.
+class BrokenNetwork:
+    """A network that is listed but cannot be used.
 
     Attributes:
-        cards: In the order of the catalogue; the first is the default.
+        id: As it is listed; empty when the whole folder cannot be used.
+        origin: Who put it there.
+        reason: What is wrong and what to do.
+    """
+
+    id: str
+    origin: Origin
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Networks that there are.
+
+    Attributes:
+        cards: Shipped ones first, in the order of their catalogue; the first is the default.
+        broken: Those of site and user that cannot be used.
     """
 
     cards: tuple[NetworkCard, ...]
+    broken: tuple[BrokenNetwork, ...] = ()
 
     @property
     def default(self) -> NetworkCard:
         """The network used unless another is chosen."""
         return self.cards[0]
 
-    def card(self, network_id: str) -> NetworkCard:
+    def card(self, name: str) -> NetworkCard:
         """The card of a network.
 
+        Args:
+            name: `id@version`, or `id`: the shipped network of that id, else the site's, else the
+                user's, the newest of several versions.
+
         Raises:
-            NetworkError: there is no such network.
+            NetworkError: there is no such network, or it cannot be used.
         """
         for card in self.cards:
-            if card.id == network_id:
+            if name in (card.name, card.id):
                 return card
-        known = ", ".join(card.id for card in self.cards)
-        raise NetworkError(f"There is no network {network_id!r}; KiView has {known}.")
+        for one in self.broken:
+            if name.partition("@")[0] == one.id:
+                raise NetworkError(f"The network {name!r} cannot be used: {one.reason}")
+        known = ", ".join(card.name for card in self.cards)
+        raise NetworkError(f"There is no network {name!r}; KiView has {known}.")
 
 
 def load_catalog(models_dir: Path) -> Catalog:
@@ -190,28 +250,62 @@ def load_catalog(models_dir: Path) -> Catalog:
     Raises:
         NetworkError: the catalogue or a card is missing, changed or of another version.
     """
-    content = _toml(models_dir / CATALOG_NAME)
-    entries = content.get("network", [])
-    if content.get("schema_version") != SCHEMA_VERSION or not entries:
+    return Catalog(tuple(entry_card(models_dir, entry) for entry in entries(models_dir)))
+
+
+def entries(folder: Path) -> list[Mapping[str, Any]]:
+    """What the catalogue of a folder lists, not checked.
+
+    Raises:
+        NetworkError: it cannot be read, is of another version, or lists nothing.
+    """
+    content = read_toml(folder / CATALOG_NAME)
+    listed = content.get("network", [])
+    sound = isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed)
+    if content.get("schema_version") != SCHEMA_VERSION or not listed or not sound:
         raise NetworkError(
             f"The network catalogue {CATALOG_NAME} lists no network this version can use;"
-            " install KiView again."
+            " restore it, or install KiView again if it came with it."
         )
-    cards = []
-    for entry in entries:
-        path = models_dir / _plain_name(str(entry["id"])) / CARD_NAME
-        HashedFile(path, str(entry["card_sha256"])).read()
-        cards.append(read_card(path))
-    return Catalog(tuple(cards))
+    return list(listed)
 
 
-def read_card(path: Path) -> NetworkCard:
+def entry_card(
+    folder: Path, entry: Mapping[str, Any], origin: Origin = Origin.SHIPPED
+) -> NetworkCard:
+    """The card of one entry of a catalogue, after its hash was found to be right.
+
+    Args:
+        folder: Of the catalogue.
+        entry: `id`, `card_sha256`, and `folder` where it is not named like the id.
+        origin: Who put it there.
+
+    Raises:
+        NetworkError: the card is missing, changed, of another network or another version.
+    """
+    network_id = str(entry.get("id", ""))
+    path = folder / plain_name(str(entry.get("folder", network_id))) / CARD_NAME
+    HashedFile(path, str(entry.get("card_sha256", ""))).read()
+    card = read_card(path, origin)
+    if card.id != network_id:
+        raise NetworkError(
+            f"The catalogue lists {network_id!r} but the card is that of {card.id!r}; correct the"
+            " catalogue."
+        )
+    return card
+
+
+def read_card(path: Path, origin: Origin = Origin.SHIPPED) -> NetworkCard:
     """Read one card; the files it names are checked when they are used, or by `verify`.
+
+    Args:
+        path: Of the card.
+        origin: Who put it there.
 
     Raises:
         NetworkError: the card is missing, incomplete or of another version.
     """
-    content = _toml(path)
+    content = read_toml(path)
     if content.get("schema_version") != SCHEMA_VERSION:
         raise NetworkError(f"The card of network {path.parent.name!r} has an unknown version.")
     if content.get("feature_version") != FEATURE_VERSION:
@@ -220,11 +314,11 @@ def read_card(path: Path) -> NetworkCard:
             " computes; use a matching network."
         )
     try:
-        return _card(content, path.parent)
-    except (KeyError, TypeError, ValueError) as error:
+        return _card(content, path.parent, origin)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NetworkError(
-            f"The card of network {path.parent.name!r} is incomplete ({error}); install KiView"
-            " again to restore it."
+            f"The card of network {path.parent.name!r} is incomplete or wrong ({error}); put the"
+            " original card back."
         ) from error
 
 
@@ -238,33 +332,34 @@ def verify(card: NetworkCard) -> None:
         file.read()
 
 
-def _card(content: Mapping[str, Any], folder: Path) -> NetworkCard:
+def _card(content: Mapping[str, Any], folder: Path, origin: Origin) -> NetworkCard:
     domain = content["domain"]
-    z, y, x = (float(d) for d in content["voxel_mm"])
+    z, y, x = (within(float(d), VOXEL_LIMITS_MM) for d in content["voxel_mm"])
     return NetworkCard(
-        id=str(content["id"]),
-        version=str(content["version"]),
-        title=str(content["title"]),
-        licence=str(content["licence"]),
+        id=matching(NAME, content["id"]),
+        version=matching(VERSION, content["version"]),
+        title=words(content["title"]),
+        licence=words(content["licence"]),
         network=_file(folder, content["network"]),
         voxel_mm=(z, y, x),
         domain=Domain(
-            tracers=tuple(domain["tracers"]),
-            region=str(domain["region"]),
-            half_life_s=float(domain["half_life_s"]),
-            frame_count=_pair(domain["frame_count"]),
-            start_min=_pair(domain["start_min"]),
-            end_min=_pair(domain["end_min"]),
-            frame_length_min=_pair(domain["frame_length_min"]),
-            noise_gain=_pair(domain["noise_gain"]),
-            source_voxel_mm=_pair(domain["source_voxel_mm"]),
+            tracers=tuple(words(name) for name in domain["tracers"]),
+            region=words(domain["region"]),
+            half_life_s=within(float(domain["half_life_s"]), POSITIVE),
+            frame_count=pair(domain["frame_count"]),
+            start_min=pair(domain["start_min"]),
+            end_min=pair(domain["end_min"]),
+            frame_length_min=pair(domain["frame_length_min"]),
+            noise_gain=pair(domain["noise_gain"]),
+            source_voxel_mm=pair(domain["source_voxel_mm"]),
+            scan_height_mm=pair(domain.get("scan_height_mm", _ANY)),
+            patlak_noise=pair(domain.get("patlak_noise", _ANY)),
         ),
         slider=_slider(content["slider"], folder) if "slider" in content else None,
-        tensors=tuple(
-            TensorSpec(t["name"], tuple(t["shape"]), int(t["offset"])) for t in content["tensors"]
-        ),
+        tensors=_tensors(content["tensors"]),
         results={str(k): float(v) for k, v in content["results"].items()},
         outputs=_outputs(content["outputs"]),
+        origin=origin,
     )
 
 
@@ -275,35 +370,24 @@ def _outputs(entries: list[Mapping[str, Any]]) -> tuple[str, ...]:
     return names
 
 
+def _tensors(listed: list[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
+    specs = tuple(
+        TensorSpec(words(t["name"]), tuple(int(n) for n in t["shape"]), int(t["offset"]))
+        for t in listed
+    )
+    if len({spec.name for spec in specs}) < len(specs):
+        raise ValueError("a weight is listed twice")
+    return specs
+
+
 def _slider(content: Mapping[str, Any], folder: Path) -> Slider:
     return Slider(
         smooth=_file(folder, content["smooth"]),
         sharp=_file(folder, content["sharp"]),
-        shipped_position=float(content["shipped_position"]),
-        help=str(content["help"]),
+        shipped_position=within(float(content["shipped_position"]), (0.0, 1.0)),
+        help=words(content["help"]),
     )
 
 
 def _file(folder: Path, entry: Mapping[str, Any]) -> HashedFile:
-    return HashedFile(folder / _plain_name(str(entry["file"])), str(entry["sha256"]))
-
-
-def _plain_name(name: str) -> str:
-    if name != Path(name).name or name in {"", ".", ".."}:
-        raise NetworkError(f"The network file name {name!r} leaves its folder; it is not used.")
-    return name
-
-
-def _pair(values: Any) -> tuple[float, float]:  # noqa: ANN401 - straight from a TOML file
-    low, high = (float(v) for v in values)
-    return low, high
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise NetworkError(
-            f"The file {path.name} of the bundled networks cannot be read ({error}); install"
-            " KiView again to restore it."
-        ) from error
+    return HashedFile(folder / plain_name(str(entry["file"])), str(entry["sha256"]))

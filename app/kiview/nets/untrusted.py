@@ -21,7 +21,10 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
     """
     try:
         if not path.is_file():
-            raise NetworkError(f"The file {path.name} is missing or no ordinary file.")
+            raise NetworkError(
+                f"The file {path.name} cannot be read: it is missing or no ordinary file. Put the"
+                " original back."
+            )
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:

@@ -179,6 +179,14 @@ class Settings:
         "inferno",
         SettingHelp("Colours of maps", "Name of the colormap of parametric maps."),
     )
+    site_networks_folder: str = _declare(
+        "",
+        SettingHelp(
+            "Networks of this site",
+            "Folder of networks beside the bundled ones; the environment variable"
+            " KIVIEW_SITE_MODELS goes before it. Empty for none.",
+        ),
+    )
     recent_folder: str = _declare(
         "",
         SettingHelp("Last opened folder", "Where the dialog for opening a study starts."),
