@@ -13,7 +13,7 @@ from kiview.jobs.preview_plan import PreviewPlan, plan_preview
 from kiview.nets.infer import NetworkRequest, PreparedStudy, Region, network_region, prepare
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.tie import tie_to_patlak
-from kiview.nets.weights import WeightSet
+from kiview.nets.weights import WeightSet, WeightState
 
 BLOCK_VOXELS = 1 << 16
 """Worked on between two looks at the cancel flag: a tenth of a second on two cores."""
@@ -111,7 +111,8 @@ def preview_network(
     if missing:
         state = _with_box(state, missing.pop(0), progress)
     values = _tied_and_blended(request, plan, state)
-    provenance = replace(request.computed.provenance, modified=True)
+    modified = request.run.weights.state(request.run.card) is WeightState.MODIFIED
+    provenance = replace(request.computed.provenance, modified=modified)
     shown = replace(request.computed, values=values, provenance=provenance)
     left = sum(_volume(box) for box in missing) / sum(_volume(box) for box in wanted)
     return Preview(shown, state, not missing, 1.0 - left)

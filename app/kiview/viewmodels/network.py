@@ -64,11 +64,13 @@ class NetworkViewModel(QObject):
         maps.changed.connect(self._on_inputs_changed)
 
     def provide(self, cards: tuple[NetworkCard, ...]) -> None:
-        """Say which networks there are; the first is chosen."""
+        """Say which networks there are; the chosen one stays, else the first is chosen."""
         self.cards = cards
         if cards:
             self._why_no_network = ""
-            self.choose(cards[0].id)
+            names = [card.name for card in cards]
+            known = self.card is not None and self.card.name in names
+            self.choose(self.card.name if self.card is not None and known else names[0])
 
     def refuse(self, reason: str) -> None:
         """Say why no network can be used."""
@@ -88,7 +90,18 @@ class NetworkViewModel(QObject):
     @property
     def shipped_position(self) -> float:
         """Where the slider stands for the network as shipped."""
-        return 0.0 if self.card is None else self.card.slider.shipped_position
+        return 0.0 if self.card is None else self.card.shipped_position
+
+    @property
+    def why_no_slider(self) -> str:
+        """What keeps the weight slider from being moved, or an empty text."""
+        if self.card is None or self.weights is None:
+            return self._why_no_network
+        if self.card.slider is None:
+            return "This network has one weight set only."
+        if self.weights.loaded is not None:
+            return "The weights come from a file; reset to use the slider again."
+        return ""
 
     @property
     def is_modified(self) -> bool:
@@ -147,17 +160,24 @@ class NetworkViewModel(QObject):
     def made_from(self) -> str:
         """The part of the key that weights and tie do not change."""
         s, card = self._maps.settings, self.card
-        network = "" if card is None else f"{card.id} {card.version} {card.network.sha256}"
+        network = "" if card is None else f"{card.name} {card.network.sha256}"
         window = f"{s.start_s:g}-{s.end_s:g}"
         return f"{self._study.identity}|{self._input.identity}|{window}|{network}"
 
-    def choose(self, network_id: str) -> None:
-        """Choose a network, with its shipped weights."""
-        chosen = next((card for card in self.cards if card.id == network_id), None)
-        if chosen is not None and chosen is not self.card:
+    def choose(self, name: str) -> None:
+        """Choose a network, `id@version`, with its shipped weights."""
+        chosen = next((card for card in self.cards if card.name == name), None)
+        if chosen is not None and chosen == self.card:
+            self.changed.emit()
+        elif chosen is not None:
             self.card = chosen
             self._history.clear()
             self._take(shipped_weights(chosen))
+
+    def use(self, card: NetworkCard, weights: WeightSet, what: str) -> None:
+        """Use weights from elsewhere, of the network they belong to."""
+        self.choose(card.name)
+        self.adjust(weights, what)
 
     def set_position(self, position: float) -> None:
         """Move the weight slider, 0 smooth to 1 sharp."""

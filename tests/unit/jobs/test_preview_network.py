@@ -178,6 +178,11 @@ def test_that_the_stored_map_is_left_alone_and_the_preview_says_modified(compute
     assert shown.provenance.modified
 
 
+def test_that_a_preview_of_shipped_weights_does_not_say_modified(run, computed):
+    untied = replace(run, tied=False)
+    assert not steps(untied, computed)[-1].map.provenance.modified
+
+
 def test_that_a_cursor_outside_the_volume_previews_its_nearest_part(computed, other):
     done = steps(other, computed, position=(1000.0, 0.0, 5000.0))
     assert np.isfinite(done[-1].map.values).any()
