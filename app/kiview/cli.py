@@ -189,7 +189,6 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
     parser.add_argument(
         "--input",
-        required=True,
         type=arguments.input_word,
         metavar="INPUT",
         help="FILE.tsv, population[:NAME] or aorta:ROI",
@@ -201,13 +200,11 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale-window",
         type=arguments.window_s,
-        default=(1800.0, 3600.0),
         metavar="A-B",
         help="minutes over which a population curve is scaled to the region (30-60)",
     )
     parser.add_argument(
         "--method",
-        required=True,
         type=arguments.words(arguments.Method),
         metavar="METHOD,...",
         help="patlak, network",
@@ -215,13 +212,10 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames",
         type=arguments.window_s,
-        default=(1800.0, 3600.0),
         metavar="A-B",
         help="minutes of the frames used (30-60)",
     )
-    parser.add_argument(
-        "--weights", type=arguments.path, metavar="FILE", help="weight set of the network"
-    )
+    _add_network(parser)
     parser.add_argument(
         "--format",
         type=arguments.words(ExportFormat),
@@ -231,6 +225,28 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     )
     _add_output(parser)
     parser.set_defaults(handler=_map)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--network", default="", metavar="ID[@VERSION]", help="network, else the default one"
+    )
+    parser.add_argument(
+        "--weights",
+        type=arguments.path,
+        metavar="FILE",
+        help="weight set of the network, .json or .safetensors; results are marked MODIFIED",
+    )
+    parser.add_argument(
+        "--no-tie", action="store_true", help="do not tie the network's map to Patlak"
+    )
+    parser.add_argument(
+        "--from-record",
+        type=arguments.path,
+        metavar="FILE.json",
+        help="compute the network map that this record lies beside again, in place of --input,"
+        " --method and what belongs to them",
+    )
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -250,6 +266,9 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["list", "verify"])
+    parser.add_argument(
+        "network", nargs="?", default="", metavar="ID[@VERSION]", help="one network, else all"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(handler=_models)
 
@@ -296,5 +315,5 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "map": (_add_map, "Compute parametric maps and write them."),
     "compare": (_add_compare, "Say how well two maps agree."),
     "doctor": (_add_doctor, "Show versions, devices, folders and networks."),
-    "models": (_add_models, "List or verify the bundled networks."),
+    "models": (_add_models, "List or verify the networks of KiView, the site and the user."),
 }

@@ -52,3 +52,11 @@ def test_that_without_an_override_the_platform_names_the_folders(monkeypatch, us
 def test_that_naming_a_folder_does_not_make_it():
     for folder in (paths.config_dir(), paths.demo_study_dir(), paths.weight_sets_dir()):
         assert not folder.exists()
+
+
+def test_that_the_sites_networks_are_where_environment_or_setting_say(monkeypatch, tmp_path):
+    monkeypatch.delenv(paths.SITE_MODELS_VARIABLE, raising=False)
+    assert paths.site_models_dir() is None
+    assert paths.site_models_dir(str(tmp_path)) == tmp_path
+    monkeypatch.setenv(paths.SITE_MODELS_VARIABLE, str(tmp_path / "other"))
+    assert paths.site_models_dir(str(tmp_path)) == tmp_path / "other"

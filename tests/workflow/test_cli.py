@@ -14,9 +14,13 @@ import pytest
 from tests.helpers.cli_study import V0, write_cli_study
 from tests.helpers.results import PATIENT, sampled_at
 
-from kiview import cli
+from kiview import cli, paths
 from kiview.core.roi import Roi, to_dict
 from kiview.core.roi_shapes import Sphere
+from kiview.nets.catalog import load_catalog
+from kiview.nets.edits import LayerEdit, SingleEdit
+from kiview.nets.weight_files import save_weight_set
+from kiview.nets.weights import WeightSet, loaded_weights
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +128,93 @@ def test_that_changed_weights_are_marked_in_what_is_written(kiview, study, tmp_p
     written = pydicom.dcmread(tmp_path / "mine" / "network_Ki_pm.dcm")
     assert written.SeriesDescription.endswith("RUO MOD")
     assert f"+modified.{record['weight_set_id'][:8]}" in written.SoftwareVersions
+
+
+def every_choice(card, kind, folder):
+    """A weight-set file with all kinds of edits, and with loaded tensors for `safetensors`."""
+    chosen = WeightSet(card.network.sha256, 0.4, 0.15)
+    chosen = chosen.with_layer(LayerEdit("bottom.layers.0", 1.1, 0.02))
+    chosen = chosen.with_single(SingleEdit("head.bias", (1,), 0.05 / 3))
+    if kind == "loaded":
+        tensors = chosen.tensors(card)
+        chosen = loaded_weights(card, tensors, 0.15).with_layer(LayerEdit("head", 0.95))
+    path = folder / ("mine.safetensors" if kind == "tensors" else "mine.json")
+    save_weight_set(card, chosen, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["choices", "loaded", "tensors"])
+def test_that_a_map_is_computed_again_from_its_record(kiview, study, tmp_path, kind):
+    weights = every_choice(load_catalog(paths.models_dir()).default, kind, tmp_path)
+    first, again = tmp_path / "first", tmp_path / "again"
+    code, _, told = kiview(
+        "map", study.folder, "--input", "population", "--roi", study.aorta, "--frames", "20-60",
+        "--set", "weight_kg=81.5", "--scale-window", "40-60", "--method", "network",
+        "--weights", weights, "--out", first,
+    )  # fmt: skip
+    assert code == 0, told
+    weights.unlink()
+    record = first / "network_Ki.json"
+    assert (first / "network_weights.safetensors").exists() == (kind != "choices")
+    code, _, told = kiview("map", study.folder, "--from-record", record, "--out", again)
+    assert code == 0, told
+    for quantity in ("Ki", "V0", "correction"):
+        files = [nibabel.load(f / f"network_{quantity}.nii.gz") for f in (first, again)]
+        np.testing.assert_allclose(files[1].affine, files[0].affine, atol=1e-6)
+        a, b = (np.asanyarray(file.dataobj) for file in files)
+        assert np.abs(a).max() > 0
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-5 * np.abs(a).max())
+    old, new = (json.loads((f / "network_Ki.json").read_text()) for f in (first, again))
+    assert new["weight_set_id"] == old["weight_set_id"]
+    assert new["weights_modified"] is old["weights_modified"] is True
+    assert new["user_given"] == old["user_given"] == {"weight_kg": 81.5}
+    assert new["settings"] == old["settings"]
+
+
+def test_that_a_record_that_cannot_be_repeated_is_refused(kiview, study, tmp_path):
+    weights = every_choice(load_catalog(paths.models_dir()).default, "tensors", tmp_path)
+    made = tmp_path / "made"
+    words = ("--method", "patlak,network", "--weights", weights, "--out", made)
+    assert kiview("map", study.folder, "--input", study.plasma, *words)[0] == 0
+    again = ("--out", tmp_path / "again")
+    path = made / "network_Ki.json"
+
+    def refused(record, study_folder=study.folder):
+        code, _, told = kiview("map", study_folder, "--from-record", record, *again)
+        assert code == 1
+        assert not (tmp_path / "again").exists()
+        return told
+
+    assert "no record of a network map" in refused(made / "patlak_Ki.json")
+    assert "no record of a map" in refused(made / "network_Ki.nii.gz")
+    text = path.read_text(encoding="utf-8")
+    record = json.loads(text)
+    path.write_text(json.dumps({**record, "inputs": {**record["inputs"], "series_uid": "1.2"}}))
+    assert "computed from another series" in refused(path)
+    path.write_text(json.dumps({**record, "settings": {}}))
+    assert "does not hold all that made the map" in refused(path)
+    path.write_text(text)
+    (made / "network_weights.safetensors").write_bytes(b"")
+    assert "not a file of weights" in refused(path)
+
+
+def test_that_the_network_and_its_tie_can_be_chosen(kiview, study, tmp_path):
+    name = load_catalog(paths.models_dir()).default.name
+    code, _, told = kiview(
+        "map", study.folder, "--input", study.plasma, "--method", "network", "--network", name,
+        "--no-tie", "--out", tmp_path / "maps",
+    )  # fmt: skip
+    assert code == 0, told
+    record = json.loads((tmp_path / "maps" / "network_Ki.json").read_text(encoding="utf-8"))
+    assert record["settings"]["tied_to_patlak"] is False
+    assert record["settings"]["network_origin"] == "shipped"
+    assert not (tmp_path / "maps" / "network_correction.nii.gz").exists()
+    code, _, told = kiview(
+        "map", study.folder, "--input", study.plasma, "--method", "network", "--network", "none",
+        "--out", tmp_path / "none",
+    )  # fmt: skip
+    assert code == 1
+    assert "There is no network 'none'" in told
 
 
 def test_that_info_prints_one_json_document(kiview, study):
@@ -239,6 +330,18 @@ USAGE = [
         ("map", "STUDY", "--input", "population", "--method", "patlak", "--weights", "w.json"),
         "belongs to --method network",
     ),
+    (("map", "STUDY", "--input", "population"), "--input and --method are needed"),
+    (("map", "STUDY", "--method", "patlak"), "--input and --method are needed"),
+    (
+        ("map", "STUDY", "--from-record", "r.json", "--method", "patlak"),
+        "--from-record decides --method",
+    ),
+    (("map", "STUDY", "--from-record", "r.json", "--no-tie"), "--from-record decides --no-tie"),
+    (("map", "STUDY", "--from-record", "r.json"), "r.json is no file"),
+    (
+        ("map", "STUDY", "--input", "population", "--method", "patlak", "--no-tie"),
+        "--no-tie belongs to --method network",
+    ),
     (
         ("map", "STUDY", "--input", "population", "--region", "aorta", "--method", "patlak"),
         "names a region",
@@ -315,12 +418,19 @@ def test_that_work_that_cannot_be_done_is_one_line_with_exit_code_1(
 def test_that_models_are_listed_and_verified(kiview):
     code, printed, _ = kiview("models", "list", "--json")
     assert code == 0
-    names = [network["id"] for network in json.loads(printed)["networks"]]
-    assert names
+    networks = json.loads(printed)["networks"]
+    assert networks
+    assert {network["origin"] for network in networks} == {"shipped"}
+    names = [f"{network['id']}@{network['version']}" for network in networks]
     code, printed, _ = kiview("models", "verify")
     assert code == 0
-    assert printed.splitlines() == [f"{name}: intact" for name in names]
-    assert names[0] in kiview("models", "list")[1]
+    assert printed.splitlines() == [f"{name} (shipped): intact" for name in names]
+    code, printed, _ = kiview("models", "verify", names[0])
+    assert (code, printed) == (0, f"{names[0]} (shipped): intact\n")
+    assert networks[0]["id"] in kiview("models", "list")[1]
+    code, _, told = kiview("models", "verify", "no-such")
+    assert code == 1
+    assert "There is no network 'no-such'" in told
 
 
 def test_that_doctor_tells_what_really_computes(kiview, user_folder):

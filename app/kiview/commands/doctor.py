@@ -17,8 +17,10 @@ from kiview.commands.terminal import (
 )
 from kiview.core.errors import NetworkError
 from kiview.core.provenance import JsonValue
-from kiview.nets.catalog import NetworkCard, load_catalog
+from kiview.jobs.networks import verify_network
+from kiview.nets.catalog import NetworkCard
 from kiview.nets.runtime import NetworkRuntime, available_threads
+from kiview.settings.store import load as load_settings
 
 _LIBRARIES = (
     "numpy",
@@ -73,7 +75,13 @@ def _folders() -> dict[str, str]:
         "cache": f"{cache} ({size_mib:.0f} MiB)",
         "log": str(paths.log_dir()),
         "networks": str(paths.models_dir()),
+        "networks of the site": str(_site_folder() or "none"),
+        "networks of the user": str(paths.user_models_dir()),
     }
+
+
+def _site_folder() -> Path | None:
+    return paths.site_models_dir(load_settings().settings.site_networks_folder)
 
 
 def _size(folder: Path) -> int:
@@ -82,14 +90,15 @@ def _size(folder: Path) -> int:
 
 def _networks() -> list[dict[str, JsonValue]]:
     try:
-        cards = load_catalog(paths.models_dir()).cards
+        catalog = models.networks()
     except NetworkError as error:
         return [{"id": None, "problem": str(error), "providers": []}]
-    return [_network(card) for card in cards]
+    broken = [models.broken_record(one) | {"providers": []} for one in catalog.broken]
+    return [*(_network(card) for card in catalog.cards), *broken]
 
 
 def _network(card: NetworkCard) -> dict[str, JsonValue]:
-    found = models.problem(card)
+    found = verify_network(card)
     providers: list[JsonValue] = []
     if not found:
         try:
@@ -109,9 +118,11 @@ def _say_text(report: dict[str, JsonValue], networks: list[dict[str, JsonValue]]
     say("networks")
     for network in networks:
         if network["problem"]:
-            say(f"  {network['id'] or 'catalogue'}: {network['problem']}")
+            origin = f" ({network['origin']})" if "origin" in network else ""
+            say(f"  {network['id'] or 'catalogue'}{origin}: {network['problem']}")
             continue
         providers = network["providers"]
         used = ", ".join(map(str, providers)) if isinstance(providers, list) else ""
-        say(f"  {network['id']} {network['version']}: intact, sha256 {network['sha256']}")
+        name = f"{network['id']} {network['version']} ({network['origin']})"
+        say(f"  {name}: intact, sha256 {network['sha256']}")
         say(f"    computes on {used}")

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from kiview import paths
 from kiview.commands.arguments import InputWord, Method, require_file
 from kiview.commands.opening import main_dynamic, open_given, refuse_without_kinetics
 from kiview.commands.terminal import DONE, TerminalProgress, UsageError, note
@@ -21,13 +20,18 @@ from kiview.jobs.input_curve import (
     InputCurveRequest,
     build_input_function,
 )
+from kiview.jobs.networks import installed_networks
 from kiview.jobs.regions import choose_region, read_regions
-from kiview.nets.catalog import load_catalog
+from kiview.jobs.reproduce import RecordedRun, read_recorded_run
+from kiview.nets.catalog import Catalog
 from kiview.nets.infer import NetworkRequest, run_network
 from kiview.nets.weight_files import load_weight_set
 from kiview.nets.weights import shipped_weights
+from kiview.settings.store import load as load_settings
 
 _OPENED, _COMPUTED = 0.2, 0.9
+DEFAULT_WINDOW_S = (1800.0, 3600.0)
+"""Frames used, and where a population curve is scaled, unless given."""
 _SOURCES = {
     "file": InputSource.SAMPLES,
     "population": InputSource.POPULATION,
@@ -37,16 +41,20 @@ _SOURCES = {
 
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     """Open, build the input function, compute every method, write everything at once."""
-    _refuse_misuse(given)
+    recorded = _checked(given)
+    methods = given.method or (Method.NETWORK,)
     if not given.overwrite:
-        refuse_existing_results(given.out, given.method)
-    study = open_given(given, progress)
+        refuse_existing_results(given.out, methods)
+    study = open_given(given, progress, {} if recorded is None else recorded.user_given)
     series, image = main_dynamic(study)
     refuse_without_kinetics(series)
-    curve = _input_function(given, image, progress.child(0.0, _OPENED))
+    if recorded is None:
+        curve = _input_function(given, image, progress.child(0.0, _OPENED))
+    else:
+        curve = recorded.input_function
     for finding in curve.findings:
         note(f"input function: {finding}")
-    results = _compute(given, image, curve, progress.child(_OPENED, _COMPUTED))
+    results = _compute(given, image, curve, recorded, progress.child(_OPENED, _COMPUTED))
     request = ExportRequest(
         results=results,
         folder=given.out,
@@ -60,12 +68,32 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     )
     written = export_maps(request, progress.child(_COMPUTED, 1.0))
     progress.clear()
+    _note_findings(results, curve)
+    note(f"wrote {len(written)} files and folders to {given.out}")
+    return DONE
+
+
+def _note_findings(results: tuple[MapSet, ...], curve: InputFunction) -> None:
     told = dict.fromkeys(text for result in results for text in result.findings)
     for finding in told:
         if finding not in curve.findings:
             note(finding)
-    note(f"wrote {len(written)} files and folders to {given.out}")
-    return DONE
+
+
+def _checked(given: argparse.Namespace) -> RecordedRun | None:
+    """Refuse what cannot be meant before anything is computed; the record to repeat, if any."""
+    if given.from_record is None:
+        if given.input is None or not given.method:
+            raise UsageError("--input and --method are needed, or --from-record")
+        _refuse_misuse(given)
+        return None
+    decided = ("input", "roi", "region", "scale_window", "method", "frames", "weights", "network")
+    both = [name for name in decided if getattr(given, name)] + ["no-tie"] * given.no_tie
+    if both:
+        raise UsageError(
+            f"--from-record decides --{both[0].replace('_', '-')} itself; leave it out"
+        )
+    return read_recorded_run(require_file(given.from_record, "--from-record"))
 
 
 def _refuse_misuse(given: argparse.Namespace) -> None:
@@ -83,13 +111,18 @@ def _refuse_misuse(given: argparse.Namespace) -> None:
             raise UsageError("--roi scales a population curve; --input FILE.tsv takes no region")
     if given.region and _region_file(given) is None:
         raise UsageError("--region names a region of a file; give --roi or aorta:FILE too")
-    if given.weights is not None:
-        if Method.NETWORK not in given.method:
-            raise UsageError("--weights belongs to --method network")
-        require_file(given.weights, "--weights")
+    _refuse_network_misuse(given)
     region = _region_file(given)
     if region is not None:
         require_file(region, "region file")
+
+
+def _refuse_network_misuse(given: argparse.Namespace) -> None:
+    for name in ("weights", "network", "no_tie"):
+        if getattr(given, name) and Method.NETWORK not in given.method:
+            raise UsageError(f"--{name.replace('_', '-')} belongs to --method network")
+    if given.weights is not None:
+        require_file(given.weights, "--weights")
 
 
 def _region_file(given: argparse.Namespace) -> Path | None:
@@ -108,7 +141,7 @@ def _input_function(
         blood=_blood(given, image, progress),
         file=Path(word.value) if word.kind == "file" else None,
         population=word.value if word.kind == "population" and word.value else DEFAULT_POPULATION,
-        scale_window_s=given.scale_window,
+        scale_window_s=_window(given.scale_window),
     )
     try:
         return build_input_function(request, progress)
@@ -128,13 +161,19 @@ def _blood(given: argparse.Namespace, image: DynamicImage, progress: Progress) -
 
 
 def _compute(
-    given: argparse.Namespace, image: DynamicImage, curve: InputFunction, progress: Progress
+    given: argparse.Namespace,
+    image: DynamicImage,
+    curve: InputFunction,
+    recorded: RecordedRun | None,
+    progress: Progress,
 ) -> tuple[MapSet, ...]:
+    if recorded is not None:
+        return (run_network(recorded.request(image, _catalog().cards), progress),)
     results = []
     for number, method in enumerate(given.method):
         part = progress.child(number / len(given.method), (number + 1) / len(given.method))
         if method is Method.PATLAK:
-            settings = PatlakSettings(*given.frames)
+            settings = PatlakSettings(*_window(given.frames))
             results.append(compute_patlak(PatlakRequest(image, curve, settings), part))
         else:
             results.append(run_network(_network_request(given, image, curve), part))
@@ -144,10 +183,19 @@ def _compute(
 def _network_request(
     given: argparse.Namespace, image: DynamicImage, curve: InputFunction
 ) -> NetworkRequest:
-    catalog = load_catalog(paths.models_dir())
-    if given.weights is None:
-        card, weights = catalog.default, shipped_weights(catalog.default)
-    else:
-        card, weights = load_weight_set(given.weights, catalog.cards)
-    start_s, end_s = given.frames
-    return NetworkRequest(image, curve, start_s, end_s, card, weights)
+    catalog = _catalog()
+    card = catalog.card(given.network) if given.network else catalog.default
+    weights = shipped_weights(card)
+    if given.weights is not None:
+        known = (card,) if given.network else catalog.cards
+        card, weights = load_weight_set(given.weights, known)
+    start_s, end_s = _window(given.frames)
+    return NetworkRequest(image, curve, start_s, end_s, card, weights, not given.no_tie)
+
+
+def _catalog() -> Catalog:
+    return installed_networks(load_settings().settings.site_networks_folder)
+
+
+def _window(chosen: tuple[float, float] | None) -> tuple[float, float]:
+    return DEFAULT_WINDOW_S if chosen is None else chosen

@@ -1,32 +1,36 @@
-"""`kiview models`: the bundled networks and whether their files are what was shipped."""
+"""`kiview models`: networks of KiView, the site and the user, and whether they can be trusted."""
 
 import argparse
 
-from kiview import paths
 from kiview.commands.terminal import DONE, FAILED, TerminalProgress, say, say_json, say_table
-from kiview.core.errors import NetworkError
 from kiview.core.provenance import JsonValue
-from kiview.nets.catalog import NetworkCard, load_catalog, verify
+from kiview.jobs.networks import installed_networks, verify_network
+from kiview.nets.catalog import BrokenNetwork, Catalog, NetworkCard
+from kiview.settings.store import load as load_settings
 
 
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:  # noqa: ARG001 - same for all
-    """List the catalogue, or check every file against its hash."""
-    cards = load_catalog(paths.models_dir()).cards
-    problems = {card.id: problem(card) for card in cards} if given.action == "verify" else {}
+    """List the networks, or check every file of them: hash, structure and weights."""
+    catalog = networks()
+    if given.network:
+        catalog = Catalog((catalog.card(given.network),))
+    check = given.action == "verify"
+    problems = {card.name: verify_network(card) for card in catalog.cards} if check else {}
     if given.json:
-        say_json({"networks": [record(card, problems.get(card.id)) for card in cards]})
+        known = [record(card, problems.get(card.name)) for card in catalog.cards]
+        say_json({"networks": [*known, *(broken_record(one) for one in catalog.broken)]})
     else:
-        _say_text(cards, problems)
-    return FAILED if any(problems.values()) else DONE
+        _say_text(catalog, problems)
+    return FAILED if any(problems.values()) or (check and catalog.broken) else DONE
 
 
-def problem(card: NetworkCard) -> str:
-    """What is wrong with the files of a network, or an empty text."""
-    try:
-        verify(card)
-    except NetworkError as error:
-        return str(error)
-    return ""
+def networks() -> Catalog:
+    """Every network that there is.
+
+    Raises:
+        NetworkError: the bundled ones cannot be used.
+    """
+    return installed_networks(load_settings().settings.site_networks_folder)
 
 
 def record(card: NetworkCard, found: str | None) -> dict[str, JsonValue]:
@@ -34,20 +38,38 @@ def record(card: NetworkCard, found: str | None) -> dict[str, JsonValue]:
     return {
         "id": card.id,
         "version": card.version,
+        "origin": str(card.origin),
         "title": card.title,
         "licence": card.licence,
         "sha256": card.network.sha256,
         "voxel_mm": [*card.voxel_mm],
+        "slider": card.slider is not None,
+        "outputs": [*card.outputs],
         "results": dict(card.results),
         "intact": None if found is None else not found,
         "problem": found or None,
     }
 
 
-def _say_text(cards: tuple[NetworkCard, ...], problems: dict[str, str]) -> None:
-    if not problems:
-        rows = [(card.id, card.version, card.network.sha256[:12], card.title) for card in cards]
-        say_table([("network", "version", "sha256", "title"), *rows])
-        return
-    for name, found in problems.items():
-        say(f"{name}: {found or 'intact'}")
+def broken_record(broken: BrokenNetwork) -> dict[str, JsonValue]:
+    """A network that cannot be used, for `--json`."""
+    return {
+        "id": broken.id or None,
+        "origin": str(broken.origin),
+        "intact": False,
+        "problem": broken.reason,
+    }
+
+
+def _say_text(catalog: Catalog, problems: dict[str, str]) -> None:
+    if problems:
+        for card in catalog.cards:
+            say(f"{card.name} ({card.origin}): {problems[card.name] or 'intact'}")
+    else:
+        rows = [
+            (card.id, card.version, str(card.origin), card.network.sha256[:12], card.title)
+            for card in catalog.cards
+        ]
+        say_table([("network", "version", "origin", "sha256", "title"), *rows])
+    for one in catalog.broken:
+        say(f"{one.id or 'catalogue'} ({one.origin}): cannot be used. {one.reason}")

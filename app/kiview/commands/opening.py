@@ -1,6 +1,7 @@
 """Opening a study for a subcommand and picking what to compute on."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from kiview.commands.arguments import overrides
@@ -11,8 +12,17 @@ from kiview.core.study import Series, Study, Verdict
 from kiview.jobs.open_study import OpenRequest, open_study
 
 
-def open_given(given: argparse.Namespace, progress: TerminalProgress) -> Study:
+def open_given(
+    given: argparse.Namespace,
+    progress: TerminalProgress,
+    recorded: Mapping[str, float | str] | None = None,
+) -> Study:
     """Open `STUDY` with the values of `--set`.
+
+    Args:
+        given: The words of the command.
+        progress: Told while files are read.
+        recorded: Values entered for an earlier run; those of `--set` go before them.
 
     Raises:
         UsageError: there is no such file or folder.
@@ -20,7 +30,7 @@ def open_given(given: argparse.Namespace, progress: TerminalProgress) -> Study:
     path: Path = given.study
     if not path.exists():
         raise UsageError(f"STUDY {path} does not exist")
-    study = open_study(OpenRequest(path, overrides(given.given)), progress)
+    study = open_study(OpenRequest(path, {**(recorded or {}), **overrides(given.given)}), progress)
     progress.clear()
     return study
 

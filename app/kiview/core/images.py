@@ -230,6 +230,7 @@ class DynamicImage:
         description: Series description without patient data.
         decay_corrected: False when the values could not be brought to one reference time.
         user_given: Values entered by the user because the files lack them.
+        body_part: What the files say was scanned (DICOM term), empty if nothing.
     """
 
     store: FrameStore
@@ -242,6 +243,7 @@ class DynamicImage:
     description: str = ""
     decay_corrected: bool = True
     user_given: tuple[tuple[str, float | str], ...] = ()
+    body_part: str = ""
 
     def __post_init__(self) -> None:
         t, *zyx = self.store.shape_tzyx
@@ -314,6 +316,19 @@ class ParametricMap:
         return int(np.isnan(self.values).sum())
 
 
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A file that the record of a run refers to and that must lie beside it.
+
+    Attributes:
+        name: Plain file name; never patient data.
+        content: Of the file.
+    """
+
+    name: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MapSet:
     """Maps of one run.
@@ -321,10 +336,12 @@ class MapSet:
     Attributes:
         maps: One map per quantity; the first is the main one (Ki).
         findings: Sentences about what should be known of this run.
+        record_files: What the record needs beside it to compute the maps again.
     """
 
     maps: tuple[ParametricMap, ...]
     findings: tuple[str, ...] = ()
+    record_files: tuple[RecordFile, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.maps:

@@ -247,6 +247,7 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
         description=headers.text("SeriesDescription"),
         decay_corrected=is_corrected,
         user_given=facts.given.record(),
+        body_part=headers.text("BodyPartExamined"),
     )
     return Series(
         uid=files.uid,

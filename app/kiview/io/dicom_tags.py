@@ -19,6 +19,7 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00100040: ("PatientSex", "CS"),
     0x00101020: ("PatientSize", "DS"),
     0x00101030: ("PatientWeight", "DS"),
+    0x00180015: ("BodyPartExamined", "CS"),
     0x00180050: ("SliceThickness", "DS"),
     0x00181242: ("ActualFrameDuration", "IS"),
     0x0020000D: ("StudyInstanceUID", "UI"),

@@ -136,10 +136,33 @@ def derivation_code(provenance: Provenance) -> Dataset:
 
 
 def _network_text(provenance: Provenance) -> str:
+    """For example: Network x 1.0, MODIFIED weights (64 digits): slider 0.5, layers edited: 1."""
     if not provenance.network_id:
         return ""
+    settings = provenance.settings
+    origin = settings.get("network_origin")
+    kind = "Network" if origin in (None, "shipped") else f"{str(origin).capitalize()} network"
+    version = settings.get("network_version")
+    name = " ".join(str(part) for part in (kind, provenance.network_id, version) if part)
     state = "MODIFIED weights" if provenance.modified else "shipped weights"
-    return f"Network {provenance.network_id}, {state} {provenance.weight_set_id[:8]}."
+    choices = _choices_text(settings.get("weights")) if provenance.modified else ""
+    return f"{name}, {state} {provenance.weight_set_id}{choices}."
+
+
+def _choices_text(weights: JsonValue) -> str:
+    """What was chosen, from the record of a weight set."""
+    if not isinstance(weights, dict):
+        return ""
+    told = [f"slider {_short(weights.get('position'))}"]
+    if weights.get("loaded"):
+        told = ["loaded from a file"]
+    if weights.get("image_blend"):
+        told.append(f"{_short(weights.get('image_blend'))} of Patlak")
+    for key, what in (("layers", "layers"), ("weights", "single weights")):
+        edits = weights.get(key)
+        if isinstance(edits, list) and edits:
+            told.append(f"{what} edited: {len(edits)}")
+    return f": {', '.join(told)}"
 
 
 def _input_text(provenance: Provenance) -> str:

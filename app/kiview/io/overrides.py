@@ -68,7 +68,7 @@ class UserGiven:
 
     def record(self) -> tuple[tuple[str, float | str], ...]:
         """Names and values for the record of the study."""
-        lists = {name: ",".join(f"{v:g}" for v in values) for name, values in self.lists.items()}
+        lists = {name: ",".join(f"{v:.12g}" for v in values) for name, values in self.lists.items()}
         values: dict[str, float | str] = {**self.numbers, **self.words, **lists}
         return tuple(sorted(values.items()))
 

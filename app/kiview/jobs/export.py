@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kiview.core.errors import ExportError, InvalidInputError, StaleResultError
-from kiview.core.images import MapSet, ParametricMap
+from kiview.core.images import MapSet, ParametricMap, RecordFile
 from kiview.core.input_function import InputFunction
 from kiview.core.progress import Progress
 from kiview.core.study import PatientInfo
@@ -30,7 +30,7 @@ class ExportFormat(StrEnum):
     """How maps are written."""
 
     NIFTI = "nifti"
-    """One `.nii.gz` and `.json` per map."""
+    """One `.nii.gz` and `.json` per map, and what the `.json` refers to."""
     DICOM = "dicom"
     """One derived PET series per map."""
     PARAMETRIC_MAP = "pm"
@@ -171,6 +171,7 @@ def export_names(request: ExportRequest) -> list[str]:
             names.append(f"{stem}_dicom")
         if ExportFormat.PARAMETRIC_MAP in request.formats:
             names.append(f"{stem}_pm.dcm")
+    names += [file.name for file in _record_files(request)]
     if len(set(names)) < len(names):
         raise ExportError(
             "Two of these runs would be written to the same file names; export them to different"
@@ -185,6 +186,13 @@ def _maps(request: ExportRequest) -> list[ParametricMap]:
     return [parametric_map for result in request.results for parametric_map in result.maps]
 
 
+def _record_files(request: ExportRequest) -> list[RecordFile]:
+    """Files that the JSON records refer to."""
+    if ExportFormat.NIFTI not in request.formats:
+        return []
+    return [file for result in request.results for file in result.record_files]
+
+
 def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
     """One (label, function) per thing to write."""
     writers: list[tuple[str, _Writer]] = []
@@ -195,6 +203,7 @@ def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
             for result in request.results
             for one in result.maps
         ]
+    writers += [(file.name, _record_writer(file)) for file in _record_files(request)]
     if formats & {ExportFormat.DICOM, ExportFormat.PARAMETRIC_MAP}:
         header = _header(request)
         for number, one in enumerate(_maps(request)):
@@ -216,6 +225,13 @@ def _header(request: ExportRequest) -> SourceHeader:
 def _nifti_writer(parametric_map: ParametricMap, findings: tuple[str, ...]) -> _Writer:
     def write(place: Path, progress: Progress) -> None:
         write_nifti_map(place, file_stem(parametric_map), parametric_map, findings, progress)
+
+    return write
+
+
+def _record_writer(file: RecordFile) -> _Writer:
+    def write(place: Path, progress: Progress) -> None:  # noqa: ARG001 - one call
+        (place / file.name).write_bytes(file.content)
 
     return write
 

@@ -1,6 +1,5 @@
 """Which networks a folder holds, what their cards say, and whether their files are unchanged."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from kiview.nets.card_values import (
     words,
 )
 from kiview.nets.preprocess import FEATURE_VERSION
-from kiview.nets.untrusted import MOST_NETWORK_BYTES, read_limited
+from kiview.nets.untrusted import HashedFile
 
 CATALOG_NAME = "catalog.toml"
 CARD_NAME = "card.toml"
@@ -43,33 +42,6 @@ class Origin(StrEnum):
     """Set up by the hospital for its users."""
     USER = "user"
     """Of this user, for example an update of another network."""
-
-
-@dataclass(frozen=True, slots=True)
-class HashedFile:
-    """A file of a network with the hash it must have.
-
-    Attributes:
-        path: Where it is.
-        sha256: Hexadecimal digest of its content.
-    """
-
-    path: Path
-    sha256: str
-
-    def read(self) -> bytes:
-        """Content, after the hash was found to be right.
-
-        Raises:
-            NetworkError: the file is missing or was changed.
-        """
-        content = read_limited(self.path, MOST_NETWORK_BYTES)
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise NetworkError(
-                f"The network file {self.path.name} was changed or is damaged: its checksum is not"
-                " the one on record. Put the original file back."
-            )
-        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +74,8 @@ class Domain:
         noise_gain: g of the protocol, how much noisier Ki is than the uptake ratio.
         source_voxel_mm: Voxel spacing of the frames before resampling.
         scan_height_mm: Length of the scan along the patient; endless where the card has none.
-        patlak_noise: Noise of the Patlak map over its normaliser; likewise.
+        patlak_noise: Noise of the Patlak map over its normaliser (`nets.noise`); likewise.
+        body_parts: DICOM terms of what was scanned; empty for any.
     """
 
     tracers: tuple[str, ...]
@@ -116,6 +89,7 @@ class Domain:
     source_voxel_mm: tuple[float, float]
     scan_height_mm: tuple[float, float] = _ANY
     patlak_noise: tuple[float, float] = _ANY
+    body_parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +328,7 @@ def _card(content: Mapping[str, Any], folder: Path, origin: Origin) -> NetworkCa
             source_voxel_mm=pair(domain["source_voxel_mm"]),
             scan_height_mm=pair(domain.get("scan_height_mm", _ANY)),
             patlak_noise=pair(domain.get("patlak_noise", _ANY)),
+            body_parts=tuple(words(part) for part in domain.get("body_parts", ())),
         ),
         slider=_slider(content["slider"], folder) if "slider" in content else None,
         tensors=_tensors(content["tensors"]),

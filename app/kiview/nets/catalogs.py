@@ -65,7 +65,9 @@ def _others(folder: Path, origin: Origin) -> tuple[list[NetworkCard], list[Broke
         try:
             card = entry_card(folder, entry, origin)
         except NetworkError as error:
-            broken.append(BrokenNetwork(str(entry.get("id", ""))[:64], origin, str(error)))
+            network_id = str(entry.get("id", ""))[:64]
+            shown = network_id if network_id.isprintable() else repr(network_id)
+            broken.append(BrokenNetwork(shown, origin, str(error)))
             continue
         if any(card.name == other.name for other in found):
             broken.append(_shadowing(card, origin))

@@ -16,6 +16,8 @@ _EARLIEST_MIN = 10.0
 """Before this Patlak's straight line does not hold for FDG and neither does the network."""
 _FAR_NOISE_GAIN = 3.0
 """A protocol this much noisier than any of the training is refused."""
+_FAR_NOISE = 3.0
+"""Likewise a study: it has a ninth of the fewest counts of the training."""
 
 
 class Severity(StrEnum):
@@ -58,6 +60,7 @@ def check_domain(
         *_check_tracer(domain, image),
         *_check_times(domain, timing),
         *_check_gain(domain, noise_gain),
+        *_check_region(domain, image),
     ]
     low, high = domain.source_voxel_mm
     spacing = image.geometry.spacing_zyx_mm
@@ -143,6 +146,41 @@ def _check_gain(domain: Domain, gain: float) -> list[Finding]:
             )
         ]
     return []
+
+
+def check_noise(domain: Domain, noise: float) -> tuple[Finding, ...]:
+    """Compare the noise of a study with a network's domain; counts are not known from images.
+
+    Args:
+        domain: Of the card.
+        noise: From `nets.noise.patlak_noise`, NaN where it could not be measured.
+    """
+    low, high = domain.patlak_noise
+    if noise > _FAR_NOISE * high:
+        message = (
+            f"The Patlak map of these frames is {noise / high:.1f} times noisier than any of the"
+            " network's training: too few counts. Choose a longer time window, or use Patlak."
+        )
+        return (Finding("noise", Severity.REFUSAL, message),)
+    if noise < low or noise > high:
+        told = f"the noise of the Patlak map is {noise:.2g} of its level, the training covers"
+        return (_warning("noise", f"{told} {low:g}-{high:g}"),)
+    return ()
+
+
+def _check_region(domain: Domain, image: DynamicImage) -> list[Finding]:
+    found = []
+    part = image.body_part.upper()
+    if domain.body_parts and part and part not in domain.body_parts:
+        found.append(
+            _warning("body-part", f"the files say {part!r}, the training covers {domain.region}")
+        )
+    low, high = domain.scan_height_mm
+    height = float(image.geometry.shape_zyx[0] * image.geometry.spacing_zyx_mm[0])
+    if not low <= height <= high:
+        told = f"the scan is {height:.0f} mm high, the training covers {low:g}-{high:g}"
+        found.append(_warning("scan-height", told))
+    return found
 
 
 def _warning(code: str, what: str) -> Finding:

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kiview import __version__
 from kiview.core.errors import NetworkError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import DynamicImage, MapSet, ParametricMap
 from kiview.core.input_function import InputFunction, require_same_quantity
 from kiview.core.progress import Progress
-from kiview.core.provenance import JsonValue, Provenance
+from kiview.core.provenance import Provenance
 from kiview.core.tracer import F18_HALF_LIFE_S
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, V0
 from kiview.nets import preprocess
 from kiview.nets.catalog import NetworkCard
-from kiview.nets.domain import Finding, Severity, check_domain
+from kiview.nets.domain import Finding, Severity, check_domain, check_noise
 from kiview.nets.grid import GridPlan, plan_grid
+from kiview.nets.noise import patlak_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
+from kiview.nets.run_record import network_provenance, record_files
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
-from kiview.nets.tensors import weight_set_id
 from kiview.nets.tie import tie_to_patlak
 from kiview.nets.weights import WeightSet, WeightState
 
@@ -130,8 +130,7 @@ def run_network(request: NetworkRequest, progress: Progress) -> MapSet:
     runtime = NetworkRuntime(request.card, None if shipped else tensors)
     volumes = network_volume(prepared, runtime, progress.child(_PREPARE_SHARE, _NETWORK_SHARE))
     progress.step(_NETWORK_SHARE, "Comparing with Patlak")
-    identity = weight_set_id(tensors, request.weights.image_blend)
-    provenance = _provenance(request, prepared, runtime, identity)
+    provenance = network_provenance(request, prepared.frames, runtime.device)
     return finish(request, prepared, volumes, provenance)
 
 
@@ -147,15 +146,22 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     operators = preprocess.linear_operators(plasma)
     timing = image.timing.select(frames).weighted()
     findings = check_domain(request.card.domain, image, timing, operators.noise_gain)
-    refusals = [f.message for f in findings if f.severity is Severity.REFUSAL]
-    if refusals:
-        raise NetworkError(" ".join(refusals))
+    _refuse(findings)
     plan = plan_grid(image.geometry, request.card.voxel_mm)
     maps, unfitted = _read_maps(image, frames, operators, plan, progress)
     spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
     features = preprocess.study_features(maps, operators.noise_gain, spacing)
+    noise_findings = check_noise(request.card.domain, patlak_noise(features))
+    _refuse(noise_findings)
+    findings += noise_findings
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
     return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, frames)
+
+
+def _refuse(findings: tuple[Finding, ...]) -> None:
+    refusals = [f.message for f in findings if f.severity is Severity.REFUSAL]
+    if refusals:
+        raise NetworkError(" ".join(refusals))
 
 
 def _chosen_frames(request: NetworkRequest) -> tuple[NDArray[np.intp], FrameInput]:
@@ -315,7 +321,7 @@ def finish(
         for values, what in made
         if values is not None
     )
-    return MapSet(maps, tuple(messages))
+    return MapSet(maps, tuple(messages), record_files(request))
 
 
 def _ratio(changed: Volume, original: Volume) -> Volume:
@@ -341,34 +347,3 @@ def _alarm_message(alarm: Volume, ki: Volume, n: float) -> list[str]:
         " tissue: the study may be unlike the training. Look at the correction map."
     )
     return [message]
-
-
-def _provenance(
-    request: NetworkRequest, prepared: PreparedStudy, runtime: NetworkRuntime, identity: str
-) -> Provenance:
-    settings: dict[str, JsonValue] = {
-        "start_s": request.start_s,
-        "end_s": request.end_s,
-        "frames": [int(t) + 1 for t in prepared.frames],
-        "tied_to_patlak": request.tied,
-        "slider_position": request.weights.position,
-        "image_blend": request.weights.image_blend,
-        "network_version": request.card.version,
-        "network_sha256": request.card.network.sha256,
-        "device": runtime.device,
-    }
-    inputs: dict[str, JsonValue] = {
-        "series_uid": request.image.series_uid,
-        "input_function": request.input_function.description,
-        "input_source": str(request.input_function.source),
-    }
-    return Provenance(
-        method="network",
-        software=f"KiView {__version__}",
-        settings=settings,
-        inputs=inputs,
-        network_id=request.card.id,
-        weight_set_id=identity,
-        modified=request.weights.state(request.card) is WeightState.MODIFIED,
-        user_given=dict(request.image.user_given),
-    )

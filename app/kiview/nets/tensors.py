@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiview.core.errors import NetworkError
-from kiview.nets.catalog import HashedFile, NetworkCard
+from kiview.nets.catalog import NetworkCard
 from kiview.nets.safetensors_file import decode
+from kiview.nets.untrusted import HashedFile
 
 BLEND_NAME = "kiview.image_blend"
 """Stands for the image blend where the identity of a weight set is computed."""

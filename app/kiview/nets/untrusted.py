@@ -1,6 +1,8 @@
-"""Reading small files that somebody else made: bounded in size, depth and kind of value."""
+"""Reading files that somebody else made: bounded in size, depth and kind of value."""
 
+import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from kiview.core.errors import NetworkError
@@ -8,9 +10,36 @@ from kiview.core.provenance import JsonValue
 
 MOST_NETWORK_BYTES = 256 << 20
 """Of an ONNX or safetensors file; the shipped networks have about 1 MiB."""
-MOST_JSON_BYTES = 4 << 20
+MOST_JSON_BYTES = 8 << 20
 MOST_CARD_BYTES = 1 << 20
 DEEPEST_JSON = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """A file of a network with the hash it must have.
+
+    Attributes:
+        path: Where it is.
+        sha256: Hexadecimal digest of its content.
+    """
+
+    path: Path
+    sha256: str
+
+    def read(self) -> bytes:
+        """Content, after the hash was found to be right.
+
+        Raises:
+            NetworkError: the file is missing or was changed.
+        """
+        content = read_limited(self.path, MOST_NETWORK_BYTES)
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise NetworkError(
+                f"The network file {self.path.name} was changed or is damaged: its checksum is not"
+                " the one on record. Put the original file back."
+            )
+        return content
 
 
 def read_limited(path: Path, most_bytes: int) -> bytes:

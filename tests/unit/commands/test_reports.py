@@ -5,31 +5,30 @@ import json
 import pytest
 from tests.helpers.results import dynamic_image
 
-from kiview import cli
+from kiview import cli, paths
 from kiview.commands import doctor, info, models
 from kiview.core.errors import InvalidInputError, NetworkError
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.core.timing import FrameTiming
 from kiview.jobs.study_info import study_info
+from kiview.nets import runtime
 
 DAMAGED = "The network file model.onnx was changed or is damaged."
 
 
 @pytest.fixture
 def damaged_network(monkeypatch):
-    def refuse(_card):
-        raise NetworkError(DAMAGED)
-
-    monkeypatch.setattr(models, "verify", refuse)
+    for module in (models, doctor):
+        monkeypatch.setattr(module, "verify_network", lambda _card: DAMAGED)
 
 
 @pytest.fixture
 def no_networks(monkeypatch):
-    def refuse(_folder):
+    def refuse():
         raise NetworkError("The network catalogue is missing.")
 
-    monkeypatch.setattr(doctor, "load_catalog", refuse)
+    monkeypatch.setattr(models, "networks", refuse)
 
 
 @pytest.mark.usefixtures("damaged_network")
@@ -62,10 +61,45 @@ def test_that_doctor_names_a_network_that_cannot_be_loaded(capsys, monkeypatch):
     def refuse(_card):
         raise NetworkError("out of memory")
 
-    monkeypatch.setattr(models, "verify", lambda _card: None)
     monkeypatch.setattr(doctor, "NetworkRuntime", refuse)
     assert cli.main(["doctor"]) == 1
     assert "out of memory" in capsys.readouterr().out
+
+
+def test_that_doctor_tells_providers_of_the_session_and_not_of_the_library(capsys, monkeypatch):
+    class Session:
+        def __init__(self, *_args, **_kwargs): ...
+
+        def get_providers(self):
+            return [runtime.CPU]
+
+    monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: [runtime.CUDA, runtime.CPU])
+    monkeypatch.setattr(runtime.ort, "InferenceSession", Session)
+    assert cli.main(["doctor", "--json"]) == 0
+    for network in json.loads(capsys.readouterr().out)["networks"]:
+        assert network["providers"] == [runtime.CPU]
+        assert network["origin"] == "shipped"
+    monkeypatch.setattr(Session, "get_providers", lambda _self: [runtime.CUDA, runtime.CPU])
+    assert cli.main(["doctor"]) == 0
+    assert f"computes on {runtime.CUDA}, {runtime.CPU}" in capsys.readouterr().out
+
+
+def test_that_a_broken_network_of_the_site_is_told_by_every_report(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv(paths.SITE_MODELS_VARIABLE, str(tmp_path))
+    (tmp_path / "catalog.toml").write_text("schema_version = 1\n", encoding="utf-8")
+    for words, code in ((("models", "list"), 0), (("models", "verify"), 1), (("doctor",), 1)):
+        assert cli.main(list(words)) == code
+        printed = capsys.readouterr().out
+        assert "(site)" in printed
+        assert "lists no network" in printed
+    cli.main(["models", "list", "--json"])
+    listed = json.loads(capsys.readouterr().out)["networks"]
+    assert [(one["id"], one["origin"], one["intact"]) for one in listed[-1:]] == [
+        (None, "site", False)
+    ]
+    cli.main(["doctor", "--json"])
+    folders = json.loads(capsys.readouterr().out)["folders"]
+    assert folders["networks of the site"] == str(tmp_path)
 
 
 def test_that_doctor_counts_the_cache(capsys, user_folder):

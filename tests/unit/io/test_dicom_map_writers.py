@@ -25,7 +25,7 @@ from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import ParametricMap
 from kiview.core.progress import NullProgress
 from kiview.core.study import PatientInfo
-from kiview.core.units import KI_STANDARD_ERROR, LOG_CORRECTION, UNKNOWN, V0
+from kiview.core.units import KI_STANDARD_DEVIATION, KI_STANDARD_ERROR, LOG_CORRECTION, UNKNOWN, V0
 from kiview.io.dicom_common import (
     made_up_header,
     number_text,
@@ -34,7 +34,7 @@ from kiview.io.dicom_common import (
 )
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
-from kiview.io.map_record import file_stem, series_description
+from kiview.io.map_record import derivation_text, file_stem, series_description
 
 GRIDS = {
     "axial": VolumeGeometry((5, 8, 11), axial_affine()),
@@ -91,7 +91,7 @@ def test_that_the_pet_map_says_what_it_is(tmp_path):
     assert all(len(pydicom.dcmread(p)["RescaleSlope"].value.original_string) <= 16 for p in paths)
 
 
-@pytest.mark.parametrize("quantity", [V0, KI_STANDARD_ERROR, LOG_CORRECTION])
+@pytest.mark.parametrize("quantity", [V0, KI_STANDARD_ERROR, KI_STANDARD_DEVIATION, LOG_CORRECTION])
 def test_that_the_checker_finds_no_error_in_any_quantity(tmp_path, quantity):
     parametric_map = ki_map(quantity=quantity)
     paths = write_pet(tmp_path / "dicom", parametric_map)
@@ -99,6 +99,25 @@ def test_that_the_checker_finds_no_error_in_any_quantity(tmp_path, quantity):
     assert dciodvfy_errors(paths[2]) == []
     assert dciodvfy_errors(tmp_path / "pm.dcm") == []
     assert pydicom.dcmread(paths[0]).Units == quantity.unit.dicom_term
+
+
+def test_that_the_choices_and_the_origin_of_a_network_are_told_in_words():
+    weights = {"position": 0.25, "image_blend": 0.1, "layers": [1], "weights": [], "loaded": None}
+    settings = {"network_version": "1.2.0", "network_origin": "site", "weights": weights}
+
+    def told(**changes):
+        record = {"network_id": "net", "weight_set_id": "abcdef0123", "settings": settings}
+        return derivation_text(ki_map(provenance("network", **record | changes)), False)
+
+    assert "Site network net 1.2.0, shipped weights abcdef0123. " in told()
+    assert "MODIFIED weights abcdef0123: slider 0.25, 0.1 of Patlak, layers edited: 1. " in told(
+        modified=True
+    )
+    loaded = {**weights, "loaded": {"file": "w"}, "image_blend": 0.0, "layers": []}
+    shipped = {**settings, "network_origin": "shipped", "weights": loaded}
+    assert "Network net 1.2.0, MODIFIED weights abcdef0123: loaded from a file. " in told(
+        modified=True, settings=shipped
+    )
 
 
 def test_that_modified_weights_are_marked_in_both_formats(tmp_path):

@@ -92,7 +92,9 @@ def test_that_a_damaged_record_is_made_again(damage: str, folder: Path) -> None:
     text = {"text": "{", "list": "[]"}.get(damage, json.dumps(record))
     path.write_text(text, encoding="utf-8")
     assert len(opened(folder).series) == 2
-    assert json.loads(path.read_text(encoding="utf-8"))["format_version"] == 1
+    assert (
+        json.loads(path.read_text(encoding="utf-8"))["format_version"] == scan_cache.FORMAT_VERSION
+    )
 
 
 def test_that_a_cache_that_cannot_be_written_is_no_error(folder: Path) -> None:

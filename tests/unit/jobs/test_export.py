@@ -1,5 +1,6 @@
 """Exporting results: names, refusals, nothing half-written."""
 
+import dataclasses
 import errno
 import json
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.helpers.results import (
 )
 
 from kiview.core.errors import ExportError, InvalidInputError, ReadError, StaleResultError
-from kiview.core.images import MapSet
+from kiview.core.images import MapSet, RecordFile
 from kiview.core.input_function import from_samples
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.units import ACTIVITY, UNKNOWN
@@ -240,3 +241,19 @@ def test_that_the_weights_mark_survives_in_a_modified_run_only(tmp_path):
         export_maps(request(folder, results=(map_set(made_by),)), NullProgress())
         series = pydicom.dcmread(folder / f"{made_by.method}_Ki_pm.dcm").SeriesDescription
         assert series.endswith("MOD") is marked
+
+
+def test_that_files_a_record_refers_to_lie_beside_it_and_only_there(tmp_path):
+    run = dataclasses.replace(map_set(MODIFIED), record_files=(RecordFile("weights.x", b"abc"),))
+    for form, there in ((ExportFormat.NIFTI, True), (ExportFormat.DICOM, False)):
+        folder = tmp_path / form
+        written = export_maps(request(folder, results=(run,), formats=(form,)), NullProgress())
+        assert (folder / "weights.x").exists() is there
+        assert ("weights.x" in {path.name for path in written}) is there
+    assert (tmp_path / "nifti" / "weights.x").read_bytes() == b"abc"
+
+
+def test_that_a_modified_nifti_says_so_in_its_own_header(tmp_path):
+    export_maps(request(tmp_path, results=(map_set(MODIFIED),)), NullProgress())
+    header = nibabel.load(tmp_path / "network_Ki.nii.gz").header
+    assert bytes(header["descrip"].item()).decode().endswith("RUO MOD")

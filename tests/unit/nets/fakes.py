@@ -15,9 +15,10 @@ from kiview.core.input_function import InputFunction, from_samples
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import F18_HALF_LIFE_S, Injection, Radionuclide
 from kiview.core.units import ACTIVITY
-from kiview.nets.catalog import MAP_OUTPUTS, SIGMA, HashedFile, NetworkCard, load_catalog
+from kiview.nets.catalog import MAP_OUTPUTS, SIGMA, NetworkCard, load_catalog
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.onnx_file import read_graph
+from kiview.nets.untrusted import HashedFile
 from kiview.nets.weights import shipped_weights
 
 TIMES_S = np.array([0.0, 60.0, 300.0, 900.0, 1800.0, 2700.0, 3600.0, 5400.0])

@@ -162,6 +162,14 @@ def test_that_a_strange_entry_is_told(site, entry, told):
     assert told in load_catalogs(SHIPPED, site).broken[0].reason
 
 
+def test_that_a_name_of_control_characters_reaches_no_terminal(site):
+    text = 'schema_version = 1\n[[network]]\nid = "a\\u001b[2J"\n'
+    (site / "catalog.toml").write_text(text, encoding="utf-8")
+    (broken,) = load_catalogs(SHIPPED, site).broken
+    assert broken.id == repr("a\x1b[2J")
+    assert broken.reason.isprintable()
+
+
 def test_that_an_entry_for_another_network_than_its_card_is_told(site):
     install(site, "mine", entry_id="yours")
     assert "the card is that of 'mine'" in load_catalogs(SHIPPED, site).broken[0].reason

@@ -7,7 +7,7 @@ from tests.unit.nets.fakes import SIX_FRAMES, card, fake_image
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
-from kiview.nets.domain import Severity, check_domain
+from kiview.nets.domain import Severity, check_domain, check_noise
 
 GAIN = 4.2
 
@@ -87,3 +87,46 @@ def test_that_voxels_of_another_size_are_warned_about():
     geometry = VolumeGeometry((4, 8, 8), np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]])
     found = check(dataclasses.replace(image, geometry=geometry))
     assert codes(found) == {("voxel-size", Severity.WARNING)}
+
+
+def limited(**limits):
+    return dataclasses.replace(card().domain, **limits)
+
+
+def test_that_the_shipped_network_sets_no_limit_that_its_card_does_not_name():
+    image = dataclasses.replace(fake_image((4, 8, 8)), body_part="BRAIN")
+    assert check(image) == ()
+    for noise in (0.0, 1e3, float("nan")):
+        assert check_noise(card().domain, noise) == ()
+
+
+@pytest.mark.parametrize(("part", "told"), [("brain", True), ("CHEST", False), ("", False)])
+def test_that_another_body_part_is_warned_about(part, told):
+    domain = limited(body_parts=("CHEST", "WHOLEBODY"))
+    image = dataclasses.replace(fake_image((4, 8, 8)), body_part=part)
+    found = check_domain(domain, image, SIX_FRAMES, GAIN)
+    assert codes(found) == ({("body-part", Severity.WARNING)} if told else set())
+    assert all("'BRAIN'" in finding.message for finding in found)
+
+
+@pytest.mark.parametrize(("slices", "told"), [(4, True), (40, False), (400, True)])
+def test_that_a_scan_of_another_height_is_warned_about(slices, told):
+    image = fake_image((slices, 4, 4))
+    found = check_domain(limited(scan_height_mm=(100.0, 1200.0)), image, SIX_FRAMES, GAIN)
+    assert codes(found) == ({("scan-height", Severity.WARNING)} if told else set())
+    assert all(f"{4 * slices} mm high" in finding.message for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("noise", "severity"),
+    [
+        (0.01, Severity.WARNING),
+        (0.3, None),
+        (1.0, Severity.WARNING),
+        (1.6, Severity.REFUSAL),
+        (float("nan"), None),
+    ],
+)
+def test_that_too_noisy_a_study_is_warned_about_or_refused(noise, severity):
+    found = check_noise(limited(patlak_noise=(0.05, 0.5)), noise)
+    assert codes(found) == (set() if severity is None else {("noise", severity)})

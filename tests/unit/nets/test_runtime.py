@@ -10,9 +10,9 @@ from tests.unit.nets.fakes import card, card_with_sigma
 from kiview.core.errors import NetworkError
 from kiview.core.progress import Cancelled
 from kiview.nets import runtime
-from kiview.nets.catalog import HashedFile
 from kiview.nets.preprocess import CHANNEL_COUNT
 from kiview.nets.runtime import CPU, CUDA, NetworkRuntime, available_threads, wanted_providers
+from kiview.nets.untrusted import HashedFile
 from kiview.nets.weights import WeightSet
 
 

@@ -61,7 +61,7 @@ def test_that_loaded_tensors_lie_beside_the_choices(tmp_path):
     with pytest.raises(NetworkError, match="not those that were saved"):
         load_weight_set(tmp_path / "mine.json", CARDS)
     (tmp_path / "mine.safetensors").unlink()
-    with pytest.raises(NetworkError, match=r"mine\.safetensors is missing"):
+    with pytest.raises(NetworkError, match=r"mine\.safetensors cannot be read: it is missing"):
         load_weight_set(tmp_path / "mine.json", CARDS)
 
 

@@ -7,10 +7,10 @@ from safetensors.numpy import save_file
 from tests.unit.nets.fakes import card
 
 from kiview.core.errors import NetworkError
-from kiview.nets.catalog import HashedFile
 from kiview.nets.edits import LayerEdit, SingleEdit, value_limit
 from kiview.nets.layers import layer_table
 from kiview.nets.tensors import network_tensors, read_tensors, weight_set_id
+from kiview.nets.untrusted import HashedFile
 from kiview.nets.weights import (
     LoadedTensors,
     WeightSet,

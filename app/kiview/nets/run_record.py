@@ -1,0 +1,68 @@
+"""What made a network map, in its record and beside it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiview import __version__
+from kiview.core import input_record
+from kiview.core.images import RecordFile
+from kiview.core.provenance import JsonValue, Provenance
+from kiview.nets.weight_files import loaded_content, weight_record
+from kiview.nets.weights import WeightState
+
+if TYPE_CHECKING:
+    from kiview.nets.infer import NetworkRequest
+
+WEIGHTS_FILE = "network_weights.safetensors"
+"""Lies beside the record of a map when tensors were loaded."""
+
+
+def network_provenance(
+    request: "NetworkRequest", frames: NDArray[np.intp], device: str
+) -> Provenance:
+    """Everything that decides a network map; complete enough to compute it again.
+
+    Args:
+        request: The run.
+        frames: Indices of the frames it used.
+        device: What it computed on.
+    """
+    weights = weight_record(request.card, request.weights, WEIGHTS_FILE)
+    settings: dict[str, JsonValue] = {
+        "start_s": request.start_s,
+        "end_s": request.end_s,
+        "frames": [int(t) + 1 for t in frames],
+        "tied_to_patlak": request.tied,
+        "slider_position": request.weights.position,
+        "image_blend": request.weights.image_blend,
+        "weights": weights,
+        "network_origin": str(request.card.origin),
+        "network_version": request.card.version,
+        "network_sha256": request.card.network.sha256,
+        "device": device,
+    }
+    inputs: dict[str, JsonValue] = {
+        "series_uid": request.image.series_uid,
+        "input_function": request.input_function.description,
+        "input_source": str(request.input_function.source),
+        "curve": input_record.to_record(request.input_function),
+    }
+    return Provenance(
+        method="network",
+        software=f"KiView {__version__}",
+        settings=settings,
+        inputs=inputs,
+        network_id=request.card.id,
+        weight_set_id=str(weights["weight_set_id"]),
+        modified=request.weights.state(request.card) is WeightState.MODIFIED,
+        user_given=dict(request.image.user_given),
+    )
+
+
+def record_files(request: "NetworkRequest") -> tuple[RecordFile, ...]:
+    """Files that the provenance refers to: the tensors that were loaded, if any."""
+    if request.weights.loaded is None:
+        return ()
+    return (RecordFile(WEIGHTS_FILE, loaded_content(request.card, request.weights)),)
