@@ -1,21 +1,16 @@
-"""The network: which one, with which weights, whether it can run, and the run."""
+"""The network: whether it can run with its inputs and weights, and the run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-
-from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import KiviewError
 from kiview.core.images import MapSet
 from kiview.core.progress import Progress
-from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
-from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.tasks import Task, TaskFailure, TaskRunner
-from kiview.viewmodels.history import History
 from kiview.viewmodels.maps import MapsViewModel, summary, why_no_kinetics
 from kiview.viewmodels.messages import MessagesViewModel
+from kiview.viewmodels.network_choice import NetworkChoice
 from kiview.viewmodels.results import NETWORK, Result, ResultsViewModel
 
 NetworkJob = Callable[[NetworkRequest, Progress], MapSet]
@@ -23,22 +18,8 @@ ID_LENGTH = 8
 """Characters of a weight-set id that are shown."""
 
 
-class NetworkViewModel(QObject):
-    """Choice and adjustment of a network, and its runs.
-
-    Attributes:
-        cards: Bundled networks.
-        card: The chosen one, or None when there is none.
-        weights: What is laid over it, or None likewise.
-        is_tied: Whether the map is tied to Patlak at coarse scale.
-
-    Signals:
-        changed: A choice, readiness or the state of a run changed.
-        step_made: There is one more change of weights to undo.
-    """
-
-    changed = Signal()
-    step_made = Signal()
+class NetworkViewModel(NetworkChoice):
+    """The chosen network and its runs; `changed` also tells of readiness and of a run's state."""
 
     def __init__(
         self,
@@ -54,61 +35,13 @@ class NetworkViewModel(QObject):
         self._job = job
         self._task: Task | None = None
         self._running = ("", "", (0.0, 0.0))
-        self._why_no_network = "No network is installed."
-        self.cards: tuple[NetworkCard, ...] = ()
-        self.card: NetworkCard | None = None
-        self.weights: WeightSet | None = None
-        self.is_tied = True
-        self._history: History[WeightSet] = History()
         results.register(NETWORK, self.key)
         maps.changed.connect(self._on_inputs_changed)
-
-    def provide(self, cards: tuple[NetworkCard, ...]) -> None:
-        """Say which networks there are; the chosen one stays, else the first is chosen."""
-        self.cards = cards
-        if cards:
-            self._why_no_network = ""
-            names = [card.name for card in cards]
-            known = self.card is not None and self.card.name in names
-            self.choose(self.card.name if self.card is not None and known else names[0])
-
-    def refuse(self, reason: str) -> None:
-        """Say why no network can be used."""
-        self._why_no_network = reason
-        self.changed.emit()
 
     @property
     def is_running(self) -> bool:
         """Whether a run is under way."""
         return self._task is not None
-
-    @property
-    def position(self) -> float:
-        """Slider, 0 smooth to 1 sharp."""
-        return 0.0 if self.weights is None else self.weights.position
-
-    @property
-    def shipped_position(self) -> float:
-        """Where the slider stands for the network as shipped."""
-        return 0.0 if self.card is None else self.card.shipped_position
-
-    @property
-    def why_no_slider(self) -> str:
-        """What keeps the weight slider from being moved, or an empty text."""
-        if self.card is None or self.weights is None:
-            return self._why_no_network
-        if self.card.slider is None:
-            return "This network has one weight set only."
-        if self.weights.loaded is not None:
-            return "The weights come from a file; reset to use the slider again."
-        return ""
-
-    @property
-    def is_modified(self) -> bool:
-        """Whether a run started now would use other weights than the shipped ones."""
-        if self.card is None or self.weights is None:
-            return False
-        return self.weights.state(self.card) is WeightState.MODIFIED
 
     @property
     def modified_map_id(self) -> str:
@@ -164,75 +97,6 @@ class NetworkViewModel(QObject):
         window = f"{s.start_s:g}-{s.end_s:g}"
         return f"{self._study.identity}|{self._input.identity}|{window}|{network}"
 
-    def choose(self, name: str) -> None:
-        """Choose a network, `id@version`, with its shipped weights."""
-        chosen = next((card for card in self.cards if card.name == name), None)
-        if chosen is not None and chosen == self.card:
-            self.changed.emit()
-        elif chosen is not None:
-            self.card = chosen
-            self._history.clear()
-            self._take(shipped_weights(chosen))
-
-    def use(self, card: NetworkCard, weights: WeightSet, what: str) -> None:
-        """Use weights from elsewhere, of the network they belong to."""
-        self.choose(card.name)
-        self.adjust(weights, what)
-
-    def set_position(self, position: float) -> None:
-        """Move the weight slider, 0 smooth to 1 sharp."""
-        if self.weights is not None:
-            self.adjust(replace(self.weights, position=position), "position")
-
-    def set_image_blend(self, share: float) -> None:
-        """Mix a share of the Patlak map into the network's map, 0 to 1."""
-        if self.weights is not None:
-            self.adjust(replace(self.weights, image_blend=share), "blend")
-
-    def adjust(self, weights: WeightSet, what: str) -> None:
-        """Use other weights of the chosen network.
-
-        Args:
-            weights: All of them.
-            what: The control that changed them; quick changes of one are undone together.
-        """
-        if self.weights is None or weights == self.weights:
-            return
-        if self._history.record(self.weights, what):
-            self.step_made.emit()
-        self._take(weights)
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a change of weights to take back."""
-        return self._history.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether a change of weights was taken back."""
-        return self._history.can_redo
-
-    def undo(self) -> None:
-        """Take back the last change of weights."""
-        if self.weights is not None:
-            self._take(self._history.undo(self.weights))
-
-    def redo(self) -> None:
-        """Make the change of weights again that was taken back last."""
-        if self.weights is not None:
-            self._take(self._history.redo(self.weights))
-
-    def set_tied(self, tied: bool) -> None:
-        """Tie the map to Patlak at coarse scale, or not."""
-        if tied != self.is_tied:
-            self.is_tied = tied
-            self._announce()
-
-    def reset_weights(self) -> None:
-        """Back to the weights as shipped."""
-        if self.card is not None and self.is_modified:
-            self.adjust(shipped_weights(self.card), "reset")
-
     def request(self) -> NetworkRequest:
         """Everything a run needs.
 
@@ -265,13 +129,9 @@ class NetworkViewModel(QObject):
         self._task.finished.connect(self._on_finished)
         self.changed.emit()
 
-    def _take(self, weights: WeightSet) -> None:
-        self.weights = weights
-        self._announce()
-
     def _announce(self) -> None:
         self._results.judge()
-        self.changed.emit()
+        super()._announce()
 
     def _on_inputs_changed(self) -> None:
         self._announce()
