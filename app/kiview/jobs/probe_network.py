@@ -218,3 +218,35 @@ def _scored(phantom: ProbePhantom, maps: Sequence[Volume]) -> ProbeScores:
         lost_count=sum(lesion.is_lost for lesion in lesions),
         lesion_count=len(lesions),
     )
+
+
+def score_rows(report: ProbeReport) -> tuple[tuple[str, str, str, str, str], ...]:
+    """Table of a report: what, how it is defined, shipped, now, Patlak."""
+    columns = (report.shipped, report.now, report.patlak)
+    cells = zip(*(_cells(scores) for scores in columns), strict=True)
+    return tuple((*head, *row) for head, row in zip(_HEADS, cells, strict=True))
+
+
+_HEADS = (
+    ("Error, NRMSE", "Root of squared error over squared truth, inside the body."),
+    ("Noise %", "Between two scans of the same person, relative to the mean true Ki."),
+    ("Body bias %", "Error of the mean Ki of the body."),
+    ("Lesion bias %", "Error of the mean Ki of a lesion, mean over lesions."),
+    ("Contrast kept %", "Contrast of lesions to their surroundings over the true contrast."),
+    ("Lost lesions", "Lesions with less than a tenth of their contrast, of those scored."),
+)
+
+
+def _cells(scores: ProbeScores) -> tuple[str, ...]:
+    return (
+        f"{scores.nrmse:.3f}",
+        f"{100 * scores.noise:.0f}",
+        _signed(scores.body_bias),
+        _signed(scores.lesion_bias),
+        f"{100 * scores.recovery:.0f}".replace("-", "\N{MINUS SIGN}"),
+        f"{scores.lost_count} of {scores.lesion_count}",
+    )
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.0f}".replace("-", "\N{MINUS SIGN}")

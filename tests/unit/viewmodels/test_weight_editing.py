@@ -8,11 +8,10 @@ import pytest
 
 from kiview import application, paths
 from kiview.core.errors import NetworkError
-from kiview.jobs.probe_network import ProbeReport, ProbeScores
+from kiview.jobs.probe_network import ProbeReport, ProbeScores, score_rows
 from kiview.nets.catalog import BrokenNetwork, Catalog, Origin, load_catalog
 from kiview.nets.weights import shipped_weights
 from kiview.viewmodels.catalog import CatalogViewModel
-from kiview.viewmodels.probe import score_rows
 
 
 @pytest.fixture

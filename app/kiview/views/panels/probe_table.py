@@ -3,7 +3,8 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
-from kiview.viewmodels.probe import ProbeViewModel, score_rows
+from kiview.jobs.probe_network import score_rows
+from kiview.viewmodels.probe import ProbeViewModel
 from kiview.views.binding import EnabledBinding, TextBinding
 from kiview.views.parts import button, text_label
 
