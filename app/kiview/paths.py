@@ -40,7 +40,7 @@ def site_models_dir(setting: str = "") -> Path | None:
 
 def user_models_dir() -> Path:
     """Folder of the user's networks, laid out like the bundled ones; need not be there."""
-    return data_dir() / "networks"
+    return data_dir() / "models"
 
 
 def resource(name: str) -> Path:

@@ -23,6 +23,7 @@ from kiview.io.dicom_common import (
 )
 
 SECONDS_PER_MINUTE = 60.0
+_RESEARCH_MARK, _MODIFIED_MARK = " RUO", " MOD"
 _METHOD_NAMES = {"patlak": "Patlak", "network": "network"}
 _DERIVATIONS = {
     "patlak": ("PATLAK", "Patlak graphical analysis"),
@@ -74,9 +75,14 @@ def series_description(parametric_map: ParametricMap) -> str:
     provenance, quantity = parametric_map.provenance, parametric_map.quantity
     window = window_min(provenance)
     span = f" {window[0]:g}-{window[1]:g} min" if window else ""
-    marks = " RUO MOD" if provenance.modified else " RUO"
+    marks = _RESEARCH_MARK + (_MODIFIED_MARK if provenance.modified else "")
     what = f"{quantity.code} {method_name(provenance)}{span} [{quantity.unit.symbol}]"
     return what[: SHORT_LIMIT - len(marks)] + marks
+
+
+def says_modified(description: str) -> bool:
+    """Whether a description that `series_description` once made tells of modified weights."""
+    return description.endswith(_RESEARCH_MARK + _MODIFIED_MARK)
 
 
 def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str:

@@ -12,6 +12,7 @@ from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
 from kiview.core.resample import resample
 from kiview.io.agreement_writer import NAMES, AgreementReport, write_agreement
+from kiview.io.map_record import says_modified
 from kiview.io.staging import refuse_existing, staged
 from kiview.jobs.compare_maps import SHOWN_VOXELS
 from kiview.jobs.open_study import OpenRequest, open_study
@@ -73,7 +74,7 @@ def compare_files(request: CompareFilesRequest, progress: Progress) -> Agreement
         tuple(rows),
         a.ravel()[index],
         b.ravel()[index],
-        (request.first.name, request.second.name),
+        (_name(request.first, first), _name(request.second, second)),
         first.quantity.unit.symbol,
         tuple(findings),
     )
@@ -92,6 +93,11 @@ def _map(path: Path, progress: Progress) -> DynamicImage:
             " series."
         )
     return images[0]
+
+
+def _name(path: Path, image: DynamicImage) -> str:
+    """Name of a map in the tables and pictures, with the mark that the map carries."""
+    return f"{path.name} (MODIFIED)" if says_modified(image.description) else path.name
 
 
 def _refuse_other_unit(

@@ -36,7 +36,7 @@ class LayerRow:
 
 
 def layer_table(card: NetworkCard, weight_set: WeightSet) -> tuple[LayerRow, ...]:
-    """The layers of a network under a weight set, in the order of the card.
+    """The layers of a network under a weight set, by name.
 
     Raises:
         NetworkError: the set does not fit the network, or a file was changed.
@@ -44,12 +44,8 @@ def layer_table(card: NetworkCard, weight_set: WeightSet) -> tuple[LayerRow, ...
     shipped, base = shipped_weights(card).base(card), weight_set.base(card)
     now = with_edits(base, weight_set.layers, weight_set.singles)
     edits = {edit.layer: edit for edit in weight_set.layers}
-    known = set(layer_names(now))
-    names = [spec.name.removesuffix(WEIGHT) for spec in card.tensors if spec.name.endswith(WEIGHT)]
     rows = []
-    for name in names:
-        if name not in known:
-            continue
+    for name in layer_names(now):
         edit = edits.get(name, LayerEdit(name))
         weight, bias = now[name + WEIGHT], now[name + BIAS]
         rows.append(

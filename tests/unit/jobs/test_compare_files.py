@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from tests.helpers.phantoms import axial_affine
-from tests.helpers.results import ki_map, map_set, oblique_geometry
+from tests.helpers.results import MODIFIED, ki_map, map_set, oblique_geometry
 
 from kiview.core.errors import ExportError, InvalidInputError, QuantityMismatchError
 from kiview.core.geometry import VolumeGeometry
@@ -37,6 +37,17 @@ def test_that_a_map_agrees_with_itself_in_every_format(tmp_path):
     (row,) = compare(nifti, maps / "patlak_Ki_dicom", tmp_path / "pet").rows
     assert abs(row.bias) < 0.08 / 65000
     assert row.concordance > 1 - 1e-8
+
+
+@pytest.mark.parametrize("name", ["network_Ki.nii.gz", "network_Ki_dicom", "network_Ki_pm.dcm"])
+def test_that_a_map_of_modified_weights_is_named_as_one(tmp_path, name):
+    modified = exported(tmp_path / "mine", map_set(MODIFIED), *ExportFormat)
+    shipped = exported(tmp_path / "shipped", map_set())
+    out = tmp_path / "out"
+    report = compare(shipped / "patlak_Ki.nii.gz", modified / name, out)
+    assert report.names == ("patlak_Ki.nii.gz", f"{name} (MODIFIED)")
+    for file in out.iterdir():
+        assert f"{name} (MODIFIED)" in file.read_text(encoding="utf-8")
 
 
 def ramp(shape, affine):

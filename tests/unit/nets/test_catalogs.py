@@ -2,6 +2,8 @@ import hashlib
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kiview import paths
 from kiview.core.errors import NetworkError
@@ -242,3 +244,31 @@ def test_that_the_users_networks_lie_in_the_users_folder():
     folder.mkdir(parents=True)
     install(folder, "my-net")
     assert installed_networks().card("my-net").origin is Origin.USER
+
+
+CARD = (SHIPPED / ID / "card.toml").read_bytes()
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, len(CARD) - 1), st.integers(0, 255)), max_size=6),
+    st.integers(0, len(CARD)),
+)
+def test_that_a_damaged_card_is_read_or_refused_in_a_sentence(tmp_path, changes, end):
+    content = bytearray(CARD)
+    for place, value in changes:
+        content[place] = value
+    path = tmp_path / "card.toml"
+    path.write_bytes(bytes(content[: end or None]))
+    try:
+        card = read_card(path)
+    except NetworkError as error:
+        assert len(str(error)) < 1000  # noqa: PT017 - most are refused, some are not
+    else:
+        assert card.title.isprintable()
+
+
+def test_that_a_file_name_for_another_system_is_refused(site):
+    install(site, change=('file = "model.onnx"', 'file = "model.onnx\\u0000"'))
+    card = load_catalogs(SHIPPED, site).card("site-net")
+    assert "cannot be read" in verify_network(card)

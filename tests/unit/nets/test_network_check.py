@@ -182,6 +182,10 @@ def renamed_input(model):
         node.input[:] = ["x" if name == "features" else name for name in node.input]
 
 
+def input_among_the_weights(model):
+    constant(model, "features", np.zeros(2, np.float32))
+
+
 def more_inputs(model):
     model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]))
 
@@ -290,6 +294,7 @@ CRAFTED = {
     moved_weight: "lies elsewhere than its card says",
     twice_named: "have one name",
     renamed_input: "its input is not 'features' alone",
+    input_among_the_weights: "its input has the name of a weight",
     more_inputs: "its input is not 'features' alone",
     other_channels: f"not float32, any x {CHANNEL_COUNT} x any x any",
     double_input: "not float32",

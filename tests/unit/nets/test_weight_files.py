@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 from tests.unit.nets.fakes import card
@@ -247,6 +247,43 @@ def test_that_damaged_tensors_are_refused_or_read_and_nothing_else(changes, end)
     except NetworkError:
         return
     assert all(np.isfinite(tensor).all() for tensor in read.tensors.values())
+
+
+TEXT = json.dumps(
+    weight_files.weight_record(NETWORK, every_choice()) | {"loaded": {"file": "x", "sha256": ""}}
+).encode()
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.integers(0, 255)), min_size=1, max_size=6),
+    st.integers(0, len(TEXT)),
+)
+def test_that_damaged_choices_are_refused_in_a_sentence(tmp_path, changes, end):
+    content = bytearray(TEXT)
+    for place, value in changes:
+        content[place] = value
+    path = tmp_path / "mine.json"
+    path.write_bytes(bytes(content[: end or None]))
+    with pytest.raises(NetworkError) as refusal:
+        load_weight_set(path, CARDS)
+    assert len(str(refusal.value)) < 500
+
+
+def test_that_a_set_without_loaded_tensors_has_none_to_write():
+    with pytest.raises(NetworkError, match="from the network's own files"):
+        weight_files.loaded_content(NETWORK, every_choice())
+
+
+def test_that_a_file_the_disk_cannot_read_is_told(tmp_path, monkeypatch):
+    path = written(tmp_path)
+
+    def fail(*_args, **_kwargs):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(type(path), "open", fail)
+    with pytest.raises(NetworkError, match=r"mine\.json cannot be read \(Input/output error\)"):
+        load_weight_set(path, CARDS)
 
 
 def test_that_sets_of_several_networks_find_their_own(tmp_path):
