@@ -68,12 +68,14 @@ class Preview:
         kept: To hand in at the next step.
         is_complete: Whether the planes are previewed whole and equal those of a whole run.
         fraction: Share of the voxels to compute that are computed, 0 to 1.
+        is_whole: Whether every voxel of the map is, so that the cursor can go anywhere.
     """
 
     map: ParametricMap
     kept: PreviewedStudy | None
     is_complete: bool
     fraction: float
+    is_whole: bool = False
 
 
 PreviewJob = Callable[[PreviewRequest, PreviewedStudy | None, str, Progress], Preview]
@@ -115,7 +117,7 @@ def preview_network(
     provenance = replace(request.computed.provenance, modified=modified)
     shown = replace(request.computed, values=values, provenance=provenance)
     left = sum(_volume(box) for box in missing) / sum(_volume(box) for box in wanted)
-    return Preview(shown, state, not missing, 1.0 - left)
+    return Preview(shown, state, not missing, 1.0 - left, bool(state.is_known.all()))
 
 
 def _state_for(

@@ -52,6 +52,8 @@ class PreviewViewModel(QObject):
         self._begun: _Identity = ()
         self._settled: _Identity = ()
         self._complete: _Identity = ()
+        self._asked_made: _Identity = ()
+        self._whole: _Identity = ()
         self._is_shown = False
         self._gathering = QTimer(self)
         self._gathering.setSingleShot(True)
@@ -98,11 +100,17 @@ class PreviewViewModel(QObject):
         return result if only_weights_differ and shows_ki else None
 
     def _identity(self) -> _Identity:
-        """Everything that decides what a preview shows."""
+        """Everything that decides what a preview shows; a whole one is good for any place."""
+        made = self._made()
+        if made == self._whole:
+            return made
+        return (*made, tuple(self._views.link.cursor_lps_mm.tolist()), self._planes())
+
+    def _made(self) -> _Identity:
+        """What decides the values of a preview, wherever it is."""
         network, result = self._network, self._results.get(NETWORK)
-        made = (network.made_from(), network.weights, network.is_tied)
-        where = (tuple(self._views.link.cursor_lps_mm.tolist()), self._planes())
-        return (*made, None if result is None else id(result.maps), where)
+        maps = None if result is None else id(result.maps)
+        return network.made_from(), network.weights, network.is_tied, maps
 
     def _planes(self) -> tuple[Plane, ...]:
         full_size = self._views.full_size
@@ -112,7 +120,7 @@ class PreviewViewModel(QObject):
         request = self._request()
         if self._task is not None or request is None:
             return
-        self._asked = self._identity()
+        self._asked, self._asked_made = self._identity(), self._made()
         job = partial(self._job, request, self._kept, self._network.made_from())
         self._task = self._runner.start("Preview", job)
         self._task.succeeded.connect(self._on_previewed)
@@ -134,6 +142,8 @@ class PreviewViewModel(QObject):
     def _on_previewed(self, preview: Preview) -> None:
         self._kept = preview.kept
         self._begun = self._asked
+        if preview.is_whole:
+            self._whole = self._asked = self._asked_made
         if preview.is_complete:
             self._settled = self._complete = self._asked
         if self._wanted() is None:
@@ -165,7 +175,9 @@ class PreviewViewModel(QObject):
 
     def _withdraw(self) -> None:
         """Show the stored map again."""
-        self._settled = self._begun = self._complete = ()
+        self._settled = self._begun = self._complete = self._whole = ()
+        if self._results.get(NETWORK) is None:
+            self._kept = None  # a closed study gives its memory back
         if self._is_shown:
             self._is_shown = False
             self._columns.show_quantity(self._columns.quantity)

@@ -42,6 +42,7 @@ class FakePreview:
     def __init__(self):
         self.requests = []
         self.pace_s = 0.0
+        self.ends_whole = False
 
     def __call__(self, request, kept, key, progress):
         self.requests.append(request)
@@ -52,7 +53,11 @@ class FakePreview:
             progress.step(0.5, "preview")
         values = request.computed.values * np.float32(request.run.weights.position)
         return Preview(
-            replace(request.computed, values=values), (wanted, count), count == 3, count / 3
+            replace(request.computed, values=values),
+            (wanted, count),
+            is_complete=count == 3,
+            fraction=count / 3,
+            is_whole=count == 3 and self.ends_whole,
         )
 
 
@@ -311,6 +316,31 @@ def test_that_a_preview_follows_the_cursor_and_the_rows(qtbot, with_aorta, fake_
     models.views.toggle_full_size(NETWORK, Plane.SAGITTAL)
     settled(qtbot, models)
     assert fake_preview.requests[-1].planes == (Plane.SAGITTAL,)
+
+
+def test_that_a_whole_preview_is_scrolled_without_computing_again(qtbot, with_aorta, fake_preview):
+    models, fake_preview.ends_whole = with_aorta, True
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    models.views.link.set_cursor(small_study.lesion_mm())
+    models.views.use_layout(5)
+    qtbot.wait(60)
+    assert len(fake_preview.requests) == 3
+    assert models.preview.is_complete
+    models.network.set_position(0.25)
+    settled(qtbot, models)
+    assert len(fake_preview.requests) == 6
+
+
+def test_that_a_closed_study_is_not_kept_for_previews(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    assert models.preview._kept is not None
+    models.study.close_study()
+    assert models.preview._kept is None
 
 
 def test_that_the_cursor_starts_no_preview_of_unchanged_weights(qtbot, with_aorta, fake_preview):
