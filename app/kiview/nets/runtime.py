@@ -1,5 +1,6 @@
 """ONNX sessions: providers, threads, replaced weights, stopping."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from kiview.core.progress import Cancelled
 from kiview.nets.catalog import NetworkCard, TensorSpec
 from kiview.nets.network_check import INPUT_NAME, check_network
 
+_logger = logging.getLogger(__name__)
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _SILENT = 4
 
@@ -67,13 +69,9 @@ class NetworkRuntime:
         check_network(card, content)
         content = with_tensors(content, card.tensors, tensors or {})
         self._outputs = card.outputs
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_threads()
-        options.log_severity_level = _SILENT
-        # Spinning threads would take the processor from the window between two blocks.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         ort.set_default_logger_severity(_SILENT)
-        self._session = _session(card, content, options)
+        self._card, self._content, self._threads = card, content, threads
+        self._session = self._first_session()
         self._run_options = ort.RunOptions()
         self._stopped = False
 
@@ -107,9 +105,8 @@ class NetworkRuntime:
         """
         if self._stopped:
             raise Cancelled
-        given = {INPUT_NAME: features}
         try:
-            found = self._session.run([*self._outputs], given, self._run_options)
+            found = self._computed({INPUT_NAME: features})
         except Exception as error:
             if self._stopped:
                 raise Cancelled from error
@@ -119,22 +116,49 @@ class NetworkRuntime:
             ) from error
         return NetworkOutputs(**dict(zip(self._outputs, found, strict=True)))
 
+    def _computed(self, given: dict[str, Volume]) -> list[Volume]:
+        """Run, on the processor from now on where the graphics card fails."""
+        try:
+            found = self._session.run([*self._outputs], given, self._run_options)
+        except Exception:
+            if self._stopped or self.providers[0] == CPU:
+                raise
+            _logger.warning("The graphics card failed; the processor computes instead.")
+            self._session = self._new_session([CPU])
+            found = self._session.run([*self._outputs], given, self._run_options)
+        return list(found)
+
+    def _first_session(self) -> ort.InferenceSession:
+        """A session on the best of what works here."""
+        wanted = wanted_providers()
+        if wanted[0] != CPU:
+            try:
+                return self._new_session(wanted)
+            except NetworkError:
+                _logger.warning("The graphics card cannot run the network; the processor does.")
+        return self._new_session([CPU])
+
+    def _new_session(self, providers: list[str]) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads or available_threads()
+        options.log_severity_level = _SILENT
+        # Spinning threads would take the processor from the window between two blocks.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            # Its own way to fall back to the processor prints to the output of the program.
+            return ort.InferenceSession(
+                self._content, options, providers=providers, enable_fallback=0
+            )
+        except Exception as error:
+            raise NetworkError(
+                f"The network {self._card.id!r} cannot be run here ({type(error).__name__}); its"
+                " file may be made for another version, or memory is short."
+            ) from error
+
     def stop(self) -> None:
         """End a run from another thread, and refuse later ones."""
         self._stopped = True
         self._run_options.terminate = True
-
-
-def _session(
-    card: NetworkCard, content: bytes, options: ort.SessionOptions
-) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(content, options, providers=wanted_providers())
-    except Exception as error:
-        raise NetworkError(
-            f"The network {card.id!r} cannot be run here ({type(error).__name__}); its file may be"
-            " made for another version, or memory is short."
-        ) from error
 
 
 def wanted_providers() -> list[str]:

@@ -104,7 +104,8 @@ class FakeSession:
 
     really = (CPU,)
 
-    def __init__(self, _content, _options, providers):
+    def __init__(self, _content, _options, providers, enable_fallback):
+        assert not enable_fallback
         self.asked = providers
 
     def get_providers(self):
@@ -126,10 +127,47 @@ def test_that_the_device_is_what_the_session_has_and_not_what_was_asked(
     assert found.device == device
 
 
+class FragileSession(FakeSession):
+    """A graphics card that fails, when the session is made or when it runs."""
+
+    fails_when = "made"
+
+    def __init__(self, content, options, providers, enable_fallback):
+        super().__init__(content, options, providers, enable_fallback)
+        self._fail("made")
+
+    def get_providers(self):
+        return self.asked
+
+    def run(self, outputs, given, _options):
+        self._fail("running")
+        return [given["features"][:, 0]] * len(outputs)
+
+    def _fail(self, now):
+        if self.asked[0] == CUDA and now == self.fails_when:
+            raise RuntimeError("CUDA error: out of memory")
+
+
+@pytest.mark.parametrize("when", ["made", "running"])
+def test_that_the_processor_takes_over_where_the_graphics_card_fails(
+    monkeypatch, features, caplog, capfd, when
+):
+    monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(FragileSession, "fails_when", when)
+    monkeypatch.setattr(runtime.ort, "InferenceSession", FragileSession)
+    found = NetworkRuntime(card())
+    assert found.device == ("CPU" if when == "made" else "GPU (CUDA)")
+    np.testing.assert_array_equal(found.run(features).ki, features[:, 0])
+    assert found.device == "CPU"
+    assert "processor" in caplog.text
+    assert capfd.readouterr() == ("", "")
+
+
 def test_that_a_session_that_cannot_be_made_is_told_in_a_sentence(monkeypatch):
     def fail(*_args, **_kwargs):
         raise RuntimeError("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED")
 
+    monkeypatch.setattr(runtime.ort, "get_available_providers", lambda: [CPU])
     monkeypatch.setattr(runtime.ort, "InferenceSession", fail)
     with pytest.raises(NetworkError, match="cannot be run here"):
         NetworkRuntime(card())
