@@ -60,6 +60,7 @@ class PreviewViewModel(QObject):
         self._gathering.setInterval(GATHER_MS)
         self._gathering.timeout.connect(self._start)
         network.changed.connect(self._on_changed)
+        results.changed.connect(self._on_results_changed)
         views.link.cursor_changed.connect(self._on_view_changed)
         views.layout_changed.connect(self._on_view_changed)
 
@@ -72,6 +73,11 @@ class PreviewViewModel(QObject):
     def is_complete(self) -> bool:
         """Whether the planes shown are previewed whole."""
         return self._is_shown and self._complete == self._identity()
+
+    def _on_results_changed(self) -> None:
+        """A closed study gives its memory back."""
+        if self._results.get(NETWORK) is None:
+            self._kept = None
 
     def _on_view_changed(self) -> None:
         if self._is_shown:
@@ -176,8 +182,6 @@ class PreviewViewModel(QObject):
     def _withdraw(self) -> None:
         """Show the stored map again."""
         self._settled = self._begun = self._complete = self._whole = ()
-        if self._results.get(NETWORK) is None:
-            self._kept = None  # a closed study gives its memory back
         if self._is_shown:
             self._is_shown = False
             self._columns.show_quantity(self._columns.quantity)
