@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication
 
 from kiview import __version__, paths
-from kiview.core.errors import KiviewError
 from kiview.core.input_function import InputFunction
 from kiview.core.progress import Progress
 from kiview.core.study import Study
@@ -20,13 +19,17 @@ from kiview.jobs.compare_maps import compare_maps
 from kiview.jobs.compute_patlak import compute_patlak
 from kiview.jobs.demo_study import demo_regions, ensure_demo_study
 from kiview.jobs.export import export_maps
+from kiview.jobs.networks import installed_networks
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.preview_network import PreviewJob, preview_network
-from kiview.nets.catalog import load_catalog
+from kiview.jobs.probe_network import ProbeJob, probe_network
+from kiview.jobs.update_network import UpdateJob, can_train, update_network
+from kiview.nets.catalog import Catalog
 from kiview.nets.infer import run_network
 from kiview.settings import store
 from kiview.tasks import TaskRunner, failure_of
 from kiview.viewmodels.agreement import AgreementViewModel, CompareJob
+from kiview.viewmodels.catalog import CatalogViewModel
 from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.demo import DemoViewModel
@@ -39,12 +42,17 @@ from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkJob, NetworkViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
 from kiview.viewmodels.preview import PreviewViewModel
+from kiview.viewmodels.probe import ProbeViewModel
 from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import OpenJob, Overrides, StudyViewModel
 from kiview.viewmodels.tasks import TasksViewModel
+from kiview.viewmodels.undo import UndoViewModel
+from kiview.viewmodels.update import UpdateViewModel
 from kiview.viewmodels.views import ViewsViewModel
+from kiview.viewmodels.weight_editor import WeightEditorViewModel
+from kiview.viewmodels.weight_files import WeightFilesViewModel
 from kiview.viewmodels.window import WindowModels
 from kiview.views import theme
 from kiview.views.main_window import MainWindow
@@ -64,7 +72,9 @@ class Jobs:
         read_curve: (path, progress) -> input function.
         patlak: Patlak maps.
         network: Network maps.
-        preview: A box of a network map with other weights.
+        preview: The next step of a network map with other weights.
+        probe: Scores of weights on the built-in phantom.
+        update: A new version of a network from added cases.
         compare: Agreement of two maps.
         export: Files.
     """
@@ -74,6 +84,8 @@ class Jobs:
     patlak: PatlakJob
     network: NetworkJob
     preview: PreviewJob
+    probe: ProbeJob
+    update: UpdateJob
     compare: CompareJob
     export: ExportJob
 
@@ -148,6 +160,8 @@ def shipped_jobs() -> Jobs:
         patlak=compute_patlak,
         network=run_network,
         preview=preview_network,
+        probe=probe_network,
+        update=update_network,
         compare=compare_maps,
         export=export_maps,
     )
@@ -164,6 +178,9 @@ def build_models(jobs: Jobs) -> WindowModels:
     maps = MapsViewModel(runner, study, input_function, results, messages, jobs.patlak)
     network = NetworkViewModel(runner, maps, results, messages, jobs.network)
     agreement = AgreementViewModel(runner, study, results, curves, messages, jobs.compare)
+    catalog = CatalogViewModel(network, messages, _installed_networks)
+    update = UpdateViewModel(runner, network, messages, jobs.update, can_train)
+    update.updated.connect(catalog.refresh)
     columns = ColumnsCoordinator(study, results, agreement, views)
     return WindowModels(
         runner=runner,
@@ -177,13 +194,19 @@ def build_models(jobs: Jobs) -> WindowModels:
         results=results,
         maps=maps,
         network=network,
+        catalog=catalog,
         agreement=agreement,
         columns=columns,
         patlak_point=PatlakPointViewModel(study, rois, curves, input_function, maps, views),
         preview=PreviewViewModel(runner, network, results, columns, views, jobs.preview),
+        weight_editor=WeightEditorViewModel(runner, network, messages),
+        weight_files=WeightFilesViewModel(runner, network, messages),
+        probe=ProbeViewModel(runner, network, messages, jobs.probe),
+        update=update,
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
         session=SessionViewModel(study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),
+        undo=UndoViewModel(rois, network),
     )
 
 
@@ -203,18 +226,17 @@ def apply_settings(models: WindowModels) -> None:
 
 
 def provide_networks(models: WindowModels) -> None:
-    """Offer the bundled networks, or say why there is none."""
-    try:
-        catalog = load_catalog(paths.models_dir())
-    except KiviewError as error:
-        models.network.refuse(str(error))
-    else:
-        models.network.provide(catalog.cards)
+    """Offer the networks of KiView, the site and the user, or say why there is none."""
+    models.catalog.refresh()
 
 
 def demo_model(models: WindowModels) -> DemoViewModel:
     """What leads through the demo study."""
     return DemoViewModel(paths.demo_study_dir(), models, demo_regions)
+
+
+def _installed_networks() -> Catalog:
+    return installed_networks(store.load().settings.site_networks_folder)
 
 
 def _open_study(path: Path, overrides: Overrides, progress: Progress) -> Study:

@@ -265,9 +265,19 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["list", "verify"])
+    parser.add_argument("action", choices=["list", "verify", "evaluate"])
     parser.add_argument(
-        "network", nargs="?", default="", metavar="ID[@VERSION]", help="one network, else all"
+        "network",
+        nargs="?",
+        default="",
+        metavar="ID[@VERSION]",
+        help="one network, else all; for evaluate the default one",
+    )
+    parser.add_argument(
+        "--weights",
+        type=arguments.path,
+        metavar="FILE",
+        help="evaluate: weight set to score beside the shipped weights, .json or .safetensors",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(handler=_models)
@@ -315,5 +325,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "map": (_add_map, "Compute parametric maps and write them."),
     "compare": (_add_compare, "Say how well two maps agree."),
     "doctor": (_add_doctor, "Show versions, devices, folders and networks."),
-    "models": (_add_models, "List or verify the networks of KiView, the site and the user."),
+    "models": (
+        _add_models,
+        "List, verify or evaluate the networks there are.",
+    ),
 }

@@ -2,16 +2,29 @@
 
 import argparse
 
-from kiview.commands.terminal import DONE, FAILED, TerminalProgress, say, say_json, say_table
+from kiview.commands import evaluate
+from kiview.commands.terminal import (
+    DONE,
+    FAILED,
+    TerminalProgress,
+    UsageError,
+    say,
+    say_json,
+    say_table,
+)
 from kiview.core.provenance import JsonValue
 from kiview.jobs.networks import installed_networks, verify_network
 from kiview.nets.catalog import BrokenNetwork, Catalog, NetworkCard
 from kiview.settings.store import load as load_settings
 
 
-def run(given: argparse.Namespace, progress: TerminalProgress) -> int:  # noqa: ARG001 - same for all
-    """List the networks, or check every file of them: hash, structure and weights."""
+def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    """List the networks, check every file of them (hash, structure, weights), or score one."""
     catalog = networks()
+    if given.action == "evaluate":
+        return evaluate.run(given, catalog, progress)
+    if given.weights is not None:
+        raise UsageError("--weights belongs to 'models evaluate'.")
     if given.network:
         catalog = Catalog((catalog.card(given.network),))
     check = given.action == "verify"

@@ -1,4 +1,4 @@
-"""What other weights would give around one place, fast enough to follow a slider."""
+"""What other weights would give on the planes shown: step by step, to follow a slider."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,13 +8,17 @@ from numpy.typing import NDArray
 
 from kiview.core.images import ParametricMap
 from kiview.core.progress import Progress
+from kiview.core.reslice import Plane
+from kiview.jobs.preview_plan import PreviewPlan, plan_preview
 from kiview.nets.infer import NetworkRequest, PreparedStudy, Region, network_region, prepare
 from kiview.nets.runtime import NetworkRuntime
-from kiview.nets.weights import WeightSet
+from kiview.nets.tie import tie_to_patlak
+from kiview.nets.weights import WeightSet, WeightState
 
-HALF_WIDTH_MM = 50.0
-"""The preview reaches so far from the cursor."""
-_SMALLEST_SHARE = 1e-6
+BLOCK_VOXELS = 1 << 16
+"""Worked on between two looks at the cancel flag: a tenth of a second on two cores."""
+
+Volume = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,47 +27,55 @@ class PreviewRequest:
 
     Attributes:
         run: A run with the weights to preview.
-        computed: Map of the last whole run.
-        computed_weights: Weights it was made with.
-        position_lps_mm: (3,) middle of the preview.
+        computed: Ki map of the last whole run; shown where nothing is previewed.
+        position_lps_mm: (3,) the cursor.
+        planes: Shown planes through it.
     """
 
     run: NetworkRequest
     computed: ParametricMap
-    computed_weights: WeightSet
     position_lps_mm: NDArray[np.float64]
+    planes: tuple[Plane, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreviewedStudy:
-    """What one preview keeps for the next.
+    """What one step keeps for the next.
 
     Attributes:
         key: Study, input function and window that the features were made from.
-        prepared: The features.
-        computed: Last whole map that the correction belongs to, or None before the first.
-        box: Box that the correction belongs to.
-        correction: Factor by which that map was tied to Patlak in the box.
+        prepared: The features, good for any weights.
+        weights: Weights of the network below, their image blend left out.
+        runtime: The network with these weights.
+        ki: (z, y, x) Ki that it gave, /min, neither tied nor blended.
+        is_known: (z, y, x) where that is computed.
     """
 
     key: str
     prepared: PreparedStudy
-    computed: ParametricMap | None = None
-    box: Region | None = None
-    correction: NDArray[np.float32] | None = None
+    weights: WeightSet
+    runtime: NetworkRuntime
+    ki: Volume
+    is_known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """What a preview gave.
+    """What one step gave.
 
     Attributes:
-        map: The last whole map with another box in it.
-        kept: Features to hand in at the next preview.
+        map: The last whole map, with all that was previewed so far in its place.
+        kept: To hand in at the next step.
+        is_complete: Whether the planes are previewed whole and equal those of a whole run.
+        fraction: Share of the voxels to compute that are computed, 0 to 1.
+        is_whole: Whether every voxel of the map is, so that the cursor can go anywhere.
     """
 
     map: ParametricMap
-    kept: PreviewedStudy
+    kept: PreviewedStudy | None
+    is_complete: bool
+    fraction: float
+    is_whole: bool = False
 
 
 PreviewJob = Callable[[PreviewRequest, PreviewedStudy | None, str, Progress], Preview]
@@ -72,71 +84,117 @@ PreviewJob = Callable[[PreviewRequest, PreviewedStudy | None, str, Progress], Pr
 def preview_network(
     request: PreviewRequest, kept: PreviewedStudy | None, key: str, progress: Progress
 ) -> Preview:
-    """Compute a box around a place with other weights.
+    """Compute the next step of a preview: first around the cursor, then the planes piece by piece.
 
-    The tie to Patlak works at coarse scale and hardly depends on the weights: the correction of the
-    last whole map is used again, so that no whole map has to be computed.
+    The map around the cursor is tied to Patlak by what lies in its own box: exactly in the middle,
+    nearly at its edge. Planes are computed with all that their tie looks at, so the last step
+    shows what a whole run would give.
 
     Args:
         request: What to preview.
-        kept: What an earlier preview kept, used if it belongs to `key`.
+        kept: What an earlier step kept; of it is used what belongs to `key` and to the weights.
         key: Identity of study, input function and window.
-        progress: May stop the work between its steps.
+        progress: May stop the work between blocks of voxels.
 
     Returns:
-        The last map with another box, and what to keep.
+        What can be shown, what to keep, and whether that is all.
+
+    Raises:
+        NetworkError: the study or the weights cannot be used.
+        Cancelled: asked to stop.
     """
     progress.step(0.0, "Preview")
-    if kept is None or kept.key != key:
-        kept = PreviewedStudy(key, prepare(request.run, progress.child(0.0, 0.3)))
-    box = _box_around(request)
-    progress.step(0.3, "Preview")
-    correction = kept.correction
-    if correction is None or kept.computed is not request.computed or kept.box != box:
-        correction = _correction(request, kept.prepared, box)
-        kept = replace(kept, computed=request.computed, box=box, correction=correction)
-    progress.step(0.6, "Preview")
-    now = _ki(request.run, request.run.weights, kept.prepared, box) * correction
-    share = np.float32(request.run.weights.image_blend)
-    values = request.computed.values.copy()
-    values[_part(box)] = (1 - share) * now + share * kept.prepared.patlak_ki()[_part(box)]
-    provenance = replace(request.computed.provenance, modified=True)
-    return Preview(replace(request.computed, values=values, provenance=provenance), kept)
+    state = _state_for(request.run, kept, key, progress)
+    plan = plan_preview(
+        state.prepared.geometry, request.position_lps_mm, request.planes, tied=request.run.tied
+    )
+    wanted = [plan.neighbourhood, *(piece for part in plan.planes for piece in part.pieces)]
+    missing = [box for box in wanted if not state.is_known[_part(box)].all()]
+    if missing:
+        state = _with_box(state, missing.pop(0), progress)
+    values = _tied_and_blended(request, plan, state)
+    modified = request.run.weights.state(request.run.card) is WeightState.MODIFIED
+    provenance = replace(request.computed.provenance, modified=modified)
+    shown = replace(request.computed, values=values, provenance=provenance)
+    left = sum(_volume(box) for box in missing) / sum(_volume(box) for box in wanted)
+    return Preview(shown, state, not missing, 1.0 - left, bool(state.is_known.all()))
 
 
-def _box_around(request: PreviewRequest) -> Region:
-    geometry = request.computed.geometry
-    middle = geometry.to_index(request.position_lps_mm)
-    half = HALF_WIDTH_MM / geometry.spacing_zyx_mm
-    last = np.array(geometry.shape_zyx)
-    low = np.clip(np.floor(middle - half).astype(int), 0, last - 1)
-    high = np.clip(np.ceil(middle + half).astype(int) + 1, low + 1, last)
-    edges = [int(edge) for pair in zip(low, high, strict=True) for edge in pair]
-    return Region(*edges)
-
-
-def _ki(
-    run: NetworkRequest, weights: WeightSet, prepared: PreparedStudy, box: Region
-) -> NDArray[np.float32]:
+def _state_for(
+    run: NetworkRequest, kept: PreviewedStudy | None, key: str, progress: Progress
+) -> PreviewedStudy:
+    weights = replace(run.weights, image_blend=0.0)
+    same_study = kept is not None and kept.key == key
+    if kept is not None and same_study and kept.weights == weights:
+        return kept
+    prepared = kept.prepared if kept is not None and same_study else prepare(run, progress)
     runtime = NetworkRuntime(run.card, weights.tensors(run.card))
-    return network_region(prepared, runtime, box)[0]
+    shape = prepared.geometry.shape_zyx
+    ki, is_known = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
+    return PreviewedStudy(key, prepared, weights, runtime, ki, is_known)
+
+
+def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> PreviewedStudy:
+    """What is known, and one more box."""
+    ki, is_known = state.ki.copy(), state.is_known.copy()
+    is_known[_part(box)] = True
+    thickness = max(1, BLOCK_VOXELS // max(1, (box.y1 - box.y0) * (box.x1 - box.x0)))
+    for z0 in range(box.z0, box.z1, thickness):
+        progress.step((z0 - box.z0) / (box.z1 - box.z0), "Preview")
+        block = replace(box, z0=z0, z1=min(box.z1, z0 + thickness))
+        ki[_part(block)] = network_region(state.prepared, state.runtime, block).ki
+    return replace(state, ki=ki, is_known=is_known)
+
+
+def _tied_and_blended(request: PreviewRequest, plan: PreviewPlan, state: PreviewedStudy) -> Volume:
+    """The last whole map with everything that is known by now in it."""
+    values: Volume = request.computed.values.copy()
+    patlak = state.prepared.patlak_ki()
+    around = plan.neighbourhood
+    values[_part(around)] = _finished(request.run, state, patlak, around)
+    for part in plan.planes:
+        box = _known_slices(state.is_known, part.box, plan.slice_index)
+        if box is not None:
+            z0, z1 = max(part.shown.z0, box.z0), min(part.shown.z1, box.z1)
+            shown = replace(part.shown, z0=z0, z1=z1)
+            finished = _finished(request.run, state, patlak, box)
+            values[_part(shown)] = finished[_part(_within(shown, box))]
+    return values
+
+
+def _finished(run: NetworkRequest, state: PreviewedStudy, patlak: Volume, box: Region) -> Volume:
+    """Ki of a box as a whole run finishes it."""
+    ki, prepared = state.ki[_part(box)], state.prepared
+    if run.tied:
+        n = prepared.features.normaliser
+        ki = tie_to_patlak(ki, patlak[_part(box)], n, prepared.spacing_mm)[0]
+    share = np.float32(run.weights.image_blend)
+    if share:
+        ki = (1 - share) * ki + share * patlak[_part(box)]
+    return np.where(prepared.unfitted[_part(box)], np.float32(np.nan), ki)
+
+
+def _known_slices(is_known: NDArray[np.bool_], box: Region, slice_index: int) -> Region | None:
+    """The slices of a box around the cursor that are computed; None when its own is not."""
+    known = np.asarray(is_known[_part(box)].all(axis=(1, 2)))
+    middle = int(np.clip(slice_index - box.z0, 0, len(known) - 1))
+    if not known[middle]:
+        return None
+    unknown = np.flatnonzero(~known)
+    first = int(unknown[unknown < middle].max(initial=-1)) + 1
+    last = int(unknown[unknown > middle].min(initial=len(known)))
+    return replace(box, z0=box.z0 + first, z1=box.z0 + last)
+
+
+def _volume(box: Region) -> int:
+    return (box.z1 - box.z0) * (box.y1 - box.y0) * (box.x1 - box.x0)
 
 
 def _part(box: Region) -> tuple[slice, slice, slice]:
     return slice(box.z0, box.z1), slice(box.y0, box.y1), slice(box.x0, box.x1)
 
 
-def _correction(
-    request: PreviewRequest, prepared: PreparedStudy, box: Region
-) -> NDArray[np.float32]:
-    """Factor by which the last run was tied to Patlak, 1 where it cannot be told."""
-    weights = request.computed_weights
-    before = _ki(request.run, weights, prepared, box)
-    blend = np.float32(weights.image_blend)
-    if blend >= 1:
-        return np.ones_like(before)
-    patlak = prepared.patlak_ki()[_part(box)]
-    network = (request.computed.values[_part(box)] - blend * patlak) / (1 - blend)
-    floor = _SMALLEST_SHARE * float(np.nanmax(np.abs(before), initial=0.0))
-    told = np.isfinite(network) & (before > floor)
-    return np.divide(network, before, out=np.ones_like(before), where=told)
+def _within(box: Region, outer: Region) -> Region:
+    """The same box, counted from the first voxel of another."""
+    z, y, x = outer.z0, outer.y0, outer.x0
+    return Region(box.z0 - z, box.z1 - z, box.y0 - y, box.y1 - y, box.x0 - x, box.x1 - x)

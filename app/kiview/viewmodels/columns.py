@@ -1,15 +1,27 @@
 """Keeps the columns of the views in step with the study and the results."""
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.viewmodels.results import METHOD_NAMES, NETWORK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
 from kiview.viewmodels.views import ViewsViewModel
 
+USUAL_QUANTITIES = ("Ki", "V0", "KiSE")
+"""Offered before anything is computed."""
+
 
 class ColumnsCoordinator(QObject):
-    """Shows frames and maps beside each other, marks what is stale and names what differs."""
+    """Shows frames and maps beside each other, marks what is stale and names what differs.
+
+    Attributes:
+        quantity: Code of the maps that are shown.
+
+    Signals:
+        changed: Another quantity is shown, or others can be.
+    """
+
+    changed = Signal()
 
     def __init__(
         self,
@@ -28,6 +40,12 @@ class ColumnsCoordinator(QObject):
         study.series_changed.connect(self._on_series_changed)
         results.changed.connect(self._on_results_changed)
         agreement.changed.connect(self._mark)
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Codes of the maps that can be shown: the usual ones, and what the runs have besides."""
+        known = [each.quantity.code for run in self._results.all for each in run.maps.maps]
+        return tuple(dict.fromkeys([*USUAL_QUANTITIES, *known]))
 
     def show_quantity(self, code: str) -> None:
         """Show another map of each run, for example `V0`."""
@@ -64,6 +82,7 @@ class ColumnsCoordinator(QObject):
             del self._shown[method]
             self._views.remove_map(method)
         self._mark()
+        self.changed.emit()
 
     def _show(self, result: Result) -> None:
         codes = [each.quantity.code for each in result.maps.maps]

@@ -1,20 +1,16 @@
-"""The network: which one, with which weights, whether it can run, and the run."""
+"""The network: whether it can run with its inputs and weights, and the run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-
-from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import KiviewError
 from kiview.core.images import MapSet
 from kiview.core.progress import Progress
-from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
-from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.maps import MapsViewModel, summary, why_no_kinetics
 from kiview.viewmodels.messages import MessagesViewModel
+from kiview.viewmodels.network_choice import NetworkChoice
 from kiview.viewmodels.results import NETWORK, Result, ResultsViewModel
 
 NetworkJob = Callable[[NetworkRequest, Progress], MapSet]
@@ -22,21 +18,8 @@ ID_LENGTH = 8
 """Characters of a weight-set id that are shown."""
 
 
-class NetworkViewModel(QObject):
-    """Choice and adjustment of a network, and its runs.
-
-    Attributes:
-        cards: Bundled networks.
-        card: The chosen one, or None when there is none.
-        weights: What is laid over it, or None likewise.
-        is_tied: Whether the map is tied to Patlak at coarse scale.
-        computed_weights: Weights of the last run that succeeded, or None.
-
-    Signals:
-        changed: A choice, readiness or the state of a run changed.
-    """
-
-    changed = Signal()
+class NetworkViewModel(NetworkChoice):
+    """The chosen network and its runs; `changed` also tells of readiness and of a run's state."""
 
     def __init__(
         self,
@@ -52,49 +35,13 @@ class NetworkViewModel(QObject):
         self._job = job
         self._task: Task | None = None
         self._running = ("", "", (0.0, 0.0))
-        self._why_no_network = "No network is installed."
-        self.cards: tuple[NetworkCard, ...] = ()
-        self.card: NetworkCard | None = None
-        self.weights: WeightSet | None = None
-        self.is_tied = True
-        self.computed_weights: WeightSet | None = None
-        self._running_weights: WeightSet | None = None
         results.register(NETWORK, self.key)
         maps.changed.connect(self._on_inputs_changed)
-
-    def provide(self, cards: tuple[NetworkCard, ...]) -> None:
-        """Say which networks there are; the first is chosen."""
-        self.cards = cards
-        if cards:
-            self._why_no_network = ""
-            self.choose(cards[0].id)
-
-    def refuse(self, reason: str) -> None:
-        """Say why no network can be used."""
-        self._why_no_network = reason
-        self.changed.emit()
 
     @property
     def is_running(self) -> bool:
         """Whether a run is under way."""
         return self._task is not None
-
-    @property
-    def position(self) -> float:
-        """Slider, 0 smooth to 1 sharp."""
-        return 0.0 if self.weights is None else self.weights.position
-
-    @property
-    def shipped_position(self) -> float:
-        """Where the slider stands for the network as shipped."""
-        return 0.0 if self.card is None else self.card.slider.shipped_position
-
-    @property
-    def is_modified(self) -> bool:
-        """Whether a run started now would use other weights than the shipped ones."""
-        if self.card is None or self.weights is None:
-            return False
-        return self.weights.state(self.card) is WeightState.MODIFIED
 
     @property
     def modified_map_id(self) -> str:
@@ -141,46 +88,14 @@ class NetworkViewModel(QObject):
 
     def key(self) -> str:
         """Identity of everything a run started now would be made from."""
-        card, weights = self.card, self.weights
-        network = "" if card is None or weights is None else f"{card.id} {card.version} {weights}"
-        return f"{self.made_from()}|{network}|tied {self.is_tied}"
+        return f"{self.made_from()}|{self.weights}|tied {self.is_tied}"
 
     def made_from(self) -> str:
-        """The part of the key that does not depend on the network."""
-        s = self._maps.settings
-        return f"{self._study.identity}|{self._input.identity}|{s.start_s:g}-{s.end_s:g}"
-
-    def choose(self, network_id: str) -> None:
-        """Choose a network, with its shipped weights."""
-        chosen = next((card for card in self.cards if card.id == network_id), None)
-        if chosen is not None and chosen is not self.card:
-            self.card = chosen
-            self.weights = shipped_weights(chosen)
-            self._announce()
-
-    def set_position(self, position: float) -> None:
-        """Move the weight slider, 0 smooth to 1 sharp."""
-        if self.weights is not None and position != self.weights.position:
-            self.weights = replace(self.weights, position=position)
-            self._announce()
-
-    def set_image_blend(self, share: float) -> None:
-        """Mix a share of the Patlak map into the network's map, 0 to 1."""
-        if self.weights is not None and share != self.weights.image_blend:
-            self.weights = replace(self.weights, image_blend=share)
-            self._announce()
-
-    def set_tied(self, tied: bool) -> None:
-        """Tie the map to Patlak at coarse scale, or not."""
-        if tied != self.is_tied:
-            self.is_tied = tied
-            self._announce()
-
-    def reset_weights(self) -> None:
-        """Back to the weights as shipped."""
-        if self.card is not None and self.is_modified:
-            self.weights = shipped_weights(self.card)
-            self._announce()
+        """The part of the key that weights and tie do not change."""
+        s, card = self._maps.settings, self.card
+        network = "" if card is None else f"{card.name} {card.network.sha256}"
+        window = f"{s.start_s:g}-{s.end_s:g}"
+        return f"{self._study.identity}|{self._input.identity}|{window}|{network}"
 
     def request(self) -> NetworkRequest:
         """Everything a run needs.
@@ -208,7 +123,6 @@ class NetworkViewModel(QObject):
             self._messages.show_failure(TaskFailure(str(error)))
             return
         self._running = (self.key(), self._input.identity, (request.start_s, request.end_s))
-        self._running_weights = request.weights
         self._task = self._runner.start("Network Ki", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)
         self._task.failed.connect(self._messages.show_failure)
@@ -217,13 +131,12 @@ class NetworkViewModel(QObject):
 
     def _announce(self) -> None:
         self._results.judge()
-        self.changed.emit()
+        super()._announce()
 
     def _on_inputs_changed(self) -> None:
         self._announce()
 
     def _on_succeeded(self, maps: MapSet) -> None:
-        self.computed_weights = self._running_weights
         network = maps.provenance.network_id
         text = f"{summary(maps, self._running[2])} \N{MIDDLE DOT} {network}"
         self._results.store(Result(NETWORK, maps, *self._running, text))

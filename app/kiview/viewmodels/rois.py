@@ -38,12 +38,14 @@ class RoisViewModel(QObject):
         rois_changed: regions were added, removed, renamed, recoloured, moved or resized.
         selection_changed: another region, or none, is selected.
         tool_changed: another tool is in the hand.
+        step_made: there is one more change to undo.
         message_changed(str): a sentence about what was just drawn, empty to clear it.
     """
 
     rois_changed = Signal()
     selection_changed = Signal()
     tool_changed = Signal()
+    step_made = Signal()
     message_changed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -215,6 +217,7 @@ class RoisViewModel(QObject):
         self._undo.append(self._rois)
         del self._undo[:-UNDO_STEPS]
         self._redo.clear()
+        self.step_made.emit()
         self._take(rois)
 
     def _take(self, rois: tuple[Roi, ...]) -> None:

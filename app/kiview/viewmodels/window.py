@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kiview.tasks import TaskRunner
 from kiview.viewmodels.agreement import AgreementViewModel
+from kiview.viewmodels.catalog import CatalogViewModel
 from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.export import ExportViewModel
@@ -14,12 +15,17 @@ from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
 from kiview.viewmodels.preview import PreviewViewModel
+from kiview.viewmodels.probe import ProbeViewModel
 from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import StudyViewModel
 from kiview.viewmodels.tasks import TasksViewModel
+from kiview.viewmodels.undo import UndoViewModel
+from kiview.viewmodels.update import UpdateViewModel
 from kiview.viewmodels.views import ViewsViewModel
+from kiview.viewmodels.weight_editor import WeightEditorViewModel
+from kiview.viewmodels.weight_files import WeightFilesViewModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +43,16 @@ class WindowModels:
     results: ResultsViewModel
     maps: MapsViewModel
     network: NetworkViewModel
+    catalog: CatalogViewModel
     agreement: AgreementViewModel
     columns: ColumnsCoordinator
     patlak_point: PatlakPointViewModel
     preview: PreviewViewModel
+    weight_editor: WeightEditorViewModel
+    weight_files: WeightFilesViewModel
+    probe: ProbeViewModel
+    update: UpdateViewModel
     export: ExportViewModel
     session: SessionViewModel
     machine: MachineViewModel
+    undo: UndoViewModel

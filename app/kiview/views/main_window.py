@@ -155,7 +155,7 @@ class MainWindow(QMainWindow):
         pages = (
             ("Input", InputPanel(models.input_function, models.curves)),
             ("Maps", MapsPanel(models.maps, models.columns, models.messages)),
-            ("Network", NetworkPanel(models.network, models.agreement)),
+            ("Network", NetworkPanel(models)),
             ("Regions", RegionsPanel(models.rois, models.curves, models.views)),
             ("Export", ExportPanel(models.export, models.results)),
         )

@@ -60,9 +60,9 @@ class Menus(QObject):
         self._add(menu, "&Quit", window.close, "quit", QKeySequence(QKeySequence.StandardKey.Quit))
 
     def _edit(self) -> None:
-        menu, rois = self._menu("&Edit"), self._models.rois
-        self._undo = self._add(menu, "&Undo", rois.undo, "undo", "Ctrl+Z")
-        self._redo = self._add(menu, "&Redo", rois.redo, "redo", "Ctrl+Y")
+        menu, undo = self._menu("&Edit"), self._models.undo
+        self._undo = self._add(menu, "&Undo", undo.undo, "undo", "Ctrl+Z")
+        self._redo = self._add(menu, "&Redo", undo.redo, "redo", "Ctrl+Y")
         self._delete = self._add(menu, "&Delete region", self._on_delete, "deleteRegion", "")
 
     def _study(self) -> None:
@@ -158,8 +158,8 @@ class Menus(QObject):
 
     def _refresh(self) -> None:
         models = self._models
-        self._undo.setEnabled(models.rois.can_undo)
-        self._redo.setEnabled(models.rois.can_redo)
+        self._undo.setEnabled(models.undo.can_undo)
+        self._redo.setEnabled(models.undo.can_redo)
         self._delete.setEnabled(models.rois.selected is not None)
         self._close.setEnabled(models.study.study is not None)
         self._patlak.setEnabled(not models.maps.why_not and not models.maps.is_running)

@@ -1,23 +1,31 @@
-"""A preview around the cursor agrees with what a whole run gives."""
+"""A preview shows what a whole run would give: first near the cursor, then on the planes."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.helpers import small_study
+from tests.unit.nets import fakes
 
 from kiview import paths
+from kiview.core.errors import KiviewError
 from kiview.core.input_function import from_region
-from kiview.core.progress import NullProgress
+from kiview.core.progress import Cancelled, NullProgress
+from kiview.core.reslice import Plane
 from kiview.core.roi import Roi
 from kiview.core.tac import extract
+from kiview.jobs import preview_network as job
+from kiview.jobs import preview_plan
 from kiview.jobs.preview_network import PreviewRequest, preview_network
 from kiview.nets.catalog import load_catalog
 from kiview.nets.infer import NetworkRequest, run_network
+from kiview.nets.tie import tie_to_patlak
 from kiview.nets.weights import shipped_weights
 
 pytestmark = pytest.mark.slow
 KEY = "study|input|1800-3600"
+BOTH = (Plane.CORONAL, Plane.SAGITTAL)
+EXACT = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -30,49 +38,176 @@ def run():
 
 
 @pytest.fixture(scope="module")
+def other(run):
+    return replace(run, weights=replace(run.weights, position=0.25))
+
+
+@pytest.fixture(scope="module")
 def computed(run):
     return run_network(run, NullProgress()).main
 
 
-def preview(run, computed, weights, kept=None):
-    position = np.array(small_study.lesion_mm())
-    request = PreviewRequest(replace(run, weights=weights), computed, run.weights, position)
-    return preview_network(request, kept, KEY, NullProgress())
+@pytest.fixture(scope="module")
+def wide():
+    """A run on a grid so wide that a strip is only a part of it."""
+    return fakes.request(fakes.fake_image((24, 120, 116)))
 
 
-def test_that_the_computed_weights_give_the_computed_map(run, computed):
-    shown = preview(run, computed, run.weights).map.values
-    np.testing.assert_allclose(shown, computed.values, atol=1e-5 * computed.values.max())
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Planes in several steps although the study is small."""
+    monkeypatch.setattr(preview_plan, "PIECE_VOXELS", 4000)
 
 
-def test_that_other_weights_change_only_the_neighbourhood_and_are_near_a_whole_run(run, computed):
-    other = replace(run.weights, position=0.0 if run.weights.position else 1.0)
-    shown = preview(run, computed, other).map.values
-    whole = run_network(replace(run, weights=other), NullProgress()).main.values
-    changed = shown != computed.values
-    distance = np.abs(
-        computed.geometry.to_lps_mm(np.argwhere(changed)) - np.array(small_study.lesion_mm())
+def steps(run, computed, planes=BOTH, kept=None, position=None):
+    """Every step of a preview until it is complete."""
+    where = np.array(small_study.lesion_mm() if position is None else position)
+    request = PreviewRequest(run, computed, where, planes)
+    done = [preview_network(request, kept, KEY, NullProgress())]
+    while not done[-1].is_complete:
+        done.append(preview_network(request, done[-1].kept, KEY, NullProgress()))
+    return done
+
+
+def plane_of(values, geometry, plane):
+    """The slice of a map through the lesion."""
+    z, y, x = geometry.nearest_index(small_study.lesion_mm())
+    return {Plane.CORONAL: values[:, y], Plane.SAGITTAL: values[:, :, x], Plane.AXIAL: values[z]}[
+        plane
+    ]
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize("share", [0.0, 0.3], ids=["pure", "blended"])
+@pytest.mark.parametrize(
+    "planes", [BOTH, (Plane.CORONAL,), (Plane.SAGITTAL,), (Plane.AXIAL,)], ids=str
+)
+@pytest.mark.usefixtures("small_pieces")
+def test_that_previewed_planes_equal_those_of_a_whole_run(run, computed, planes, tied, share):
+    weights = replace(run.weights, position=0.25, image_blend=share)
+    wanted = replace(run, weights=weights, tied=tied)
+    done = steps(wanted, computed, planes)
+    whole = run_network(wanted, NullProgress()).main
+    assert np.abs(whole.values - computed.values).max() > 0.02 * whole.values.max()
+    for plane in planes:
+        np.testing.assert_allclose(
+            plane_of(done[-1].map.values, whole.geometry, plane),
+            plane_of(whole.values, whole.geometry, plane),
+            atol=EXACT * whole.values.max(),
+        )
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize("planes", [BOTH, (Plane.CORONAL,), (Plane.SAGITTAL,)], ids=str)
+def test_that_a_strip_computed_alone_equals_the_whole_run(wide, planes, tied, monkeypatch):
+    monkeypatch.setattr(preview_plan, "WHOLE_SHARE", 9.0)
+    wanted = replace(wide, weights=replace(wide.weights, position=0.25), tied=tied)
+    nothing = run_network(wide, NullProgress()).main
+    nothing = replace(nothing, values=np.zeros_like(nothing.values))
+    index = (12, 60, 40)
+    done = steps(wanted, nothing, planes, position=nothing.geometry.to_lps_mm(index))
+    assert not done[-1].kept.is_known.all()
+    whole = run_network(wanted, NullProgress()).main.values
+    shown = done[-1].map.values
+    slices = {Plane.CORONAL: np.s_[:, index[1]], Plane.SAGITTAL: np.s_[:, :, index[2]]}
+    for plane in planes:
+        np.testing.assert_allclose(
+            shown[slices[plane]], whole[slices[plane]], atol=EXACT * whole.max()
+        )
+
+
+def test_that_the_first_step_redraws_100_mm_about_the_cursor_and_nothing_else(computed, other):
+    first = steps(other, computed)[0]
+    geometry = computed.geometry
+    changed = np.argwhere(first.map.values != computed.values)
+    distance = np.abs(geometry.to_lps_mm(changed) - np.array(small_study.lesion_mm()))
+    assert distance.max() < preview_plan.HALF_WIDTH_MM + 4 * small_study.SPACING_MM
+    whole = run_network(other, NullProgress()).main
+    index = geometry.nearest_index(small_study.lesion_mm())
+    assert first.map.values[index] == pytest.approx(whole.values[index], rel=0.01)
+    assert first.map.values[index] != pytest.approx(computed.values[index], rel=0.01)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_that_every_step_shows_more_and_keeps_what_was_shown(computed, other):
+    done = steps(other, computed)
+    assert len(done) > 3
+    fractions = [step.fraction for step in done]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    changed = [int((step.map.values != computed.values).sum()) for step in done]
+    assert changed == sorted(changed)
+
+
+def test_that_the_tie_reach_covers_all_that_a_slice_depends_on():
+    """A disturbance just beyond the reach leaves the tied slice alone, one inside does not."""
+    rng = np.random.default_rng(1)
+    ki = rng.uniform(0.5, 1.5, (64, 8, 8)).astype(np.float32)
+    patlak = np.ones_like(ki)
+    spacing = (4.0, 4.0, 4.0)
+    before = tie_to_patlak(ki, patlak, 1.0, spacing)[0][32]
+
+    def after(distance):
+        disturbed = ki.copy()
+        disturbed[32 + distance] *= 3
+        return tie_to_patlak(disturbed, patlak, 1.0, spacing)[0][32]
+
+    assert not np.array_equal(after(10), before)
+    np.testing.assert_array_equal(after(preview_plan.TIE_REACH), before)
+
+
+def test_that_features_and_computed_voxels_are_kept_for_the_same_weights(computed, other):
+    complete = steps(other, computed)[-1]
+    again = steps(other, computed, kept=complete.kept)
+    assert len(again) == 1
+    assert again[0].kept is complete.kept
+    blended = replace(other, weights=replace(other.weights, image_blend=0.5))
+    assert len(steps(blended, computed, kept=complete.kept)) == 1
+    sharper = replace(other, weights=replace(other.weights, position=0.75))
+    first = steps(sharper, computed, kept=complete.kept)[0]
+    assert first.kept.prepared is complete.kept.prepared
+    assert first.kept.runtime is not complete.kept.runtime
+    stale = replace(complete.kept, key="other inputs")
+    assert steps(other, computed, kept=stale)[0].kept.prepared is not stale.prepared
+
+
+def test_that_the_stored_map_is_left_alone_and_the_preview_says_modified(computed, other):
+    before = computed.values.copy()
+    shown = steps(other, computed)[-1].map
+    np.testing.assert_array_equal(computed.values, before)
+    assert shown.provenance.modified
+
+
+def test_that_a_preview_of_shipped_weights_does_not_say_modified(run, computed):
+    untied = replace(run, tied=False)
+    assert not steps(untied, computed)[-1].map.provenance.modified
+
+
+def test_that_a_cursor_outside_the_volume_previews_its_nearest_part(computed, other):
+    done = steps(other, computed, position=(1000.0, 0.0, 5000.0))
+    assert np.isfinite(done[-1].map.values).any()
+
+
+def test_that_a_preview_stops_between_blocks(computed, other, monkeypatch):
+    monkeypatch.setattr(job, "BLOCK_VOXELS", 2000)
+
+    class Stopping(NullProgress):
+        def step(self, fraction, message):  # noqa: ARG002 - the interface
+            if fraction:
+                raise Cancelled
+
+    kept = steps(other, computed)[-1].kept
+    request = PreviewRequest(
+        replace(other, weights=replace(other.weights, position=0.5)),
+        computed,
+        np.array(small_study.lesion_mm()),
+        BOTH,
     )
-    assert changed.any()
-    assert distance.max() < 60.0
-    # The tie of the computed map stands for the one of the other weights.
-    index = computed.geometry.nearest_index(small_study.lesion_mm())
-    assert shown[index] == pytest.approx(whole[index], rel=0.15)
+    with pytest.raises(Cancelled):
+        preview_network(request, kept, KEY, Stopping())
 
 
-def test_that_features_are_kept_for_the_next_preview_of_the_same_inputs(run, computed):
-    first = preview(run, computed, run.weights)
-    second = preview(run, computed, run.weights, first.kept)
-    assert second.kept.prepared is first.kept.prepared
-    assert second.kept.correction is first.kept.correction
-    stale = replace(first.kept, key="other inputs")
-    assert preview(run, computed, run.weights, stale).kept.prepared is not first.kept.prepared
-
-
-def test_that_the_image_blend_mixes_patlak_in(run, computed):
-    only_patlak = replace(run.weights, image_blend=1.0)
-    shown = preview(run, computed, only_patlak)
-    box = shown.kept.box
-    patlak = shown.kept.prepared.patlak_ki()[box.z0 : box.z1, box.y0 : box.y1, box.x0 : box.x1]
-    part = shown.map.values[box.z0 : box.z1, box.y0 : box.y1, box.x0 : box.x1]
-    np.testing.assert_allclose(part, patlak, atol=1e-6)
+def test_that_a_weight_set_of_another_network_is_refused(run, computed):
+    stranger = replace(run, weights=replace(run.weights, network_sha256="0" * 64))
+    with pytest.raises(KiviewError, match="another network"):
+        steps(stranger, computed)

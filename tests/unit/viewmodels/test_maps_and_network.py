@@ -1,5 +1,6 @@
 """Runs: readiness, results, staleness, comparison."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ from kiview.core.errors import InvalidInputError, NetworkError
 from kiview.core.images import MapSet, ParametricMap
 from kiview.core.patlak import Weighting
 from kiview.core.provenance import Provenance
+from kiview.core.reslice import Plane
 from kiview.core.units import KI
-from kiview.jobs.preview_network import Preview, PreviewedStudy
+from kiview.jobs.preview_network import Preview
 from kiview.viewmodels.results import NETWORK, PATLAK
 
 
@@ -34,14 +36,38 @@ def fake_network(request, progress):
     return MapSet((ParametricMap(values, KI, image.geometry, made),))
 
 
-def fake_preview(request, kept, key, _progress):
-    """The computed map times the slider's position."""
-    values = request.computed.values * np.float32(request.run.weights.position)
-    return Preview(replace(request.computed, values=values), kept or PreviewedStudy(key, None))
+class FakePreview:
+    """The computed map times the slider's position, in three steps; remembers its requests."""
+
+    def __init__(self):
+        self.requests = []
+        self.pace_s = 0.0
+        self.ends_whole = False
+
+    def __call__(self, request, kept, key, progress):
+        self.requests.append(request)
+        wanted = (key, request.run.weights, tuple(request.position_lps_mm), request.planes)
+        count = kept[1] + 1 if kept is not None and kept[0] == wanted else 1
+        until = time.monotonic() + self.pace_s
+        while time.monotonic() < until:
+            progress.step(0.5, "preview")
+        values = request.computed.values * np.float32(request.run.weights.position)
+        return Preview(
+            replace(request.computed, values=values),
+            (wanted, count),
+            is_complete=count == 3,
+            fraction=count / 3,
+            is_whole=count == 3 and self.ends_whole,
+        )
 
 
 @pytest.fixture
-def jobs():
+def fake_preview():
+    return FakePreview()
+
+
+@pytest.fixture
+def jobs(fake_preview):
     shipped = application.shipped_jobs()
     return replace(
         shipped,
@@ -257,6 +283,136 @@ def test_that_only_the_last_of_many_slider_positions_has_to_be_shown(qtbot, with
     at = np.array(small_study.lesion_mm())
     whole = stored.values[stored.geometry.nearest_index(at)]
     assert models.views.layer(NETWORK).value_at(at) == pytest.approx(0.3 * float(whole))
+
+
+def settled(qtbot, models):
+    qtbot.waitUntil(lambda: models.preview.is_complete and not models.runner.tasks)
+
+
+def test_that_a_preview_goes_on_until_the_planes_are_whole(qtbot, with_aorta, fake_preview):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    with qtbot.waitSignal(models.preview.shown):
+        pass
+    assert "near the cursor" in models.views.layer(NETWORK).method
+    settled(qtbot, models)
+    assert len(fake_preview.requests) == 3
+    assert "these planes" in models.views.layer(NETWORK).method
+    assert fake_preview.requests[0].planes == (Plane.CORONAL, Plane.SAGITTAL)
+
+
+def test_that_a_preview_follows_the_cursor_and_the_rows(qtbot, with_aorta, fake_preview):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    models.views.link.set_cursor(small_study.lesion_mm())
+    settled(qtbot, models)
+    assert tuple(fake_preview.requests[-1].position_lps_mm) == small_study.lesion_mm()
+    models.views.use_layout(4)
+    settled(qtbot, models)
+    assert fake_preview.requests[-1].planes == (Plane.AXIAL,)
+    models.views.toggle_full_size(NETWORK, Plane.SAGITTAL)
+    settled(qtbot, models)
+    assert fake_preview.requests[-1].planes == (Plane.SAGITTAL,)
+
+
+def test_that_a_whole_preview_is_scrolled_without_computing_again(qtbot, with_aorta, fake_preview):
+    models, fake_preview.ends_whole = with_aorta, True
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    models.views.link.set_cursor(small_study.lesion_mm())
+    models.views.use_layout(5)
+    qtbot.wait(60)
+    assert len(fake_preview.requests) == 3
+    assert models.preview.is_complete
+    models.network.set_position(0.25)
+    settled(qtbot, models)
+    assert len(fake_preview.requests) == 6
+
+
+def test_that_a_closed_study_is_not_kept_for_previews(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    assert models.preview._kept is not None
+    models.study.close_study()
+    assert models.preview._kept is None
+
+
+def test_that_the_cursor_starts_no_preview_of_unchanged_weights(qtbot, with_aorta, fake_preview):
+    compute(qtbot, with_aorta, NETWORK)
+    with_aorta.views.link.set_cursor(small_study.lesion_mm())
+    qtbot.wait(60)
+    assert fake_preview.requests == []
+
+
+def test_that_other_weights_stop_the_later_steps_of_the_ones_before(
+    qtbot, with_aorta, fake_preview
+):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    models.network.set_position(0.5)
+    with qtbot.waitSignal(models.preview.shown):
+        pass
+    fake_preview.pace_s = 30.0
+    qtbot.waitUntil(lambda: len(fake_preview.requests) == 2)
+    models.network.set_position(0.25)
+    fake_preview.pace_s = 0.0
+    settled(qtbot, models)
+    positions = [request.run.weights.position for request in fake_preview.requests]
+    assert positions == [0.5, 0.5, 0.25, 0.25, 0.25]
+
+
+def test_that_a_preview_cancelled_by_the_user_stays_as_it_is(qtbot, with_aorta, fake_preview):
+    models = with_aorta
+    compute(qtbot, models, NETWORK)
+    fake_preview.pace_s = 30.0
+    models.network.set_position(0.5)
+    qtbot.waitUntil(lambda: len(fake_preview.requests) == 1)
+    models.runner.cancel_all()
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    qtbot.wait(60)
+    assert len(fake_preview.requests) == 1
+    assert not models.preview.is_complete
+
+
+def test_that_the_tie_switch_is_previewed_too(qtbot, with_aorta, fake_preview):
+    compute(qtbot, with_aorta, NETWORK)
+    with_aorta.network.set_tied(False)
+    settled(qtbot, with_aorta)
+    assert not fake_preview.requests[-1].run.tied
+
+
+def test_that_a_change_of_weights_is_undone_and_done_again(with_aorta):
+    network = with_aorta.network
+    shipped = network.weights
+    network.set_position(0.25)
+    network.set_image_blend(0.5)
+    changed = network.weights
+    network.undo()
+    assert network.weights == replace(changed, image_blend=0.0)
+    network.undo()
+    assert network.weights == shipped
+    assert not network.can_undo
+    network.redo()
+    network.redo()
+    assert network.weights == changed
+    network.reset_weights()
+    network.undo()
+    assert network.weights == changed
+
+
+def test_that_a_dragged_slider_is_one_step_to_undo(with_aorta):
+    network = with_aorta.network
+    for position in (0.9, 0.8, 0.7, 0.6):
+        network.set_position(position)
+    network.undo()
+    assert network.weights.position == network.shipped_position
+    assert not network.can_undo
 
 
 def test_that_nothing_is_previewed_when_the_input_changed(qtbot, with_aorta):

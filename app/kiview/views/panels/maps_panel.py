@@ -15,11 +15,13 @@ _WEIGHTING_TEXTS = {
     Weighting.LINEAR_WEIGHTED: "linear, weighted",
 }
 _LIMITS_MIN = (0.0, 600.0)
-_QUANTITIES = [
-    ("Ki, net influx rate", "Ki"),
-    ("V0, distribution volume", "V0"),
-    ("Ki standard error", "KiSE"),
-]
+_QUANTITIES = {
+    "Ki": "Ki, net influx rate",
+    "V0": "V0, distribution volume",
+    "KiSE": "Ki standard error (Patlak)",
+    "KiSD": "Ki standard deviation (network)",
+    "correction": "Tie of the network to Patlak",
+}
 
 
 class MapsPanel(Panel):
@@ -63,10 +65,10 @@ class MapsPanel(Panel):
         named(box, "shownQuantity", "Which map of each run the columns show.")
         ChoiceBinding(
             box,
-            _QUANTITIES.copy,
+            self._quantities,
             self._quantity,
             self._columns.show_quantity,
-            self._model.changed,
+            self._columns.changed,
         )
         self.content.addWidget(section("Columns show"))
         self.content.addWidget(box)
@@ -97,6 +99,10 @@ class MapsPanel(Panel):
 
     def _set_weighting(self, value: str) -> None:
         self._model.set_weighting(Weighting(value))
+
+    def _quantities(self) -> list[tuple[str, str]]:
+        codes = self._columns.quantities
+        return [(_QUANTITIES.get(code, code), code) for code in codes]
 
     def _quantity(self) -> str:
         return self._columns.quantity

@@ -3,8 +3,8 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider, QWidget
 
-from kiview.viewmodels.agreement import AgreementViewModel
-from kiview.viewmodels.network import NetworkViewModel
+from kiview.nets.catalog import NetworkCard
+from kiview.viewmodels.window import WindowModels
 from kiview.views.binding import (
     ChoiceBinding,
     EnabledBinding,
@@ -12,7 +12,10 @@ from kiview.views.binding import (
     SwitchBinding,
     TextBinding,
 )
+from kiview.views.disclosure import Disclosure
 from kiview.views.panels.agreement_table import AgreementTable
+from kiview.views.panels.network_expert import NetworkExpert
+from kiview.views.panels.probe_table import ProbeTable
 from kiview.views.parts import Panel, button, labelled, line_label, named, row, section, text_label
 
 _STEPS = 100
@@ -20,25 +23,26 @@ _DOT = " \N{MIDDLE DOT} "
 
 
 class NetworkPanel(Panel):
-    """Choice and adjustment of the network."""
+    """Choice and adjustment of the network; what only experts need is folded."""
 
-    def __init__(self, model: NetworkViewModel, agreement: AgreementViewModel) -> None:
+    def __init__(self, models: WindowModels) -> None:
         super().__init__("network", "network")
-        self._model = model
+        self._model = models.network
         self._add_choice()
         self._add_sliders()
         self._add_switch()
         self._add_compute()
         findings = text_label("", "warning", "networkFindings")
-        TextBinding(findings, self._findings_text, model.changed)
+        TextBinding(findings, self._findings_text, self._model.changed)
         self.content.addWidget(findings)
         self.content.addWidget(section("Agreement with Patlak"))
-        self.content.addWidget(AgreementTable(agreement))
-        TextBinding(self.status, self._status, model.changed, hide=False)
+        self.content.addWidget(AgreementTable(models.agreement))
+        self._add_folded(models)
+        TextBinding(self.status, self._status, self._model.changed, hide=False)
 
     def _add_choice(self) -> None:
         box = QComboBox()
-        named(box, "networkChoice", "Which bundled network computes the map.")
+        named(box, "networkChoice", "Which network computes the map, and who put it there.")
         ChoiceBinding(box, self._cards, self._card, self._model.choose, self._model.changed)
         self.content.addLayout(labelled("Network", box))
         device = text_label("", "soft", "networkDevice")
@@ -48,19 +52,27 @@ class NetworkPanel(Panel):
     def _add_sliders(self) -> None:
         self._weights = _slider("weightSlider", "Blend of two weight sets of one network.")
         SliderBinding(self._weights, self._position, self._model.set_position, self._model.changed)
-        self._add_slider_rows(self._weights, ("Smooth", "weights", "Sharp"))
-        told = text_label("", "soft", "weightPosition")
+        told = line_label("", "soft", "weightPosition")
         TextBinding(told, self._position_text, self._model.changed, hide=False)
-        self.content.addWidget(told)
+        self._add_slider_rows(self._weights, ("Smooth", told, "Sharp"))
         self._blend = _slider("blendSlider", "Mixes the Patlak map into the network's map.")
         SliderBinding(self._blend, self._share, self._set_share, self._model.changed)
-        self._add_slider_rows(self._blend, ("Patlak", "image blend", "Network"))
-        for slider in (self._weights, self._blend):
-            EnabledBinding(slider, self._why_no_card, self._model.changed)
+        told = line_label("", "soft", "blendShare")
+        TextBinding(told, self._share_text, self._model.changed, hide=False)
+        self._add_slider_rows(self._blend, ("Patlak", told, "Network"))
+        EnabledBinding(self._weights, self._why_no_slider, self._model.changed)
+        EnabledBinding(self._blend, self._why_no_card, self._model.changed)
 
-    def _add_slider_rows(self, slider: QSlider, ends: tuple[str, str, str]) -> None:
-        low, what, high = ends
-        middle = line_label(what, "soft")
+    def _add_folded(self, models: WindowModels) -> None:
+        tip = "A simulated person with known truth: shipped weights against these."
+        probe = Disclosure("Probe phantom", "probeFold", tip, ProbeTable(models.probe))
+        tip = "Edit, load and save weights; update the network."
+        expert = Disclosure("Expert", "expertFold", tip, NetworkExpert(models))
+        self.content.addWidget(probe)
+        self.content.addWidget(expert)
+
+    def _add_slider_rows(self, slider: QSlider, ends: tuple[str, QWidget, str]) -> None:
+        low, middle, high = ends
         self.content.addLayout(row(line_label(low), None, middle, None, line_label(high)))
         self.content.addWidget(slider)
 
@@ -96,6 +108,9 @@ class NetworkPanel(Panel):
     def _why_not(self) -> str:
         return "Computing." if self._model.is_running else self._model.why_not
 
+    def _why_no_slider(self) -> str:
+        return self._model.why_no_slider
+
     def _why_no_card(self) -> str:
         return "" if self._model.card is not None else self._model.why_not
 
@@ -106,10 +121,10 @@ class NetworkPanel(Panel):
         return self._model.status
 
     def _cards(self) -> list[tuple[str, str]]:
-        return [(f"{card.id} {card.version}", card.id) for card in self._model.cards]
+        return [(_card_text(card), card.name) for card in self._model.cards]
 
     def _card(self) -> str:
-        return "" if self._model.card is None else self._model.card.id
+        return "" if self._model.card is None else self._model.card.name
 
     def _device(self) -> str:
         return f"Last computed on {self._model.device}." if self._model.device else ""
@@ -118,8 +133,13 @@ class NetworkPanel(Panel):
         return self._model.position
 
     def _position_text(self) -> str:
+        if self._model.card is None:
+            return "weights"
         shipped = f"shipped {self._model.shipped_position:.2f}"
-        return f"{self._model.position:.2f}{_DOT}{shipped}" if self._model.card else ""
+        return f"weights {self._model.position:.2f}{_DOT}{shipped}"
+
+    def _share_text(self) -> str:
+        return f"image blend {100 * self._share():.0f} % network"
 
     def _share(self) -> float:
         weights = self._model.weights
@@ -139,6 +159,10 @@ class NetworkPanel(Panel):
 
     def _findings_text(self) -> str:
         return "\n".join(self._model.findings)
+
+
+def _card_text(card: NetworkCard) -> str:
+    return f"{card.id} {card.version}{_DOT}{card.origin}"
 
 
 def _keep_room(widget: QWidget) -> None:

@@ -1,0 +1,155 @@
+"""Which network is used, with which weights; every change of weights can be undone."""
+
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+
+from kiview.nets.catalog import NetworkCard
+from kiview.nets.weights import WeightSet, WeightState, shipped_weights
+from kiview.viewmodels.history import History
+
+
+class NetworkChoice(QObject):
+    """A network of those there are, and what is laid over it.
+
+    Attributes:
+        cards: Networks there are.
+        card: The chosen one, or None when there is none.
+        weights: What is laid over it, or None likewise.
+        is_tied: Whether the map is tied to Patlak at coarse scale.
+
+    Signals:
+        changed: Anything of this changed.
+        step_made: There is one more change of weights to undo.
+    """
+
+    changed = Signal()
+    step_made = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._why_no_network = "No network is installed."
+        self._history: History[WeightSet] = History()
+        self.cards: tuple[NetworkCard, ...] = ()
+        self.card: NetworkCard | None = None
+        self.weights: WeightSet | None = None
+        self.is_tied = True
+
+    def provide(self, cards: tuple[NetworkCard, ...]) -> None:
+        """Say which networks there are; the chosen one stays, else the first is chosen."""
+        self.cards = cards
+        if cards:
+            self._why_no_network = ""
+            names = [card.name for card in cards]
+            known = self.card is not None and self.card.name in names
+            self.choose(self.card.name if self.card is not None and known else names[0])
+
+    def refuse(self, reason: str) -> None:
+        """Say why no network can be used."""
+        self._why_no_network = reason
+        self.changed.emit()
+
+    @property
+    def position(self) -> float:
+        """Slider, 0 smooth to 1 sharp."""
+        return 0.0 if self.weights is None else self.weights.position
+
+    @property
+    def shipped_position(self) -> float:
+        """Where the slider stands for the network as shipped."""
+        return 0.0 if self.card is None else self.card.shipped_position
+
+    @property
+    def why_no_slider(self) -> str:
+        """What keeps the weight slider from being moved, or an empty text."""
+        if self.card is None or self.weights is None:
+            return self._why_no_network
+        if self.card.slider is None:
+            return "This network has one weight set only."
+        if self.weights.loaded is not None:
+            return "The weights come from a file; reset to use the slider again."
+        return ""
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether a run started now would use other weights than the shipped ones."""
+        if self.card is None or self.weights is None:
+            return False
+        return self.weights.state(self.card) is WeightState.MODIFIED
+
+    def choose(self, name: str) -> None:
+        """Choose a network, `id@version`, with its shipped weights."""
+        chosen = next((card for card in self.cards if card.name == name), None)
+        if chosen is not None and chosen == self.card:
+            self.changed.emit()
+        elif chosen is not None:
+            self.card = chosen
+            self._history.clear()
+            self._take(shipped_weights(chosen))
+
+    def use(self, card: NetworkCard, weights: WeightSet, what: str) -> None:
+        """Use weights from elsewhere, of the network they belong to."""
+        self.choose(card.name)
+        self.adjust(weights, what)
+
+    def set_position(self, position: float) -> None:
+        """Move the weight slider, 0 smooth to 1 sharp."""
+        if self.weights is not None:
+            self.adjust(replace(self.weights, position=position), "position")
+
+    def set_image_blend(self, share: float) -> None:
+        """Mix a share of the Patlak map into the network's map, 0 to 1."""
+        if self.weights is not None:
+            self.adjust(replace(self.weights, image_blend=share), "blend")
+
+    def adjust(self, weights: WeightSet, what: str) -> None:
+        """Use other weights of the chosen network.
+
+        Args:
+            weights: All of them.
+            what: The control that changed them; quick changes of one are undone together.
+        """
+        if self.weights is None or weights == self.weights:
+            return
+        if self._history.record(self.weights, what):
+            self.step_made.emit()
+        self._take(weights)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change of weights to take back."""
+        return self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a change of weights was taken back."""
+        return self._history.can_redo
+
+    def undo(self) -> None:
+        """Take back the last change of weights."""
+        if self.weights is not None:
+            self._take(self._history.undo(self.weights))
+
+    def redo(self) -> None:
+        """Make the change of weights again that was taken back last."""
+        if self.weights is not None:
+            self._take(self._history.redo(self.weights))
+
+    def set_tied(self, tied: bool) -> None:
+        """Tie the map to Patlak at coarse scale, or not."""
+        if tied != self.is_tied:
+            self.is_tied = tied
+            self._announce()
+
+    def reset_weights(self) -> None:
+        """Back to the weights as shipped."""
+        if self.card is not None and self.is_modified:
+            self.adjust(shipped_weights(self.card), "reset")
+
+    def _take(self, weights: WeightSet) -> None:
+        self.weights = weights
+        self._announce()
+
+    def _announce(self) -> None:
+        """Tell of a change."""
+        self.changed.emit()

@@ -1,0 +1,345 @@
+"""The Network panel as a user works it: mouse, keyboard, file dialogs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QDoubleSpinBox,
+    QFileDialog,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QSlider,
+    QTableWidget,
+    QTextBrowser,
+    QWidget,
+)
+from tests.helpers import small_study
+from tests.helpers.qt import child
+
+from kiview import application
+from kiview.core.images import MapSet, ParametricMap
+from kiview.core.provenance import Provenance
+from kiview.core.units import KI, KI_STANDARD_DEVIATION
+from kiview.jobs.preview_network import Preview
+from kiview.jobs.probe_network import ProbeReport, ProbeScores
+from kiview.viewmodels.results import NETWORK
+
+LEFT = Qt.MouseButton.LeftButton
+GAIN, SHIFT = 5, 6
+
+
+def fake_network(request, _progress):
+    """A flat Ki and its standard deviation on the image's grid."""
+    image = request.image
+    values = image.store.frame(image.frame_count - 1) * 1e-6
+    made = Provenance("network", "test", settings={"device": "CPU"}, network_id=request.card.id)
+    maps = [
+        ParametricMap(values * factor, quantity, image.geometry, made)
+        for factor, quantity in ((1.0, KI), (0.1, KI_STANDARD_DEVIATION))
+    ]
+    return MapSet(tuple(maps))
+
+
+def fake_preview(request, kept, _key, _progress):
+    modified = replace(request.computed.provenance, modified=True)
+    return Preview(replace(request.computed, provenance=modified), kept, True, 1.0)
+
+
+def fake_probe(request, _kept, _progress):
+    one = ProbeScores(0.15, -0.03, 0.16, -0.10, 0.89, 0, 14)
+    return ProbeReport(request, one, replace(one, noise=0.08), one, None)
+
+
+@pytest.fixture
+def jobs():
+    return replace(
+        application.shipped_jobs(),
+        open_study=small_study.open_job(small_study.study()),
+        network=fake_network,
+        preview=fake_preview,
+        probe=fake_probe,
+    )
+
+
+@pytest.fixture
+def panel(qtbot, window, models):
+    """The panel in front, with a network map computed."""
+    with qtbot.waitSignal(models.study.study_changed):
+        models.study.open_path(Path("small"))
+    models.rois.add(small_study.aorta(), "Aorta")
+    qtbot.waitUntil(lambda: models.input_function.input_function is not None)
+    models.network.compute()
+    qtbot.waitUntil(lambda: models.results.get(NETWORK) is not None and not models.runner.tasks)
+    window.show_panel("Network")
+    qtbot.wait(20)
+    return window
+
+
+def click(qtbot, parent, name):
+    qtbot.mouseClick(child(parent, QPushButton, name), LEFT)
+
+
+def open_dialog(qtbot, panel, models):
+    click(qtbot, panel, "expertFold")
+    click(qtbot, panel, "editWeights")
+    qtbot.waitUntil(lambda: bool(models.weight_editor.layers))
+    return child(panel, QDialog, "weightsDialog")
+
+
+def type_into(qtbot, table, line, column, text):
+    """Choose a cell with the mouse, type over it, end with Enter."""
+    place = table.visualItemRect(table.item(line, column)).center()
+    qtbot.mouseClick(table.viewport(), LEFT, pos=place)
+    QTest.keyClicks(table, text[0])
+    editor = table.findChild(QDoubleSpinBox)
+    editor.selectAll()
+    QTest.keyClicks(editor, text)
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: table.findChild(QDoubleSpinBox) is None)
+
+
+def test_that_a_clinician_sees_a_calm_panel_and_the_rest_on_demand(qtbot, panel):
+    for fold, inner in (("probeFold", "probeCompute"), ("expertFold", "editWeights")):
+        assert not child(panel, QPushButton, inner).isVisible()
+        click(qtbot, panel, fold)
+        assert child(panel, QPushButton, inner).isVisible()
+        QTest.keyClick(child(panel, QPushButton, fold), Qt.Key.Key_Space)
+        assert not child(panel, QPushButton, inner).isVisible()
+
+
+def test_that_the_network_is_named_with_its_version_and_origin(panel, models):
+    shown = child(panel, QComboBox, "networkChoice").currentText()
+    card = models.network.card
+    assert shown == f"{card.id} {card.version} \N{MIDDLE DOT} shipped"
+
+
+def test_that_a_click_on_the_slider_says_modified_and_reset_takes_it_back(qtbot, panel, models):
+    slider = child(panel, QSlider, "weightSlider")
+    qtbot.mouseClick(slider, LEFT, pos=QPoint(slider.width() // 4, slider.height() // 2))
+    assert models.network.is_modified
+    assert f"{models.network.position:.2f}" in child(panel, QLabel, "weightPosition").text()
+    assert "MODIFIED" in child(panel, QLabel, "modelState").text()
+    qtbot.waitUntil(lambda: models.preview.is_complete)
+    assert models.views.layer(NETWORK).modified
+    click(qtbot, panel, "resetWeights")
+    assert not models.network.is_modified
+    assert child(panel, QLabel, "modelState").text() == "network: shipped"
+    assert not models.views.layer(NETWORK).modified
+
+
+def test_that_weights_and_regions_are_undone_in_the_order_of_the_changes(panel, models):
+    slider = child(panel, QSlider, "weightSlider")
+    slider.setFocus()
+    QTest.keyClick(slider, Qt.Key.Key_PageDown)
+    models.rois.add(small_study.aorta(), "Second")
+    undo = panel.findChild(object, "action_undo")
+    undo.trigger()
+    assert [roi.name for roi in models.rois.rois] == ["Aorta"]
+    assert models.network.is_modified
+    undo.trigger()
+    assert not models.network.is_modified
+    assert slider.value() == slider.maximum() * models.network.shipped_position
+    panel.findChild(object, "action_redo").trigger()
+    assert models.network.is_modified
+
+
+def test_that_a_gain_is_typed_into_the_table_and_previewed(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    table = child(dialog, QTableWidget, "layerTable")
+    assert table.rowCount() == len(models.weight_editor.layers)
+    assert table.item(0, GAIN).text() == "1"
+    with qtbot.waitSignal(models.preview.shown):
+        type_into(qtbot, table, 0, GAIN, "1.25")
+    (edit,) = models.network.weights.layers
+    assert (edit.layer, edit.gain) == (models.weight_editor.layers[0].name, 1.25)
+    assert child(dialog, QLabel, "weightsState").text() == "MODIFIED"
+    assert table.item(0, GAIN).data(Qt.ItemDataRole.EditRole) == 1.25
+    click(qtbot, dialog, "weightsReset")
+    assert not models.network.is_modified
+    assert table.item(0, GAIN).data(Qt.ItemDataRole.EditRole) == 1.0
+    assert child(dialog, QLabel, "weightsState").text() == "as shipped"
+    dialog.close()
+
+
+def test_that_the_keyboard_alone_changes_a_bias_shift_step_by_step(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    table = child(dialog, QTableWidget, "layerTable")
+    table.setCurrentCell(1, SHIFT)
+    QTest.keyClicks(table, "0")
+    editor = table.findChild(QDoubleSpinBox)
+    QTest.keyClick(editor, Qt.Key.Key_Up)
+    QTest.keyClick(editor, Qt.Key.Key_Up)
+    (edit,) = models.network.weights.layers
+    assert edit.bias_shift == pytest.approx(0.1)
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: table.findChild(QDoubleSpinBox) is None)
+    dialog.close()
+
+
+def test_that_a_gain_beyond_its_limits_cannot_be_typed(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    table = child(dialog, QTableWidget, "layerTable")
+    type_into(qtbot, table, 0, GAIN, "9")
+    assert all(edit.gain <= 1.5 for edit in models.network.weights.layers)
+    dialog.close()
+
+
+def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    tensors = child(dialog, QComboBox, "singleTensor")
+    name, shape = next((n, s) for n, s in models.weight_editor.tensors if len(s) == 4)
+    tensors.setCurrentIndex(tensors.findData(name))
+    boxes = [
+        child(dialog, QDoubleSpinBox, f"single_{axis}")
+        for axis in ("output", "input", "row", "column")
+    ]
+    assert [box.isVisible() for box in boxes] == [True] * 4
+    assert [box.maximum() for box in boxes] == [n - 1 for n in shape]
+    boxes[0].setValue(1)
+    boxes[3].setValue(2)
+    value = models.weight_editor.value(name, (1, 0, 0, 2))
+    told = child(dialog, QLabel, "singleTold").text().replace("\N{MINUS SIGN}", "-")
+    assert f"now {value.now:.5f}" in told
+    entry = child(dialog, QDoubleSpinBox, "singleValue")
+    assert entry.maximum() == pytest.approx(value.limit, abs=1e-5)
+    entry.setValue(0.01234)
+    click(qtbot, dialog, "singleSet")
+    (edit,) = models.network.weights.singles
+    assert (edit.tensor, edit.index, edit.value) == (name, (1, 0, 0, 2), 0.01234)
+    qtbot.waitUntil(lambda: models.weight_editor.value(name, (1, 0, 0, 2)).is_edited)
+    listed = child(dialog, QListWidget, "singleList")
+    assert listed.item(0).text() == f"{name}[1, 0, 0, 2] = 0.01234"
+    boxes[0].setValue(0)
+    assert not child(dialog, QPushButton, "singleBack").isEnabled()
+    listed.setCurrentRow(0)
+    assert boxes[0].value() == 1
+    click(qtbot, dialog, "singleBack")
+    assert not models.network.is_modified
+    dialog.close()
+
+
+def test_that_undo_works_in_the_weights_window_too(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    models.weight_editor.set_gain(models.weight_editor.layers[0].name, 1.1)
+    dialog.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is dialog)
+    QTest.keyClick(dialog, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not models.network.is_modified)
+    dialog.close()
+
+
+def test_that_weights_are_saved_and_loaded_by_the_buttons(
+    qtbot, panel, models, tmp_path, monkeypatch
+):
+    path = tmp_path / "mine.json"
+    click(qtbot, panel, "expertFold")
+    models.network.set_position(0.25)
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), "Choices (*.json)")
+    )
+    click(qtbot, panel, "saveWeights")
+    qtbot.waitUntil(path.exists)
+    models.network.reset_weights()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    click(qtbot, panel, "loadWeights")
+    qtbot.waitUntil(lambda: models.network.position == 0.25)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    click(qtbot, panel, "loadWeights")
+    assert models.network.position == 0.25
+
+
+def test_that_undo_and_redo_buttons_say_why_they_rest(qtbot, panel, models):
+    click(qtbot, panel, "expertFold")
+    undo = child(panel, QPushButton, "weightsUndo")
+    assert not undo.isEnabled()
+    assert undo.toolTip() == "No change of weights to take back."
+    models.network.set_image_blend(0.5)
+    assert undo.isEnabled()
+    click(qtbot, panel, "weightsUndo")
+    assert not models.network.is_modified
+    click(qtbot, panel, "weightsRedo")
+    assert models.network.weights.image_blend == 0.5
+
+
+def test_that_the_probe_fills_its_table_by_a_click(qtbot, panel):
+    click(qtbot, panel, "probeFold")
+    table = child(panel, QTableWidget, "probeTable")
+    assert not table.isVisible()
+    click(qtbot, panel, "probeCompute")
+    qtbot.waitUntil(table.isVisible)
+    heads = [table.horizontalHeaderItem(column).text() for column in range(4)]
+    assert heads == ["", "shipped", "now", "Patlak"]
+    texts = [[table.item(line, column).text() for column in range(4)] for line in range(6)]
+    assert ["Noise %", "16", "8", "16"] in texts
+    assert all(table.item(line, 0).toolTip() for line in range(6))
+    widths = table.viewport().width()
+    assert sum(table.columnWidth(column) for column in range(4)) <= widths
+
+
+def test_that_without_the_training_program_update_says_how(qtbot, panel, models):
+    models.update.can_train = False
+    click(qtbot, panel, "expertFold")
+    click(qtbot, panel, "updateNetwork")
+    page = child(panel, QTextBrowser, "updateDialogText")
+    assert "kitrain update" in page.toPlainText()
+    page.window().close()
+
+
+def test_that_a_running_update_can_be_cancelled_by_the_same_button(qtbot, panel, models):
+    def endless(_request, progress):
+        while True:
+            progress.step(0.1, "epoch 1")
+
+    models.update.can_train, models.update._job = True, endless
+    click(qtbot, panel, "expertFold")
+    made = child(panel, QPushButton, "updateNetwork")
+    click(qtbot, panel, "updateNetwork")
+    qtbot.waitUntil(lambda: made.text() == "Cancel the update")
+    click(qtbot, panel, "updateNetwork")
+    qtbot.waitUntil(lambda: made.text().startswith("Update from added cases"))
+
+
+def test_that_the_uncertainty_of_a_network_can_be_shown(panel, models):
+    box = child(panel, QComboBox, "shownQuantity")
+    codes = [box.itemData(i) for i in range(box.count())]
+    assert codes == ["Ki", "V0", "KiSE", "KiSD"]
+    box.setCurrentIndex(codes.index("KiSD"))
+    assert models.views.layer(NETWORK).quantity.code == "KiSD"
+
+
+def test_that_everything_in_the_weights_window_is_reached_by_the_tab_key(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    wanted = {"layerTable", "singleTensor", "singleValue", "singleSet", "weightsReset"}
+    table = child(dialog, QTableWidget, "layerTable")
+    table.setTabKeyNavigation(False)
+    widget, seen = table, set()
+    for _ in range(60):
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            seen.add(widget.objectName())
+        widget = widget.nextInFocusChain()
+    assert wanted <= seen
+    dialog.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_that_no_text_of_the_unfolded_panel_is_cut(qtbot, panel, models, size):
+    panel.resize(*size)
+    for fold in ("probeFold", "expertFold"):
+        click(qtbot, panel, fold)
+    models.network.set_position(0.25)
+    qtbot.wait(40)
+    shown = child(panel, QWidget, "networkPanel")
+    for label in shown.findChildren(QLabel):
+        if label.isVisible() and not label.wordWrap():
+            needed = label.fontMetrics().horizontalAdvance(label.text())
+            assert label.width() >= needed, label.objectName() or label.text()
+    for made in shown.findChildren(QPushButton):
+        if made.isVisible():
+            assert made.width() >= made.fontMetrics().horizontalAdvance(made.text()), made.text()
