@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -230,13 +231,20 @@ def read_bundle(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: it holds no card.
+        NetworkError: a file is damaged.
     """
-    card = tomllib.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
-    ends = [load_file(folder / name) for name in (SMOOTH_FILE, SHARP_FILE)]
-    record = {
-        "config": card["training"]["config"],
-        "shipped_position": card["slider"]["shipped_position"],
-    }
+    content = (folder / CARD_NAME).read_text(encoding="utf-8")
+    try:
+        card = tomllib.loads(content)
+        ends = [load_file(folder / name) for name in (SMOOTH_FILE, SHARP_FILE)]
+        record = {
+            "config": card["training"]["config"],
+            "shipped_position": card["slider"]["shipped_position"],
+        }
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise NetworkError(
+            f"The network folder {folder} is damaged ({error}); make or install it again."
+        ) from error
     return Run(ends[0], ends[1], record, {})
 
 
