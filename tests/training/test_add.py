@@ -1,25 +1,38 @@
 import json
 from dataclasses import replace
 
+import nibabel
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from kitrain.__main__ import main
-from kitrain.add import FIELD_VOXELS, SLAB_SLICES, AddRequest, groups_of
-from kitrain.case_files import CaseError
+from kitrain.add import (
+    FIELD_VOXELS,
+    SLAB_SLICES,
+    AddRequest,
+    Material,
+    groups_of,
+    read_material,
+)
+from kitrain.case_files import Case, CaseError, ReferenceFile
 from kitrain.group_file import load_group
 from kitrain.groups import DIRECT, ActivityUnit, CurveSource, GroupError, Origin
 from kitrain.people import GroupFolder
-from kitrain.records import load_record
+from kitrain.records import load_record, record_of
 from kitrain.targets import INDEPENDENT
 from kiview.core.errors import GeometryMismatchError, QuantityMismatchError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import ScaledFrameStore
+from kiview.core.input_function import from_samples
 from kiview.core.progress import NullProgress
+from kiview.core.timing import FrameTiming
+from kiview.core.units import ACTIVITY
 from kiview.io.dicom_common import SeriesText
 from kiview.io.dicom_pet_writer import Acquisition, DecayReference, write_dynamic_pet
 from kiview.io.frame_store import VoxelCache
-from kiview.io.nifti_writer import write_nifti_volume
+from kiview.io.nifti_writer import ras_affine_mm, write_nifti_volume
+from kiview.nets import preprocess
 from tests.helpers import small_study
 from tests.helpers.results import INJECTED, PATIENT, header
 
@@ -93,7 +106,9 @@ def added(request_for, folder, tmp_path):
     """Groups of a request."""
 
     def make(**changes):
-        return groups_of(request_for(**changes), folder.salt(), VoxelCache(tmp_path / "cache"))
+        request = request_for(**changes)
+        material = read_material(request, VoxelCache(tmp_path / "cache"))
+        return groups_of(material, request, folder.salt())
 
     return make
 
@@ -255,3 +270,66 @@ def test_that_a_folder_without_a_dynamic_series_is_told(added, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReadError, match="holds no image"):
         added(study=tmp_path / "empty")
+
+
+def test_that_a_nifti_study_without_a_patient_needs_to_be_told_who(added, tmp_path):
+    """The same frames as a NIfTI file: the same groups, but nobody's."""
+    times = small_study.timing().select(range(-9, 0))
+    grid = small_study.geometry()
+    voxels = np.transpose(small_study.frames()[-9:], (3, 2, 1, 0))
+    image = nibabel.Nifti1Image(voxels, ras_affine_mm(grid))
+    (tmp_path / "study").mkdir()
+    nibabel.save(image, tmp_path / "study" / "pet.nii.gz")
+    sidecar = {
+        "Modality": "PT",
+        "Units": "Bq/mL",
+        "TracerName": "FDG",
+        "TracerRadionuclide": "F18",
+        "InjectedRadioactivity": 310.0,
+        "InjectedRadioactivityUnits": "MBq",
+        "TimeZero": "10:00:00",
+        "ScanStart": 0,
+        "InjectionStart": 0,
+        "FrameTimesStart": times.start_s.tolist(),
+        "FrameDuration": times.duration_s.tolist(),
+        "ImageDecayCorrected": True,
+        "ImageDecayCorrectionTime": 0,
+    }
+    text = json.dumps(sidecar)
+    (tmp_path / "study" / "pet.json").write_text(text, encoding="utf-8")
+    with pytest.raises(CaseError, match="tell people apart with --subject"):
+        added(study=tmp_path / "study")
+    ours, theirs = added()[3], added(study=tmp_path / "study", subject="one")[3]
+    np.testing.assert_allclose(theirs.frames, ours.frames, rtol=1e-3, atol=2.0)
+    assert theirs.identity.subject != ours.identity.subject
+
+
+def test_that_slices_with_times_of_their_own_keep_them(request_for, folder):
+    """A bed after the other: every slice is measured when its bed is; Ki is everywhere the same."""
+    grid, curve = small_study.geometry(), small_study.blood()
+    depth = grid.shape_zyx[0]
+    shift = np.where(np.arange(depth) < depth // 2, 0.0, 150.0)
+    start = 1500.0 + 300.0 * np.arange(7)[:, None] + shift
+    timing = FrameTiming(start, np.full(start.shape, 120.0))
+    basis = preprocess.frame_input(timing, curve.integral, 6586.2)
+    body = np.isfinite(true_ki(grid))
+    values = 0.01 * basis.integral_min + 0.4 * basis.mean
+    frames = (values[:, :, None, None] * body).astype(np.float32)
+    image = small_study.image(store=ScaledFrameStore(frames), timing=timing)
+    known = np.where(body, 0.01, np.nan).astype(np.float32)
+    input_function = from_samples(*_samples(curve), ACTIVITY)
+    references = {DIRECT: ReferenceFile(known, "formula", {}, None)}
+    material = Material(Case(image, "one", "1.2", ()), input_function, references)
+    groups = groups_of(material, request_for(window_s=(24 * 60.0, 62 * 60.0)), folder.salt())
+    assert len(groups) == 50 // SLAB_SLICES + 1
+    for group in groups:
+        assert group.timing.start_s.shape == (7, SLAB_SLICES)
+        record = record_of(group)
+        inside = ndimage.binary_erosion(record.body[0] > 0, iterations=2)
+        for z in range(SLAB_SLICES):
+            np.testing.assert_allclose(record.patlak_ki(0)[z][inside], 0.01, rtol=2e-3)
+
+
+def _samples(curve):
+    time_s = np.concatenate([np.arange(0, 300, 1.0), np.arange(300, 3661, 5.0)])
+    return time_s, curve.at(time_s)

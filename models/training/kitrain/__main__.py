@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kitrain import bundle, pipeline
-from kitrain.add import AddRequest, groups_of
+from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.common_start import Place
 from kitrain.conditions import conditions_table, evaluate_conditions
 from kitrain.config import DataConfig
@@ -133,7 +133,8 @@ def _add(options: argparse.Namespace) -> int:
             dict(options.set),
             options.subject,
         )
-        entries = folder.add(groups_of(request, folder.salt(), cache))
+        groups = groups_of(read_material(request, cache), request, folder.salt())
+        entries = folder.add(groups)
         _say(f"added {len(entries)} groups of {study} as person {entries[0].subject}")
     return 0
 

@@ -88,33 +88,59 @@ class _Chosen:
     basis: FrameInput
 
 
-def groups_of(request: AddRequest, salt: Salt, cache: VoxelCache) -> list[TrainingGroup]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What the files of a case hold.
+
+    Attributes:
+        case: The dynamic series.
+        curve: The plasma curve.
+        references: Ki maps on the grid of the series, by name.
+    """
+
+    case: Case
+    curve: InputFunction
+    references: Mapping[str, ReferenceFile]
+
+
+def read_material(request: AddRequest, cache: VoxelCache) -> Material:
+    """Read the files of a case.
+
+    Args:
+        request: The case.
+        cache: Where voxels of large series are kept.
+
+    Raises:
+        KiviewError: a file cannot be read or cannot be learnt from; the text says why.
+    """
+    case = read_case(request.study, request.overrides, cache)
+    paths = {DIRECT: request.reference, INDEPENDENT: request.independent}
+    files = {n: read_reference(p, case.image, cache) for n, p in paths.items() if p is not None}
+    if not files:
+        raise CaseError(f"{request.study} comes without a reference; give its Ki map.")
+    return Material(case, read_input_function(request.curve), files)
+
+
+def groups_of(material: Material, request: AddRequest, salt: Salt) -> list[TrainingGroup]:
     """Make the groups of one case; nothing is written.
 
     The frames are brought to 4 mm voxels, which is what the program does before a network sees
     them, and cut into slabs of the size of the simulated ones.
 
     Args:
+        material: What its files hold.
         request: The case.
         salt: Hides who the patient is.
-        cache: Where voxels of large series are kept.
 
     Raises:
         KiviewError: something does not fit; the text says what.
     """
-    case = read_case(request.study, request.overrides, cache)
-    curve = read_input_function(request.curve)
-    unit = _unit(case.image)
-    require_same_quantity(case.image.quantity, curve)
-    paths = {DIRECT: request.reference, INDEPENDENT: request.independent}
-    files = {n: read_reference(p, case.image, cache) for n, p in paths.items() if p is not None}
-    if not files:
-        raise CaseError(f"{request.study} comes without a reference; give its Ki map.")
-    chosen = _chosen(case.image, curve, _window_s(request, files, case.image))
-    plan = _plan(case.image)
-    whole = _whole(case, curve, unit, (chosen, plan), files)
-    identity = _identity(request, case, salt, chosen)
-    return _cut(replace(whole, identity=identity))
+    image, curve = material.case.image, material.curve
+    unit = _unit(image)
+    require_same_quantity(image.quantity, curve)
+    chosen = _chosen(image, curve, _window_s(request, material.references, image))
+    whole = _whole(material, unit, chosen, _identity(request, material.case, salt, chosen))
+    return _cut(whole)
 
 
 def _unit(image: DynamicImage) -> ActivityUnit:
@@ -181,15 +207,11 @@ def _per_slice(values: NDArray[np.float64], plan: GridPlan) -> NDArray[np.float6
 
 
 def _whole(
-    case: Case,
-    curve: InputFunction,
-    unit: ActivityUnit,
-    way: tuple[_Chosen, GridPlan],
-    files: Mapping[str, ReferenceFile],
+    material: Material, unit: ActivityUnit, chosen: _Chosen, identity: Identity
 ) -> TrainingGroup:
     """The whole scan as one group on the 4 mm grid."""
-    chosen, plan = way
-    frames, missing = _resampled(case.image, chosen.index, plan)
+    curve, plan = material.curve, _plan(material.case.image)
+    frames, missing = _resampled(material.case.image, chosen.index, plan)
     basis = FrameInput(
         *(
             _per_slice(part, plan)
@@ -197,7 +219,7 @@ def _whole(
         )
     )
     references = {}
-    for name, file in files.items():
+    for name, file in material.references.items():
         values, unknown = _resampled_map(file.values, plan)
         missing |= unknown
         references[name] = ReferenceMaps(values[None], None, file.method, file.settings)
@@ -219,7 +241,7 @@ def _whole(
         lesions=np.zeros(body.shape, np.uint8),
         labels=np.where(body, UNKNOWN_LABEL, 0).astype(np.uint8),
         spacing_mm=(spacing[0], spacing[1], spacing[2]),
-        identity=Identity("to be told", "to be told", Origin.ADDED),
+        identity=identity,
     )
 
 
