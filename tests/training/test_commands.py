@@ -23,11 +23,15 @@ def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
     assert load_catalog(other).default.network.sha256 == card.network.sha256
 
 
-def test_that_a_missing_run_or_network_is_told_in_one_line(tmp_path, capsys):
+def test_that_what_is_missing_or_damaged_is_told_in_one_line(tmp_path, capsys):
     assert main(["export", "--run", str(tmp_path)]) == 1
     assert main(["evaluate", "--network", str(tmp_path)]) == 1
+    (tmp_path / "card.toml").write_text("[", encoding="utf-8")
+    assert main(["evaluate", "--network", str(tmp_path)]) == 1
+    assert main(["update", "--network", "nothing"]) == 1
+    assert main(["full", "--config", str(tmp_path / "none.toml")]) == 1
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2
+    assert len(told) == 5
     assert all(line.startswith("kitrain: ") for line in told)
 
 

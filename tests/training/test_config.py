@@ -126,6 +126,7 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
             "slider ends at 'sharp', which is no variant",
         ),
         ("[data]", "[data", "cannot be read"),
+        ("train = 4", "train = 1\ndraw = 1", "a retry validates on 1 other people"),
     ],
 )
 def test_that_a_wrong_configuration_is_refused_with_the_reason(tmp_path, old, new, told):

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,19 @@ def test_that_crops_hold_the_features_and_targets_of_one_place():
     assert torch.corrcoef(torch.stack([uptake, total]))[0, 1] > 0.95
     assert float(batch.ki.max()) == pytest.approx(0.03 / n, rel=0.02)
     assert torch.all(batch.features[:, -1] == batch.features[0, -1, 0, 0])
+
+
+def test_that_slabs_of_other_sizes_are_drawn_from_within_their_own_bounds():
+    """The small slab has room for one crop, itself; the large one is told by its lesions."""
+    small, large = fake_slab(0, side=32), fake_slab(1, side=48)
+    large = replace(large, lesions=np.ones_like(large.lesions))
+    batch = SlabSet([small, large], 0.0, CPU).draw(np.random.default_rng(0), 64, 32, 0.0)
+    of_large = batch.lesion.flatten(1).amin(dim=1) == 1
+    assert 20 < int(of_large.sum()) < 44
+    whole = torch.tensor(small.body.mean(axis=(1, 2)).max(), dtype=torch.float32)
+    torch.testing.assert_close(
+        batch.body[~of_large].flatten(1).mean(dim=1), whole.expand(int((~of_large).sum()))
+    )
 
 
 def test_that_a_crop_is_a_flip_or_turn_of_what_the_program_computes():

@@ -77,7 +77,7 @@ def test_that_every_variant_is_trained_from_every_seed_and_read_back(config, pla
     made = run(config, place)
     assert set(made.variants) == {"base", "direct", "indep", "smooth", "sharp"}
     assert made.record["verdicts"][-1]["fit"] == Fit.GOOD
-    assert set(made.record["validation_nrmse_by_training"]) == {
+    assert set(made.record["validation_nrmse_to_target"]) == {
         f"{name}-{seed}" for name in made.variants for seed in (0, 1)
     }
     again = load_run(place.out)

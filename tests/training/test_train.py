@@ -129,6 +129,14 @@ def test_that_a_damaged_checkpoint_is_named(tmp_path):
         load_unfinished(tmp_path, "one", network, make_optimiser(network.parameters(), SCHEDULE))
 
 
+@pytest.mark.parametrize("name", ["one.json", "one.safetensors"])
+def test_that_a_damaged_training_is_named_not_trained_over(tmp_path, groups, name):
+    finished(job(schedule=replace(SCHEDULE, iterations=1)), groups, tmp_path, ALONE, quiet)
+    (tmp_path / name).write_bytes(b"{")
+    with pytest.raises(ReadError, match=r"The training one in .* is damaged"):
+        finished(job(), groups, tmp_path, ALONE, quiet)
+
+
 def test_that_a_checkpoint_of_another_network_is_refused(tmp_path):
     other = new_network(NetworkConfig(width=8), 0)
     optimiser = make_optimiser(other.parameters(), SCHEDULE)

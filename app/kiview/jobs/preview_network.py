@@ -12,7 +12,7 @@ from kiview.core.reslice import Plane
 from kiview.jobs.preview_plan import PreviewPlan, plan_preview
 from kiview.nets.infer import NetworkRequest, PreparedStudy, Region, network_region, prepare
 from kiview.nets.runtime import NetworkRuntime
-from kiview.nets.tie import tie_to_patlak
+from kiview.nets.tie import make_consistent
 from kiview.nets.weights import WeightSet, WeightState
 
 BLOCK_VOXELS = 1 << 16
@@ -149,29 +149,27 @@ def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> Preview
 def _tied_and_blended(request: PreviewRequest, plan: PreviewPlan, state: PreviewedStudy) -> Volume:
     """The last whole map with everything that is known by now in it."""
     values: Volume = request.computed.values.copy()
-    patlak = state.prepared.patlak_ki()
     around = plan.neighbourhood
-    values[_part(around)] = _finished(request.run, state, patlak, around)
+    values[_part(around)] = _finished(request.run, state, around)
     for part in plan.planes:
         box = _known_slices(state.is_known, part.box, plan.slice_index)
         if box is not None:
             z0, z1 = max(part.shown.z0, box.z0), min(part.shown.z1, box.z1)
             shown = replace(part.shown, z0=z0, z1=z1)
-            finished = _finished(request.run, state, patlak, box)
+            finished = _finished(request.run, state, box)
             values[_part(shown)] = finished[_part(_within(shown, box))]
     return values
 
 
-def _finished(run: NetworkRequest, state: PreviewedStudy, patlak: Volume, box: Region) -> Volume:
+def _finished(run: NetworkRequest, state: PreviewedStudy, box: Region) -> Volume:
     """Ki of a box as a whole run finishes it."""
-    ki, prepared = state.ki[_part(box)], state.prepared
+    ki, reference = state.ki[_part(box)], state.prepared.patlak.part(_part(box))
     if run.tied:
-        n = prepared.features.normaliser
-        ki = tie_to_patlak(ki, patlak[_part(box)], n, prepared.spacing_mm)[0]
+        ki = make_consistent(ki, None, reference).ki
     share = np.float32(run.weights.image_blend)
     if share:
-        ki = (1 - share) * ki + share * patlak[_part(box)]
-    return np.where(prepared.unfitted[_part(box)], np.float32(np.nan), ki)
+        ki = (1 - share) * ki + share * reference.ki
+    return np.where(state.prepared.unfitted[_part(box)], np.float32(np.nan), ki)
 
 
 def _known_slices(is_known: NDArray[np.bool_], box: Region, slice_index: int) -> Region | None:

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.reslice import Plane
 from kiview.nets.infer import HALO, Region
+from kiview.nets.tie import REACH_VOXELS
 
 HALF_WIDTH_MM = 50.0
 """The neighbourhood reaches so far from the cursor."""
-TIE_REACH = 14
-"""Voxels that the tie to Patlak looks away: 5 halves of its Gaussian and 1 of the straight lines
-between them are 12 voxels, and a pair may begin one earlier on either side."""
 WHOLE_SHARE = 0.8
 """From this share of the work of a whole map on, the whole map is computed: it can be scrolled."""
 PIECE_VOXELS = 3 << 17
@@ -28,7 +26,7 @@ class PlannedPlanes:
     """A box that one or more shown planes need.
 
     Attributes:
-        box: What has to be computed: the planes and what the tie to Patlak looks at around them.
+        box: What has to be computed: the planes and what the consistency step looks at around them.
         shown: The part of it that is shown afterwards.
         pieces: The box cut along z, nearest to the cursor first.
     """
@@ -75,7 +73,7 @@ def plan_preview(
     shown = [_plane_box(geometry, index, plane) for plane in planes]
     if None in shown:
         shown = [_whole(geometry)]
-    margin = TIE_REACH if tied else 0
+    margin = REACH_VOXELS if tied else 0
     boxes = [(_widened(box, margin, geometry.shape_zyx), box) for box in shown if box is not None]
     whole = _whole(geometry)
     if sum(_work(box, geometry) for box, _ in boxes) > WHOLE_SHARE * _work(whole, geometry):

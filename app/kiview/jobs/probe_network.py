@@ -198,7 +198,7 @@ def _network_maps(phantom: ProbePhantom, request: ProbeRequest, progress: Progre
 def _patlak_maps(phantom: ProbePhantom, request: ProbeRequest, progress: Progress) -> list[Volume]:
     width = (0.0, PATLAK_FWHM_MM, PATLAK_FWHM_MM)
     prepared = [prepare(run, progress) for run in _runs(phantom, request)]
-    return [smooth(study.patlak_ki(), width, study.spacing_mm) for study in prepared]
+    return [smooth(study.patlak.ki, width, study.spacing_mm) for study in prepared]
 
 
 def _scored(phantom: ProbePhantom, maps: Sequence[Volume]) -> ProbeScores:

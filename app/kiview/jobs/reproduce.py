@@ -11,6 +11,7 @@ from kiview.core.input_function import InputFunction
 from kiview.core.provenance import JsonValue
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
+from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.untrusted import MOST_JSON_BYTES, parse_json, read_limited
 from kiview.nets.weight_files import weights_of_record
 

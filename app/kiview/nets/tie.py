@@ -25,6 +25,10 @@ KEEP_FWHM_MM = 8.0
 """Scale at which Patlak and the network are compared for lesions."""
 KEEP_SIGMAS = 1.0
 """Excess beyond so many standard deviations of Patlak at that scale is given back."""
+REACH_VOXELS = 17
+"""How far the consistency step looks, at 4 mm: 5 halves of the wide Gaussian and 1 of the straight
+lines between them are 12 voxels, a pair may begin one earlier on either side, and the Gaussian of
+8 mm adds 3."""
 _WIDE_FWHM_MM, _NOISE_FWHM_MM = 16.0, 60.0
 _BODY_LEVEL, _EVEN_SHARE, _UNEVEN_WEIGHT = 0.1, 0.1, 0.05
 _ROOT_MEAN = 0.8221789586624506

@@ -1,12 +1,14 @@
-"""Command line: `python -m kitrain smoke|reduced|full|evaluate|export`."""
+"""Command line: `python -m kitrain smoke|reduced|full|export|evaluate|add|update`."""
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kitrain import bundle, pipeline
+from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.common_start import Place
 from kitrain.conditions import conditions_table, evaluate_conditions
 from kitrain.config import DataConfig
@@ -22,50 +24,33 @@ from kitrain.evaluate import (
     verdict,
 )
 from kitrain.leaks import check_splits
+from kitrain.options import make_parser
 from kitrain.parallel import joined
-from kiview.core.errors import KiviewError
-from kiview.paths import cache_dir
+from kitrain.people import GroupFolder
+from kitrain.update import UpdateRequest, update_network
+from kiview.core.errors import InvalidInputError, KiviewError
+from kiview.core.progress import CallbackProgress
+from kiview.io.frame_store import VoxelCache
+from kiview.paths import voxel_cache_dir
 
 _TRAINING = Path(__file__).resolve().parents[1]
-_RECIPES = ("smoke", "reduced", "full")
-_TEST_SLABS = 24
 _SLIDER = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser(_TRAINING).parse_args(arguments)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "export": _export,
+        "evaluate": _evaluate,
+        "add": _add,
+        "update": _update,
+    }
     try:
-        if options.command in _RECIPES:
-            return _train(options)
-        if options.command == "evaluate":
-            return _evaluate(options)
-        return _export(options)
+        return commands.get(options.command, _train)(options)
     except (KiviewError, FileNotFoundError) as error:
         sys.stderr.write(f"kitrain: {error}\n")
         return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kitrain", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for recipe in _RECIPES:
-        command = commands.add_parser(recipe, help=f"simulate, train, export: {recipe}.toml")
-        command.add_argument("--out", type=Path, default=_TRAINING / "runs" / recipe)
-        command.add_argument("--config", type=Path, help="another configuration than that recipe's")
-        command.add_argument("--skip-evaluation", action="store_true")
-    command = commands.add_parser("export", help="make a network folder from a finished run")
-    command.add_argument("--run", type=Path, required=True)
-    command.add_argument("--to", type=Path, default=_TRAINING.parent, help="folder of networks")
-    command = commands.add_parser("evaluate", help="score a network folder on fresh phantoms")
-    command.add_argument("--network", type=Path, required=True)
-    command.add_argument("--slabs", type=int, default=_TEST_SLABS)
-    command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
-    command.add_argument("--conditions", type=int, default=0, metavar="SLABS")
-    command.add_argument("--write", action="store_true", help="put the results into the card")
-    for command in commands.choices.values():
-        command.add_argument("--data", type=Path, default=cache_dir() / "training-slabs")
-    return parser
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -120,6 +105,56 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.write:
         bundle.write_results(options.network, evaluation, tables, vars(options))
     return 0 if evaluation.passed else 1
+
+
+def _add(options: argparse.Namespace) -> int:
+    folder, cache = GroupFolder(options.groups), VoxelCache(voxel_cache_dir())
+    for name in ("curve", "reference", "independent"):
+        given = getattr(options, name)
+        if given is not None and len(given) != len(options.study):
+            raise InvalidInputError(
+                f"{len(options.study)} studies but {len(given)} files for --{name}; give one each."
+            )
+    nothing: list[None] = [None] * len(options.study)
+    cases = zip(
+        options.study,
+        options.curve,
+        options.reference or nothing,
+        options.independent or nothing,
+        strict=True,
+    )
+    for study, curve, reference, independent in cases:
+        request = AddRequest(
+            study,
+            curve,
+            reference,
+            independent,
+            options.frames,
+            dict(options.set),
+            options.subject,
+        )
+        groups = groups_of(read_material(request, cache), request, folder.salt())
+        entries = folder.add(groups)
+        _say(f"added {len(entries)} groups of {study} as person {entries[0].subject}")
+    return 0
+
+
+def _update(options: argparse.Namespace) -> int:
+    request = UpdateRequest(
+        options.network, GroupFolder(options.groups), options.to, options.data, options.at_least
+    )
+    say = _say_json if options.json_progress else _say_progress
+    outcome = update_network(request, CallbackProgress(say))
+    say(1.0, outcome.message)
+    return 0
+
+
+def _say_json(fraction: float | None, message: str) -> None:
+    _say(json.dumps({"fraction": fraction, "message": message}))
+
+
+def _say_progress(fraction: float | None, message: str) -> None:
+    _say(message if fraction is None else f"{100 * fraction:3.0f} % {message}")
 
 
 def _keep_quiet(line: str) -> None:

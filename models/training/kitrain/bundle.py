@@ -1,19 +1,26 @@
 """The folder of one network: ONNX file, slider ends, card; and the catalogue that lists it."""
 
 import hashlib
+import shutil
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from kitrain.architecture import loaded_network
 from kitrain.card_text import card_markdown
 from kitrain.evaluate import BAR, TIED, Evaluation
 from kitrain.export_onnx import export, tensor_offsets
 from kitrain.pipeline import Run
 from kitrain.toml_writer import to_toml
-from kiview.nets.catalog import CARD_NAME, CATALOG_NAME, SCHEMA_VERSION
+from kitrain.update_card import Learnt, update_card, update_text
+from kiview.core.errors import NetworkError
+from kiview.nets.catalog import CARD_NAME, CATALOG_NAME, SCHEMA_VERSION, read_card, verify
 from kiview.nets.preprocess import FEATURE_VERSION
 
 NETWORK_FILE, SMOOTH_FILE, SHARP_FILE = "model.onnx", "smooth.safetensors", "sharp.safetensors"
@@ -34,6 +41,27 @@ _DOMAIN: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parent:
+    """A network that an update starts from.
+
+    Attributes:
+        folder: Of the network.
+        card: As in `card.toml`, plain values.
+        card_sha256: Of that file.
+        run: Its weights.
+        groups: Hashes of the added groups that it was trained on.
+        held_out: Hashes of the added groups that judged it.
+    """
+
+    folder: Path
+    card: dict[str, Any]
+    card_sha256: str
+    run: Run
+    groups: frozenset[str]
+    held_out: frozenset[str]
+
+
 def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
     """Make the folder of a network in `parent`, and list it in the catalogue there.
 
@@ -47,38 +75,129 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
     """
     folder = parent / str(run.record["config"]["network_id"])
     folder.mkdir(parents=True, exist_ok=True)
+    files, difference = _write_weights(run, folder)
+    card = {
+        **_head(folder.name, "1.0.0"),
+        **files,
+        "inputs": _inputs(),
+        "outputs": _outputs(run.size.with_sigma),
+        "domain": {**_DOMAIN, "noise_gain": [round(g, 3) for g in run.record["noise_gain"]]},
+        "training": _training(run, recipe, difference),
+        "results": {},
+    }
+    _write_card(folder, card, "")
+    return folder
+
+
+def _head(network_id: str, version: str) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "feature_version": FEATURE_VERSION,
+        "id": network_id,
+        "version": version,
+        "title": "Ki and V0 of FDG, torso",
+        "licence": "Apache-2.0",
+        "voxel_mm": [4.0, 4.0, 4.0],
+    }
+
+
+def _write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
+    """Write all files of weights; their part of the card, and how far torch and ONNX differ."""
     save_file(run.smooth, folder / SMOOTH_FILE)
     save_file(run.sharp, folder / SHARP_FILE)
     weights = run.at(run.shipped_position)
     difference = export(weights, run.width, folder / NETWORK_FILE)
     offsets = tensor_offsets((folder / NETWORK_FILE).read_bytes(), weights)
-    card = {
-        "schema_version": SCHEMA_VERSION,
-        "feature_version": FEATURE_VERSION,
-        "id": folder.name,
-        "version": "1.0.0",
-        "title": "Ki and V0 of FDG, torso",
-        "licence": "Apache-2.0",
-        "voxel_mm": [4.0, 4.0, 4.0],
+    files = {
         "network": _entry(folder / NETWORK_FILE),
-        "inputs": _inputs(),
-        "outputs": _outputs(run.size.with_sigma),
-        "domain": {**_DOMAIN, "noise_gain": [round(g, 3) for g in run.record["noise_gain"]]},
         "slider": {
             "shipped_position": run.shipped_position,
             "help": _HELP,
             "smooth": _entry(folder / SMOOTH_FILE),
             "sharp": _entry(folder / SHARP_FILE),
         },
-        "training": _training(run, recipe, difference),
-        "results": {},
         "tensors": [
             {"name": name, "shape": list(tensor.shape), "offset": offsets[name]}
             for name, tensor in weights.items()
         ],
     }
-    _write_card(folder, card, "")
+    return files, difference
+
+
+def read_parent(folder: Path) -> Parent:
+    """A network to start an update from.
+
+    Raises:
+        NetworkError: a file is missing or was changed, or its weights do not fit its card.
+    """
+    verify(read_card(folder / CARD_NAME))
+    content = (folder / CARD_NAME).read_bytes()
+    card = tomllib.loads(content.decode("utf-8"))
+    run = read_bundle(folder)
+    for weights in (run.smooth, run.sharp):
+        try:
+            loaded_network(weights, run.size)
+        except RuntimeError as error:
+            raise NetworkError(
+                f"The weights of network {folder.name!r} do not fit its card; use another network."
+            ) from error
+    groups, held_out = (frozenset(card["training"].get(k, [])) for k in ("groups", "held_out"))
+    return Parent(folder, card, hashlib.sha256(content).hexdigest(), run, groups, held_out)
+
+
+def write_update(
+    parent: Parent,
+    moved: Mapping[str, Tensor],
+    models: Path,
+    learnt: Learnt,
+    results: Mapping[str, float],
+) -> Path:
+    """Write the next version of a network, whole or not at all, and list it.
+
+    Args:
+        parent: The version before.
+        moved: What is added to every weight, at both ends of the slider.
+        models: Folder of networks.
+        learnt: From what.
+        results: Validation before and after, by name.
+
+    Returns:
+        The new folder.
+    """
+    version, folder = _next_version(parent, models)
+    ends = [
+        {name: (tensor.double() + moved[name]).float() for name, tensor in end.items()}
+        for end in (parent.run.smooth, parent.run.sharp)
+    ]
+    run = Run(ends[0], ends[1], parent.run.record, {})
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        files, difference = _write_weights(run, part)
+        card = update_card(parent.card, (folder.name, version), learnt, results)
+        card |= files
+        card["training"]["parent_card_sha256"] = parent.card_sha256
+        card["training"]["torch_onnxruntime_difference"] = float(f"{difference:.2g}")
+        (part / CARD_NAME).write_text(to_toml(card), encoding="utf-8")
+        (part / "CARD.md").write_text(update_text(card), encoding="utf-8")
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    _list_in_catalogue(folder)
     return folder
+
+
+def _next_version(parent: Parent, models: Path) -> tuple[str, Path]:
+    """The next minor version that is free, and the folder of its network."""
+    root = str(parent.card["id"]).partition("-v")[0]
+    major, minor, *_ = (int(part) for part in str(parent.card["version"]).split("."))
+    while True:
+        minor += 1
+        version = f"{major}.{minor}.0"
+        folder = models / f"{root}-v{version}"
+        if not folder.exists():
+            return version, folder
 
 
 def write_results(
@@ -112,13 +231,20 @@ def read_bundle(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: it holds no card.
+        NetworkError: a file is damaged.
     """
-    card = tomllib.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
-    ends = [load_file(folder / name) for name in (SMOOTH_FILE, SHARP_FILE)]
-    record = {
-        "config": card["training"]["config"],
-        "shipped_position": card["slider"]["shipped_position"],
-    }
+    content = (folder / CARD_NAME).read_text(encoding="utf-8")
+    try:
+        card = tomllib.loads(content)
+        ends = [load_file(folder / name) for name in (SMOOTH_FILE, SHARP_FILE)]
+        record = {
+            "config": card["training"]["config"],
+            "shipped_position": card["slider"]["shipped_position"],
+        }
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise NetworkError(
+            f"The network folder {folder} is damaged ({error}); make or install it again."
+        ) from error
     return Run(ends[0], ends[1], record, {})
 
 

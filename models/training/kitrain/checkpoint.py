@@ -77,13 +77,23 @@ def save_trained(folder: Path, name: str, trained: Trained) -> None:
 
 
 def load_trained(folder: Path, name: str) -> Trained | None:
-    """Read a finished training, or None if there is none."""
+    """Read a finished training, or None if there is none.
+
+    Raises:
+        ReadError: a file is damaged.
+    """
     weights, record = folder / f"{name}.safetensors", folder / f"{name}.json"
     if not (weights.is_file() and record.is_file()):
         return None
-    known = json.loads(record.read_text(encoding="utf-8"))
-    history = tuple(Progress(**said) for said in known["history"])
-    return Trained(load_file(weights), history, known["stopped"])
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        history = tuple(Progress(**said) for said in known["history"])
+        return Trained(load_file(weights), history, known["stopped"])
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise ReadError(
+            f"The training {name} in {folder} is damaged ({error}); delete {record.name} to train"
+            " it anew."
+        ) from error
 
 
 def save_unfinished(

@@ -105,6 +105,7 @@ def read_config(path: Path) -> RunConfig:
     }
     config = build(RunConfig, tables, path.name)
     _check_variants(config, path.name)
+    _check_retry(config, path.name)
     return config
 
 
@@ -201,6 +202,17 @@ def _variant(
         loss=build(LossConfig, in_loss, where),
         schedule=build(OptimiserConfig, in_schedule, where),
     )
+
+
+def _check_retry(config: RunConfig, where: str) -> None:
+    data = config.data
+    needed = (data.draw + 2) * data.validation
+    if config.verdict.retry and needed > data.train + data.validation:
+        raise ConfigError(
+            f"{where}: a retry validates on {data.validation} other people, but with draw"
+            f" {data.draw} the pool of {data.train + data.validation} has no more; validate on"
+            " fewer people or set retry = false in [verdict]."
+        )
 
 
 def _check_variants(config: RunConfig, where: str) -> None:

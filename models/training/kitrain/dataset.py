@@ -41,7 +41,7 @@ class SlabSet:
     """All slabs of a split on one device, both realisations as separate samples.
 
     Args:
-        records: Slabs of one shape.
+        records: Slabs, none smaller than a crop.
         blur_mm: FWHM of the smoothing of the targets, 0 for none.
         device: Where the tensors live.
         target: Whose maps are the targets; a V that nobody knows is NaN.
@@ -65,7 +65,8 @@ class SlabSet:
                 stacks["v_direct"].append(direct_v(record, r) / n)
                 stacks["body"].append(record.body.astype(np.float32))
                 stacks["lesion"].append(lesion_weights(record.lesions))
-        tensors = {k: torch.from_numpy(np.stack(v)).to(device) for k, v in stacks.items()}
+        self._shapes = np.array([body.shape for body in stacks["body"]])
+        tensors = {k: torch.from_numpy(_stacked(v)).to(device) for k, v in stacks.items()}
         self._features = tensors["features"]
         self._maps = torch.stack([tensors[k] for k in _MAPS], dim=-1)
         gains = [record.noise_gain for record in records for _ in record.features]
@@ -108,12 +109,12 @@ class SlabSet:
         columns = np.where(turned, first, second) + left[:, None, None]
         offsets = np.arange(SLICE_COUNT) - SLICE_COUNT // 2
         offsets = np.where(flip_z[:, None], -offsets, offsets)
-        slices = np.clip(z[:, None] + offsets, 0, self._features.shape[1] - 1)
+        slices = np.clip(z[:, None] + offsets, 0, self._shapes[sample, 0][:, None] - 1)
         return self._gather(sample, slices, rows, columns)
 
     def _corner(self, rng: np.random.Generator, crop: int, tumour_share: float) -> tuple[int, ...]:
         sample = int(rng.integers(len(self)))
-        _, depth, height, width, _ = self._features.shape
+        depth, height, width = self._shapes[sample]
         tumours = self._tumours[sample]
         if len(tumours) and rng.random() < tumour_share:
             z, y, x = tumours[rng.integers(len(tumours))]
@@ -160,6 +161,15 @@ def lesion_weights(lesions: NDArray[np.uint8]) -> NDArray[np.float32]:
     table = np.clip(np.sqrt(_MIDDLE_VOXELS / np.maximum(counts, 1)), *_LESION_WEIGHTS)
     table[0] = 0.0
     return table[lesions].astype(np.float32)
+
+
+def _stacked(volumes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(z, y, x, ...) volumes one after the other, filled up with zeros to the largest."""
+    largest = np.max([volume.shape for volume in volumes], axis=0)
+    out = np.zeros((len(volumes), *largest), np.float32)
+    for place, volume in zip(out, volumes, strict=True):
+        place[tuple(slice(size) for size in volume.shape)] = volume
+    return out
 
 
 def _bounding_box(body: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from kitrain.network import combine
 from kitrain.records import GroupRecord
 from kitrain.train import ki_map, network_maps, network_with
 from kiview.nets.preprocess import smooth
-from kiview.nets.tie import tie_to_patlak
+from kiview.nets.tie import make_consistent, patlak_reference
 
 COLUMNS = (
     "nrmse",
@@ -36,7 +36,7 @@ COLUMNS = (
     "cnr",
     "lost",
 )
-NETWORK, TIED, CONTROL = "network", "network + tie to Patlak", "control: learned part zeroed"
+NETWORK, TIED, CONTROL = "network", "network + consistency", "control: learned part zeroed"
 BAR = 0.8
 """A network is shipped only below this share of the best conventional NRMSE."""
 _LOST_CRC = 0.1
@@ -84,7 +84,9 @@ def network_method(weights: Mapping[str, Tensor], width: int, *, tied: bool) -> 
         if not tied:
             return ki
         n = float(record.normaliser[realisation])
-        return tie_to_patlak(ki, record.patlak_ki(realisation), n, record.spacing_mm)[0]
+        patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
+        reference = patlak_reference(patlak, fur, n, record.spacing_mm)
+        return make_consistent(ki, None, reference).ki
 
     return apply
 

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 from kitrain.history import History
 
-_WIDTH, _HEIGHT, _MARGIN, _GAP = 480, 300, 56, 24
+_WIDTH, _HEIGHT, _MARGIN, _GAP, _LEGEND = 480, 300, 56, 24, 130
 _COLOURS = ("#1b6ca8", "#c2452d")
 Curve = tuple[str, Sequence[float]]
 
@@ -48,7 +48,8 @@ def _chart(steps: Sequence[float], curves: Sequence[Curve], shift: int) -> str:
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
         )
-        parts.append(f'<text x="{x0 + 12}" y="{y1 + 14 + 16 * i}" fill="{colour}">{name}</text>')
+        at_x = x1 - _LEGEND * (len(curves) - 1 - i)
+        parts.append(f'<text x="{at_x}" y="0" text-anchor="end" fill="{colour}">{name}</text>')
     for value in (low, high):
         at = place(0, value).split(",")[1]
         parts.append(f'<text x="{x0 - 6}" y="{at}" text-anchor="end">{value:.3g}</text>')

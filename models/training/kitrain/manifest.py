@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def write_manifest(path: Path, split: str, entries: Sequence[GroupEntry]) -> str
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    """Write a text file, whole or not at all; several processes may write the same."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
 

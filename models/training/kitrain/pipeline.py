@@ -191,7 +191,7 @@ def _record(start: CommonStart, outcomes: Mapping[str, Trained]) -> dict[str, An
         "seed": seed,
         "base_suffix": base_suffix(config),
         "validation_nrmse_by_seed": {str(s): t.validation for s, t in start.bases.items()},
-        "validation_nrmse_by_training": {n: t.validation for n, t in outcomes.items()},
+        "validation_nrmse_to_target": {n: t.validation for n, t in outcomes.items()},
         "verdicts": [verdict.record() for verdict in start.verdicts],
         "variant_verdicts": _variant_verdicts(start, outcomes),
         "noise_gain": [min(gains), max(gains)],

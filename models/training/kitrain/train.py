@@ -37,8 +37,6 @@ __all__ = ["ki_map", "network_maps", "network_with"]
 
 Report = Callable[[str], None]
 _MAX_GRADIENT = 1.0
-_PROBES = 8
-"""Training groups on which the accuracy in training is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,11 +168,12 @@ class _Training:
             )
 
     def _accuracies(self) -> tuple[float, float]:
-        """On training and on validation groups; measured by the first process, told to all."""
+        """On as many training as validation groups; measured by the first process, told to all."""
         found = [0.0, 0.0]
         if self._world.is_first:
             job, groups = self._job, self._groups
-            for i, records in enumerate((groups.train[:_PROBES], groups.validation)):
+            probes = groups.train[: len(groups.validation)]
+            for i, records in enumerate((probes, groups.validation)):
                 found[i] = accuracy(self._network, records, job.target, job.loss.blur_mm)
         size = self._world.size
         return self._world.mean(size * found[0]), self._world.mean(size * found[1])

@@ -157,7 +157,7 @@ def test_that_a_full_image_blend_is_the_patlak_map():
     network = card()
     chosen = dataclasses.replace(shipped_weights(network), image_blend=1.0)
     maps = run(weights=chosen)
-    patlak = infer.prepare(request(), NOBODY).patlak_ki()
+    patlak = infer.prepare(request(), NOBODY).patlak.ki
     np.testing.assert_allclose(maps.main.values, patlak, rtol=1e-6, atol=1e-9)
     assert maps.provenance.modified
 
@@ -205,7 +205,7 @@ def test_that_a_curve_in_another_unit_is_refused():
 
 def test_that_a_wide_disagreement_with_patlak_is_told():
     prepared = infer.prepare(request(), NOBODY)
-    ki = prepared.patlak_ki().clip(0) * np.float32(0.4)
+    ki = prepared.patlak.ki.clip(0) * np.float32(0.4)
     maps = infer.finish(request(), prepared, NetworkOutputs(ki, ki), run().provenance)
     assert any("differ by more than half" in finding for finding in maps.findings)
 
@@ -221,8 +221,11 @@ def test_that_the_uncertainty_of_a_network_follows_its_ki(tmp_path):
     tied = run(card=network, weights=weights)
     blended = run(card=network, weights=dataclasses.replace(weights, image_blend=0.25))
     assert [m.quantity for m in tied.maps] == [KI, V0, KI_STANDARD_DEVIATION, LOG_CORRECTION]
-    for maps in (free, tied):
-        np.testing.assert_allclose(maps.by_code("KiSD").values, 0.1 * maps.main.values, rtol=1e-5)
+    np.testing.assert_allclose(free.by_code("KiSD").values, 0.1 * free.main.values, rtol=1e-5)
+    spread = tied.by_code("KiSD").values
+    follows = np.isclose(spread, 0.1 * tied.main.values, rtol=1e-4)
+    assert follows.mean() > 0.9
+    assert (spread > 0.1 * tied.main.values)[~follows].all()
     assert np.abs(tied.main.values - free.main.values).max() > 1e-4
     np.testing.assert_allclose(
         blended.by_code("KiSD").values, 0.75 * tied.by_code("KiSD").values, rtol=1e-5
@@ -242,7 +245,7 @@ def test_that_where_ki_is_zero_the_uncertainty_stays_as_it_is(tmp_path):
     prepared = infer.prepare(chosen, NOBODY)
     zero = np.zeros(prepared.geometry.shape_zyx, np.float32)
     maps = infer.finish(chosen, prepared, NetworkOutputs(zero, zero, zero + 1), run().provenance)
-    np.testing.assert_array_equal(maps.by_code("KiSD").values, zero + 1)
+    np.testing.assert_allclose(maps.by_code("KiSD").values, zero + 1)
 
 
 @pytest.mark.parametrize("refused", [True, False])

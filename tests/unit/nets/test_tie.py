@@ -12,6 +12,8 @@ from kiview.nets.tie import (
     halved,
     keep_significant,
     local_noise,
+    make_consistent,
+    patlak_reference,
     tie_to_patlak,
 )
 
@@ -136,3 +138,32 @@ def test_that_keeping_follows_the_scale_of_the_maps():
 def test_that_an_empty_study_has_no_noise():
     empty = np.zeros((2, 8, 8), np.float32)
     assert not local_noise(empty, empty, 0.0, SPACING).any()
+
+
+def test_that_the_spread_is_scaled_with_the_map_and_grows_where_patlak_was_kept():
+    patlak, fur, ball, truth = noisy_body(0.002, lesion=0.01)
+    reference = patlak_reference(patlak, fur, 0.01, SPACING)
+    ki = (0.7 * 0.003 * (fur > 0)).astype(np.float32)
+    sigma = np.where(fur > 0, np.float32(2e-4), np.float32(0))
+    found = make_consistent(ki, sigma, reference)
+    tied, alarm = tie_to_patlak(ki, patlak, 0.01, SPACING)
+    np.testing.assert_array_equal(found.alarm, alarm)
+    kept = found.ki > tied
+    assert kept[ball].mean() > 0.9
+    np.testing.assert_allclose(
+        found.sigma[~kept & (ki > 0)],
+        (sigma * tied / np.maximum(ki, 1e-9))[~kept & (ki > 0)],
+        rtol=1e-5,
+    )
+    assert (found.sigma >= reference.noise)[kept].all()
+    assert make_consistent(ki, None, reference).sigma is None
+    assert np.abs(found.ki - truth)[ball].mean() < 0.6 * np.abs(tied - truth)[ball].mean()
+
+
+def test_that_a_part_of_the_reference_is_that_part_of_its_maps():
+    patlak, fur, _, _ = noisy_body(0.002)
+    reference = patlak_reference(patlak, fur, 0.01, SPACING)
+    box = (slice(2, 6), slice(8, 20), slice(10, 30))
+    part = reference.part(box)
+    np.testing.assert_array_equal(part.ki, patlak[box])
+    np.testing.assert_array_equal(part.noise, reference.noise[box])
