@@ -1,4 +1,4 @@
-"""Scores of a Ki map that need scikit-image; the others are the program's own (`core.map_scores`)."""
+"""Scores of a Ki map: the program's own (`core.map_scores`), and one that needs scikit-image."""
 
 import numpy as np
 from skimage.metrics import structural_similarity
