@@ -1,9 +1,23 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kitrain import metrics
-from kitrain.baselines import direct_baselines, gaussian_baselines, guided_baselines
-from kitrain.evaluate import COLUMNS, CONTROL, control_method, evaluate, table
+from kitrain.baselines import filtered_patlak
+from kitrain.methods import (
+    CONTROL,
+    DIRECT,
+    Chosen,
+    Made,
+    choose_filters,
+    control_family,
+    conventional,
+    plain,
+)
+from kitrain.scored import must_not_be_lost, scored_voxels, volume_ml
+from kitrain.scores import FAINT_RECOVERY, score_set
+from kiview.simulate.tissues import Label
 from tests.training.slabs import fake_slab
 
 
@@ -68,17 +82,75 @@ def test_that_the_truth_recovers_all_contrast_and_half_contrast_half_of_it(recor
     assert metrics.score_lesion(halved, record.ki, lesion).recovery == pytest.approx(0.5, rel=1e-5)
 
 
-def test_that_every_conventional_method_is_scored_and_the_table_complete(record):
-    methods = {**gaussian_baselines(), **guided_baselines(), **direct_baselines()}
-    methods[CONTROL] = control_method()
-    evaluation = evaluate(methods, [record])
-    assert evaluation.lesions == 2
-    for name, row in evaluation.scores.items():
-        assert set(row) == set(COLUMNS), name
-        assert np.isfinite([v for k, v in row.items() if k != "tumour_bias_small"]).all(), name
-    assert evaluation.scores["4-D direct"]["nrmse_direct"] == 0
-    assert evaluation.scores["4-D direct"]["nrmse_independent_direct"] > 0
-    noisy, smooth = (evaluation.scores[f"Patlak, {w}"] for w in ("no filter", "3-D 12 mm"))
-    assert smooth["noise"] < 0.3 * noisy["noise"]
-    assert len(table(evaluation.scores).splitlines()) == 2 + len(methods)
-    assert evaluation.best("HYPR-like") in methods
+def test_that_noise_grows_scores_and_filters_calm_them(record):
+    chosen = Chosen(8.0, 12.0, 12.0)
+    families = [*conventional(chosen), control_family(), plain("none", filtered_patlak((0, 0, 0)))]
+    scores = score_set([record], families, print)
+    assert (scores.scans, scores.lesions) == (1, 2)
+    noisy, calm = (scores.methods[name] for name in ("none", "Patlak, 3-D 12 mm"))
+    assert calm.noise[0] < 0.3 * noisy.noise[0]
+    direct = scores.methods[DIRECT]
+    assert direct.mean("nrmse_direct") == 0
+    assert direct.mean("ssim_direct") == pytest.approx(1)
+    assert direct.mean("nrmse_independent") > 0
+    assert np.isnan(direct.mean("nrmse_high"))
+    assert len(direct.lesions) == 4
+    assert CONTROL in scores.methods
+
+
+def test_that_a_perfect_map_has_perfect_scores(record):
+    perfect = plain("truth", lambda record, _: record.ki)
+    scores = score_set([record], [perfect], print).methods["truth"]
+    assert scores.mean("nrmse") == 0
+    assert scores.mean("body_bias") == pytest.approx(0)
+    assert scores.recovery == pytest.approx(1)
+    assert scores.below(FAINT_RECOVERY) == (0, 4)
+    share, low, high = scores.lost_interval()
+    assert (share, low) == (0, 0)
+    assert high == pytest.approx(1 - 0.025 ** (1 / 4), rel=1e-6)  # none of four, in closed form
+
+
+def test_that_an_erased_lesion_counts_as_lost(record):
+    def erased(record, _realisation):
+        return np.where(record.lesions == 1, np.float32(0.005), record.ki)
+
+    scores = score_set([record], [plain("erased", erased)], print).methods["erased"]
+    assert scores.below(0.1) == (2, 4)
+    assert scores.bias() == pytest.approx(0.5 * (0.005 / 0.03 - 1), abs=1e-3)
+
+
+def test_that_only_clear_lesions_of_half_a_millilitre_must_not_be_lost(record, body):
+    lesion = metrics.scorable_lesions(record.lesions, record.ki, body)[0]
+    assert volume_ml(lesion, record.spacing_mm) == pytest.approx(27 * 0.064)
+    assert must_not_be_lost(lesion, record.ki, record.spacing_mm)
+    assert not must_not_be_lost(lesion, record.ki, (2.0, 2.0, 2.0))
+    fainter = np.where(lesion.mask, 1.9 * record.ki[lesion.shell].mean(), record.ki)
+    assert not must_not_be_lost(lesion, fainter, record.spacing_mm)
+
+
+def test_that_urine_and_lung_are_not_scored(record):
+    labels = record.labels.copy()
+    labels[2, 14:17, 14:17] = int(Label.URINE)
+    labels[0, 12:15, 12:15] = int(Label.LUNG)
+    inside = scored_voxels(replace(record, labels=labels))
+    assert not inside[2, 12:19, 15].any()
+    assert inside[2, 15, 20]
+    assert not inside[0, 12:15, 12:15].any()
+
+
+def test_that_a_spread_that_fits_covers_what_a_normal_error_leaves(record):
+    rng = np.random.default_rng(0)
+    sigma = np.full_like(record.ki, 0.001)
+
+    def guess(record, _realisation):
+        error = 0.001 * rng.standard_normal(record.ki.shape).astype(np.float32)
+        return {"guess": Made(record.ki + error, None, sigma)}
+
+    covered = score_set([record], [guess], print).methods["guess"].coverage()
+    assert covered["all"] == pytest.approx(0.954, abs=0.01)
+
+
+def test_that_filters_are_chosen_by_the_error_on_the_given_people():
+    quiet, loud = (choose_filters([fake_slab(noise=n)]) for n in (0.002, 0.3))
+    assert quiet.in_plane_mm < loud.in_plane_mm
+    assert quiet.whole_mm <= loud.whole_mm

@@ -4,29 +4,17 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from kitrain import bundle, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.common_start import Place
-from kitrain.conditions import conditions_table, evaluate_conditions
-from kitrain.config import DataConfig
 from kitrain.config_file import read_config
-from kitrain.data import make_split
-from kitrain.evaluate import (
-    all_methods,
-    evaluate,
-    evaluate_v,
-    slider_path,
-    table,
-    v_table,
-    verdict,
-)
-from kitrain.leaks import check_splits
+from kitrain.evaluate import Effort, judge_network
 from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
+from kitrain.report import report_text
 from kitrain.update import UpdateRequest, update_network
 from kiview.core.errors import InvalidInputError, KiviewError
 from kiview.core.progress import CallbackProgress
@@ -84,27 +72,12 @@ def _export(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     run = bundle.read_bundle(options.network)
-    weights = run.at(run.shipped_position)
-    size = DataConfig(train=1, validation=1, test=options.slabs, seed=options.seed)
-    split = make_split("test", size, options.data, _say)
-    check_splits(split)
-    records = split.load()
-    evaluation = evaluate(all_methods(weights, run.width), records, _say)
-    path = slider_path(run.at, _SLIDER, run.width, records)
-    tables = {
-        "table": table(evaluation.scores),
-        "v_table": v_table(evaluate_v(weights, run.width, records)),
-        "slider": table({f"slider at {a:g}": row for a, row in path.items()}),
-        "conditions": "(not computed)",
-    }
-    if options.conditions:
-        size = replace(size, test=options.conditions)
-        found = evaluate_conditions(weights, run.width, size, options.data, _say)
-        tables["conditions"] = conditions_table(found)
-    _say("\n\n".join([*tables.values(), verdict(evaluation)]))
+    effort = Effort(options.slabs, options.conditions, options.seed)
+    judged = judge_network(run, effort, options.data, _say)
+    _say(report_text(judged, options.network.name, options.network.name))
     if options.write:
-        bundle.write_results(options.network, evaluation, tables, vars(options))
-    return 0 if evaluation.passed else 1
+        bundle.write_results(options.network, judged)
+    return 0 if judged.passed else 1
 
 
 def _add(options: argparse.Namespace) -> int:

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from kitrain.architecture import loaded_network
 from kitrain.card_text import card_markdown
-from kitrain.evaluate import BAR, TIED, Evaluation
+from kitrain.evaluate import Judgement
 from kitrain.export_onnx import export, tensor_offsets
+from kitrain.methods import SHIPPED
 from kitrain.pipeline import Run
+from kitrain.report import summary, write_report
 from kitrain.toml_writer import to_toml
 from kitrain.update_card import Learnt, update_card, update_text
 from kiview.core.errors import NetworkError
@@ -200,30 +202,26 @@ def _next_version(parent: Parent, models: Path) -> tuple[str, Path]:
             return version, folder
 
 
-def write_results(
-    folder: Path, evaluation: Evaluation, tables: Mapping[str, str], options: Mapping[str, Any]
-) -> None:
-    """Put scores into the card and its text.
+def write_results(folder: Path, judged: Judgement) -> None:
+    """Put a judgement into the card, its text and a report beside it.
 
     Args:
         folder: Of the network.
-        evaluation: Its scores.
-        tables: Tables for the text, by their place in it.
-        options: Of the command, for the record.
+        judged: What was found.
     """
     card = tomllib.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
-    best = [evaluation.best(kind) for kind in ("Patlak", "HYPR-like")]
+    effort, standard = judged.effort, judged.standard
+    shipped = summary(standard.methods[SHIPPED])
     card["results"] = {
-        "test_slabs": evaluation.slabs,
-        "lesions": evaluation.lesions,
-        "test_seed": int(options["seed"]),
-        "slabs_per_condition": int(options["conditions"]),
-        "bar": BAR,
-        "nrmse_over_best_conventional": round(evaluation.ratio, 4),
-        **{f"nrmse {name}": round(evaluation.scores[name]["nrmse"], 4) for name in best},
-        **{f"network {k}": round(v, 4) for k, v in evaluation.scores[TIED].items()},
+        "test_people": standard.scans,
+        "lesions": standard.lesions,
+        "test_seed": effort.seed,
+        "people_per_condition": effort.per_condition,
+        "nrmse_over_best_filter": round(judged.bars[0].value, 4),
+        **{f"network {name}": value for name, value in shipped.items() if value is not None},
     }
-    _write_card(folder, card, card_markdown(card, evaluation, tables))
+    write_report(folder, judged, f"{card['id']} {card['version']}")
+    _write_card(folder, card, card_markdown(card, judged))
 
 
 def read_bundle(folder: Path) -> Run:

@@ -66,6 +66,11 @@ def split_seeds(name: str, config: DataConfig) -> tuple[int, ...]:
     return tuple(seed for seed in pool if (str(seed) in chosen) == (name == "validation"))
 
 
+def spare_seeds(config: DataConfig, count: int) -> tuple[int, ...]:
+    """People of the training range on whom filters are chosen: its far end, never trained on."""
+    return _part(POOL_SEEDS, config.seed, len(POOL_SEEDS) // _DATA_SEEDS)[-count:]
+
+
 def _part(seeds: range, seed: int, count: int) -> tuple[int, ...]:
     size = len(seeds) // _DATA_SEEDS
     return tuple(seeds[seed * size : seed * size + count])

@@ -9,7 +9,7 @@ from kitrain.update import user_models_dir
 from kiview.paths import cache_dir
 
 RECIPES = ("smoke", "reduced", "full")
-_TEST_SLABS = 24
+_TEST_SLABS = 48
 _SECONDS_PER_MINUTE = 60.0
 
 
@@ -33,7 +33,7 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command.add_argument("--network", type=Path, required=True)
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
     command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
-    command.add_argument("--conditions", type=int, default=0, metavar="SLABS")
+    command.add_argument("--conditions", type=int, default=8, metavar="SLABS")
     command.add_argument("--write", action="store_true", help="put the results into the card")
     _add_add(commands.add_parser("add", help="add real cases to learn from", usage=_ADD_USAGE))
     _add_update(commands.add_parser("update", help="fine-tune a network on added cases"))

@@ -1,0 +1,193 @@
+"""What a network has to reach, and whether it did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kitrain.methods import NETWORK, PATLAK_5, SHIPPED
+from kitrain.scores import FAINT_RECOVERY, MethodScores, SetScores
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One figure to reach.
+
+    Attributes:
+        what: In words.
+        value: Found; NaN where it was not judged.
+        sign: "<=" or ">=".
+        bound: To reach.
+        note: What else to know.
+    """
+
+    what: str
+    value: float
+    sign: str
+    bound: float
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Of "met", "MISSED" and "not judged"."""
+        if np.isnan(self.value) or np.isnan(self.bound):
+            return "not judged"
+        met = self.value <= self.bound if self.sign == "<=" else self.value >= self.bound
+        return "met" if met else "MISSED"
+
+
+def best_conventional(scores: SetScores, key: str = "nrmse") -> str:
+    """The filter with the best score: lowest NRMSE, or highest SSIM."""
+    rivals = [n for n in scores.methods if n.startswith(("Patlak", "HYPR-like"))]
+    sign = -1 if key.startswith("ssim") else 1
+    return min(rivals, key=lambda n: sign * scores.methods[n].mean(key))
+
+
+def default_bars(standard: SetScores, others: Mapping[str, SetScores]) -> list[Bar]:
+    """Bars of a network trained on truth, as shipped (with the consistency step).
+
+    Args:
+        standard: Scores on the standard set.
+        others: Scores on the robustness sets, by name.
+    """
+    network, patlak = standard.methods[SHIPPED], standard.methods[PATLAK_5]
+    rival, alike = best_conventional(standard), best_conventional(standard, "ssim")
+    share, low, high = network.lost_interval()
+    counted = f"{standard.lesions} lesions; 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
+    return [
+        Bar(
+            "NRMSE to truth / best non-network method",
+            network.mean("nrmse") / standard.methods[rival].mean("nrmse"),
+            "<=",
+            0.55,
+            rival,
+        ),
+        Bar(
+            "SSIM to truth above the best non-network method",
+            network.mean("ssim") - standard.methods[alike].mean("ssim"),
+            ">=",
+            0.10,
+            alike,
+        ),
+        Bar("lost lesions, CRC < 0.1 (share)", share, "<=", 0.005, counted),
+        Bar(
+            "CRC < 0.3 (share), no more than Patlak 5 mm",
+            _share(network, FAINT_RECOVERY),
+            "<=",
+            _share(patlak, FAINT_RECOVERY),
+        ),
+        Bar(
+            "large-lesion bias better than Patlak 5 mm (points)",
+            100 * (abs(_large(patlak)) - abs(_large(network))),
+            ">=",
+            5.0,
+        ),
+        Bar("organ mean bias (mean of |bias|)", _organs(network), "<=", 0.08),
+        Bar("body bias (|share|)", abs(network.mean("body_bias")), "<=", 0.03),
+        *_brain(others),
+        *_coverage(standard, others),
+    ]
+
+
+def direct_bars(standard: SetScores) -> list[Bar]:
+    """Bars of a network trained on the direct image of the same counts (the published claim)."""
+    network, patlak = standard.methods[NETWORK], standard.methods[PATLAK_5]
+    better = [
+        a["nrmse_direct"] < b["nrmse_direct"] and a["ssim_direct"] > b["ssim_direct"]
+        for a, b in zip(network.maps, patlak.maps, strict=True)
+    ]
+    return [
+        Bar("closer to 4-D than Patlak 5 mm, NRMSE and SSIM (share of maps)",
+            float(np.mean(better)), ">=", 1.0),
+        Bar("NRMSE to 4-D / that of Patlak 5 mm",
+            network.mean("nrmse_direct") / patlak.mean("nrmse_direct"), "<=", 0.40),
+    ]  # fmt: skip
+
+
+def independent_bars(standard: SetScores, direct: MethodScores) -> list[Bar]:
+    """Bars of a network trained on the direct image of an independent scan.
+
+    Args:
+        standard: Scores on the standard set.
+        direct: Of the network trained on the direct image of the same counts, on the same set.
+    """
+    network = standard.methods[NETWORK]
+    gaussians = [n for n in standard.methods if n.startswith("Patlak")]
+    best = min(standard.methods[n].mean("nrmse_high") for n in gaussians)
+    value = network.mean("nrmse_high")
+    return [
+        Bar("NRMSE to 5x-count 4-D / that of `direct`",
+            value / direct.mean("nrmse_high"), "<=", 0.65),
+        Bar("NRMSE to 5x-count 4-D / that of the best Gaussian", value / best, "<=", 1.0),
+    ]  # fmt: skip
+
+
+def _share(scores: MethodScores, recovery: float) -> float:
+    below, count = scores.below(recovery)
+    return below / count if count else float("nan")
+
+
+def _large(scores: MethodScores) -> float:
+    return scores.bias(lambda row: row.score.is_large)
+
+
+def _organs(scores: MethodScores) -> float:
+    found = [abs(bias) for name, bias in scores.organ_bias().items() if name != "all"]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _brain(others: Mapping[str, SetScores]) -> list[Bar]:
+    if "brain" not in others:
+        return []
+    scores = others["brain"]
+    network = scores.methods[SHIPPED]
+    guided = next(n for n in scores.methods if n.startswith("HYPR-like"))
+    return [
+        Bar("brain-like: body bias (|share|)", abs(network.mean("body_bias")), "<=", 0.05),
+        Bar("brain-like: NRMSE / HYPR-like",
+            network.mean("nrmse") / scores.methods[guided].mean("nrmse"), "<=", 1.0),
+    ]  # fmt: skip
+
+
+def _coverage(standard: SetScores, others: Mapping[str, SetScores]) -> list[Bar]:
+    """Voxels within two sigmas, the worst tissue of the standard and of other counts."""
+    bars = []
+    sets = {"standard": standard} | {
+        n: others[n] for n in ("low-counts", "high-counts") if n in others
+    }
+    for name, scores in sets.items():
+        found = scores.methods[SHIPPED].coverage()
+        if not found:
+            continue
+        worst = min(found, key=lambda tissue: found[tissue])
+        bars.append(Bar(f"within 2 sigma, {name} counts, all (share)", found["all"], ">=", 0.90))
+        bars.append(
+            Bar(f"within 2 sigma, {name} counts, least ({worst})", found[worst], ">=", 0.90)
+        )
+    return bars
+
+
+def slider_bars(path: Mapping[float, MethodScores]) -> list[Bar]:
+    """Bars of the weight slider, without the consistency step.
+
+    Args:
+        path: Scores by position, two or more.
+    """
+    positions = sorted(path)
+    noise = [float(np.mean(path[a].noise)) for a in positions]
+    lesions = [path[a].bias() for a in positions]
+    body = [path[a].mean("body_bias") for a in positions]
+    ends = min(body[0], body[-1]), max(body[0], body[-1])
+    outside = max(max(ends[0] - b, b - ends[1], 0.0) for b in body)
+    return [
+        Bar("slider: least step of noise (share of its range)", _least_step(noise), ">=", 0.0),
+        Bar("slider: least step of lesion bias (share of its range)",
+            _least_step(lesions), ">=", 0.0),
+        Bar("slider: body bias beyond its ends (points)", 100 * outside, "<=", 3.0),
+    ]  # fmt: skip
+
+
+def _least_step(values: list[float]) -> float:
+    """Smallest step along the way over the whole range; negative where the way turns back."""
+    whole = values[-1] - values[0]
+    return float(np.min(np.diff(values)) / whole) if whole > 0 else -1.0

@@ -1,0 +1,147 @@
+"""Every way to make a Ki map that is judged: filters, references, networks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kitrain.baselines import (
+    GUIDE_WIDTHS_MM,
+    WIDTHS_2D_MM,
+    WIDTHS_3D_MM,
+    Method,
+    direct,
+    filtered_patlak,
+    guided_patlak,
+)
+from kitrain.groups import Volume
+from kitrain.metrics import nrmse
+from kitrain.network import combine
+from kitrain.records import GroupRecord
+from kitrain.scored import scored_voxels
+from kitrain.train import network_maps, network_sigma, network_with
+from kiview.nets.tie import make_consistent, patlak_reference
+
+NETWORK, SHIPPED, CONTROL = "network", "network + consistency", "control: learned part zeroed"
+PATLAK_5, PATLAK_8, DIRECT, DIRECT_8 = (
+    "Patlak, 2-D 5 mm",
+    "Patlak, 3-D 8 mm",
+    "4-D direct",
+    "4-D direct + 3-D 8 mm",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """What a method made of one scan.
+
+    Attributes:
+        ki: (z, y, x) /min, in the scale of the group's curve.
+        v: Same grid, V0 <C>/<S>, /min, where the method gives one.
+        sigma: Same grid, its own standard deviation of Ki, /min, where it gives one.
+    """
+
+    ki: Volume
+    v: Volume | None = None
+    sigma: Volume | None = None
+
+
+Family = Callable[[GroupRecord, int], dict[str, Made]]
+"""Several methods that share work: record and realisation -> maps by name."""
+
+
+def plain(name: str, method: Method) -> Family:
+    """A method of its own."""
+    return lambda record, realisation: {name: Made(method(record, realisation))}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Filters with the lowest NRMSE on validation people.
+
+    Attributes:
+        in_plane_mm: Gaussian on Patlak, two dimensions.
+        whole_mm: Gaussian on Patlak, three dimensions.
+        guided_mm: HYPR-like, three dimensions.
+    """
+
+    in_plane_mm: float
+    whole_mm: float
+    guided_mm: float
+
+    @property
+    def rivals(self) -> dict[str, Method]:
+        """The chosen filters by name."""
+        flat, whole = self.in_plane_mm, self.whole_mm
+        return {
+            f"Patlak, 2-D {flat:g} mm": filtered_patlak((0.0, flat, flat)),
+            f"Patlak, 3-D {whole:g} mm": filtered_patlak((whole,) * 3),
+            f"HYPR-like, 3-D {self.guided_mm:g} mm": guided_patlak(self.guided_mm),
+        }
+
+
+def choose_filters(records: Sequence[GroupRecord]) -> Chosen:
+    """Widths with the lowest mean NRMSE to truth."""
+
+    def best(widths: Sequence[float], method: Callable[[float], Method]) -> float:
+        return min(widths, key=lambda w: _mean_nrmse(method(w), records))
+
+    return Chosen(
+        best(WIDTHS_2D_MM, lambda w: filtered_patlak((0.0, w, w))),
+        best(WIDTHS_3D_MM, lambda w: filtered_patlak((w,) * 3)),
+        best(GUIDE_WIDTHS_MM, guided_patlak),
+    )
+
+
+def _mean_nrmse(method: Method, records: Sequence[GroupRecord]) -> float:
+    found = [
+        nrmse(method(record, r), record.ki * record.target_scale, scored_voxels(record))
+        for record in records
+        for r in range(len(record.features))
+    ]
+    return float(np.mean(found))
+
+
+def conventional(chosen: Chosen) -> list[Family]:
+    """What a network is compared with: fixed and chosen filters, the direct reference."""
+    methods = {
+        PATLAK_5: filtered_patlak((0.0, 5.0, 5.0)),
+        PATLAK_8: filtered_patlak((8.0,) * 3),
+        **chosen.rivals,
+        DIRECT: direct(0.0),
+        DIRECT_8: direct(8.0),
+    }
+    return [plain(name, method) for name, method in methods.items()]
+
+
+def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWORK) -> Family:
+    """A network as it is, and as the program ships its map."""
+    network = network_with(dict(weights), width)
+    shipped = SHIPPED if name == NETWORK else f"{name} + consistency"
+
+    def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
+        study = record.study(realisation)
+        ki, v = network_maps(network, study)
+        sigma = network_sigma(network, study) if network.has_sigma else None
+        patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
+        reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
+        found = make_consistent(ki, sigma, reference)
+        return {name: Made(ki, v, sigma), shipped: Made(found.ki, v, found.sigma)}
+
+    return apply
+
+
+def control_family() -> Family:
+    """The head alone: everything learned is zero. It has to be worse than the network."""
+
+    def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
+        study = record.study(realisation)
+        features = torch.from_numpy(study.block(0, study.values.shape[1]))
+        shape = (features.shape[0], 2, *features.shape[2:])
+        ki, _ = combine(features, torch.zeros(shape))
+        values: Volume = ki.numpy() * np.float32(study.normaliser)
+        return {CONTROL: Made(values)}
+
+    return apply

@@ -1,0 +1,255 @@
+"""The report of a judgement: tables, every lesion, plain numbers."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kitrain.bars import Bar, best_conventional
+from kitrain.evaluate import Judgement
+from kitrain.manifest import write_whole
+from kitrain.methods import CONTROL, DIRECT, NETWORK, SHIPPED
+from kitrain.scores import FAINT_RECOVERY, LesionRow, MethodScores, SetScores
+from kitrain.test_sets import ROBUSTNESS, STANDARD
+from kiview.core.map_scores import LOST_RECOVERY
+
+REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
+
+_TEXT = """# How {name} was judged
+
+`python -m kitrain evaluate --network models/{id} --slabs {scans} --conditions {per} --seed {seed}`
+simulated {scans} people that no training has seen ({standard}; {lesions} lesions of 2 : 1 or
+more and 0.5 mL or more, each in two noise realisations) and printed every number here. Noise of
+neighbouring slices is correlated as that of the standard scanner. Definitions:
+`core/map_scores.py` and `kitrain/scored.py`. The widths of the filters were chosen on
+{validation} other people. `{shipped}` is what the program shows.
+
+## What it has to reach
+
+{bars}
+
+## Standard scan
+
+{table}
+
+Lesion bias: all (fewer than 20 voxels / more). CNR is the median. "Lost" has its exact binomial
+95 % interval; lesions of both noise realisations count, so the interval is a little too narrow.
+
+## Tissues
+
+Bias of the mean in percent (blood: mean Ki in 1/1000 min; its truth is 0).
+
+{organs}
+
+{coverage}## Other scans
+
+NRMSE to truth, {per} people each.
+
+{conditions}
+
+## Slider
+
+Without the consistency step, the first {slider_scans} people.
+
+{slider}
+"""
+
+
+def write_report(folder: Path, judged: Judgement, name: str) -> None:
+    """Write the report, the list of lesions and all numbers into the folder of a network.
+
+    Args:
+        folder: Of the network.
+        judged: What was found.
+        name: Of the network and its version, for the heading.
+    """
+    write_whole(folder / REPORT_NAME, report_text(judged, folder.name, name))
+    write_whole(folder / LESIONS_NAME, lesion_list(judged.standard))
+    write_whole(folder / SCORES_NAME, json.dumps(numbers(judged), indent=1) + "\n")
+
+
+def report_text(judged: Judgement, network_id: str, name: str) -> str:
+    """The report as Markdown."""
+    covered = judged.standard.methods[SHIPPED].coverage()
+    told = f"Share of voxels within two sigmas in percent:\n\n{_coverage(judged)}\n\n"
+    rows = {f"slider at {a:g}": s for a, s in judged.slider.items()}
+    return _TEXT.format(
+        name=name,
+        id=network_id,
+        scans=judged.standard.scans,
+        per=judged.effort.per_condition,
+        seed=judged.effort.seed,
+        standard=STANDARD.title,
+        lesions=judged.standard.lesions,
+        validation=judged.validation_scans,
+        shipped=SHIPPED,
+        bars=bars_table(judged.bars),
+        table=scores_table(judged.standard.methods),
+        organs=_organs(judged.standard),
+        coverage=told if covered else "",
+        conditions=_conditions(judged) if judged.others else "(not judged)",
+        slider_scans=_scans_of(next(iter(judged.slider.values()))),
+        slider=scores_table(rows),
+    )
+
+
+def bars_table(bars: Sequence[Bar]) -> str:
+    """Bars as Markdown."""
+    lines = ["| what | found | to reach | | |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {b.what} | {b.value:.3g} | {b.sign} {b.bound:.3g} | {b.verdict} | {b.note} |"
+        for b in bars
+    ]
+    return "\n".join(lines)
+
+
+_HEADS = (
+    "method", "NRMSE truth", "SSIM", "NRMSE 4-D", "SSIM 4-D", "NRMSE indep. 4-D", "NRMSE 5x 4-D",
+    "noise %", "body bias %", "lesion bias %", "CRC", "CNR", "lost % (95 %)", "CRC < 0.3 %",
+)  # fmt: skip
+
+
+def scores_table(methods: Mapping[str, MethodScores]) -> str:
+    """Methods and their main scores as Markdown; shares in percent."""
+    lines = ["| " + " | ".join(_HEADS) + " |", "|---" * len(_HEADS) + "|"]
+    lines += [f"| {name} | " + " | ".join(_cells(s)) + " |" for name, s in methods.items()]
+    return "\n".join(lines)
+
+
+def _cells(scores: MethodScores) -> list[str]:
+    names = ("nrmse", "ssim", "nrmse_direct", "ssim_direct", "nrmse_independent", "nrmse_high")
+    small, large = (_lesion_bias(scores, large=flag) for flag in (False, True))
+    share, low, high = scores.lost_interval()
+    faint, count = scores.below(FAINT_RECOVERY)
+    return [
+        *(_figure(scores.mean(name), 3) for name in names),
+        _figure(100 * float(np.mean(scores.noise)) if scores.noise else float("nan"), 1),
+        _figure(100 * scores.mean("body_bias"), 1),
+        f"{100 * scores.bias():.0f} ({small:.0f} / {large:.0f})",
+        _figure(scores.recovery, 2),
+        _figure(scores.contrast_to_noise, 1),
+        f"{100 * share:.2f} ({100 * low:.2f} to {100 * high:.2f})",
+        _figure(100 * faint / count if count else float("nan"), 1),
+    ]
+
+
+def _lesion_bias(scores: MethodScores, *, large: bool) -> float:
+    return 100 * scores.bias(lambda row: row.score.is_large is large)
+
+
+def _figure(value: float, digits: int) -> str:
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _organs(scores: SetScores) -> str:
+    shown = [name for name in scores.methods if name != CONTROL]
+    tissues = sorted({tissue for n in shown for tissue in scores.methods[n].organs} - {"all"})
+    lines = ["| tissue | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    for tissue in tissues:
+        cells = [_organ(scores.methods[name].organs.get(tissue)) for name in shown]
+        lines.append(f"| {tissue} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _organ(sums: Sequence[float] | None) -> str:
+    if sums is None:
+        return "-"
+    values, truth, voxels = sums
+    return f"{100 * (values / truth - 1):.1f}" if truth > 0 else f"{1e3 * values / voxels:.2f}"
+
+
+def _coverage(judged: Judgement) -> str:
+    sets = {"standard": judged.standard, **judged.others}
+    found = {name: s.methods[SHIPPED].coverage() for name, s in sets.items()}
+    tissues = sorted({tissue for row in found.values() for tissue in row})
+    lines = ["| scans | " + " | ".join(tissues) + " |", "|---" * (len(tissues) + 1) + "|"]
+    for name, row in found.items():
+        cells = [_figure(100 * row.get(t, float("nan")), 1) for t in tissues]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _conditions(judged: Judgement) -> str:
+    titles = {kind.name: kind.title for kind in ROBUSTNESS}
+    heads = ["scans", "best filter", "its NRMSE", DIRECT, NETWORK, SHIPPED]
+    heads += ["body bias % of both", "lost of counted"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for name, scores in judged.others.items():
+        rival = best_conventional(scores)
+        methods = [scores.methods[m] for m in (rival, DIRECT, NETWORK, SHIPPED)]
+        biases = " / ".join(f"{100 * m.mean('body_bias'):.1f}" for m in methods[2:])
+        lost, count = methods[3].below(LOST_RECOVERY)
+        cells = [titles[name], rival, *(_figure(m.mean("nrmse"), 3) for m in methods)]
+        lines.append("| " + " | ".join([*cells, biases, f"{lost} of {count}"]) + " |")
+    return "\n".join(lines)
+
+
+def lesion_list(scores: SetScores) -> str:
+    """Every lesion in every map as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    head = ["method", "subject", "lesion", "realisation", "volume_ml", "true_contrast"]
+    writer.writerow([*head, "bias", "crc", "cnr", "must_not_be_lost"])
+    for name, method in scores.methods.items():
+        writer.writerows([name, *_lesion_cells(row)] for row in method.lesions)
+    return out.getvalue()
+
+
+def _lesion_cells(row: LesionRow) -> list[object]:
+    score = row.score
+    found = (row.volume_ml, row.contrast, score.bias, score.recovery, score.contrast_to_noise)
+    head = [row.subject, row.number, row.realisation]
+    return [*head, *(f"{value:.4g}" for value in found), int(row.counts)]
+
+
+def numbers(judged: Judgement) -> dict[str, Any]:
+    """Everything as plain values, for programs."""
+    sets = {STANDARD.name: judged.standard, **judged.others}
+    return {
+        "bars": [
+            {"what": b.what, "found": _plain(b.value), "sign": b.sign, "bound": _plain(b.bound),
+             "verdict": b.verdict}
+            for b in judged.bars
+        ],
+        "sets": {
+            name: {
+                "scans": scores.scans,
+                "lesions": scores.lesions,
+                "methods": {m: summary(s) for m, s in scores.methods.items()},
+            }
+            for name, scores in sets.items()
+        },
+        "slider": {f"{a:g}": summary(s) for a, s in judged.slider.items()},
+    }  # fmt: skip
+
+
+def summary(scores: MethodScores) -> dict[str, float | None]:
+    """Main scores of a method by name."""
+    names = {name for row in scores.maps for name in row}
+    share, low, high = scores.lost_interval()
+    faint, count = scores.below(FAINT_RECOVERY)
+    found = {name: scores.mean(name) for name in sorted(names)} | {
+        "noise": float(np.mean(scores.noise)) if scores.noise else float("nan"),
+        "lesion_bias": scores.bias(),
+        "lesion_bias_small": _lesion_bias(scores, large=False) / 100,
+        "lesion_bias_large": _lesion_bias(scores, large=True) / 100,
+        "crc": scores.recovery,
+        "cnr": scores.contrast_to_noise,
+        "lost": share,
+        "lost_low": low,
+        "lost_high": high,
+        "faint": faint / count if count else float("nan"),
+    }
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 5)
+
+
+def _scans_of(scores: MethodScores) -> int:
+    return max(len(scores.noise), 1)

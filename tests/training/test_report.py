@@ -1,0 +1,124 @@
+"""What is told of a judgement: bars, tables, files."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from kitrain.architecture import new_network
+from kitrain.bars import Bar, best_conventional, default_bars, direct_bars, slider_bars
+from kitrain.config import DataConfig, NetworkConfig
+from kitrain.data import split_seeds
+from kitrain.evaluate import Effort, Judgement
+from kitrain.methods import NETWORK, SHIPPED, Chosen, conventional, network_family, plain
+from kitrain.report import report_text, write_report
+from kitrain.scores import MethodScores, score_set
+from kitrain.test_sets import ROBUSTNESS, STANDARD, validation_jobs
+from tests.training.slabs import fake_slab
+
+CHOSEN = Chosen(8.0, 8.0, 12.0)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    weights = new_network(NetworkConfig(4, with_sigma=True), 0).state_dict()
+    families = [*conventional(CHOSEN), network_family(weights, 4)]
+    return score_set([fake_slab(0), fake_slab(1)], families, print)
+
+
+@pytest.fixture
+def judged(scores):
+    slider = dict.fromkeys((0.0, 1.0), scores.methods[NETWORK])
+    others = {"low-counts": scores}
+    bars = default_bars(scores, others)
+    return Judgement(Effort(2, 2), CHOSEN, scores, others, slider, bars=bars)
+
+
+def test_that_a_bar_is_met_missed_or_not_judged():
+    assert Bar("a", 0.5, "<=", 0.5).verdict == "met"
+    assert Bar("a", 0.51, "<=", 0.5).verdict == "MISSED"
+    assert Bar("a", 0.5, ">=", 0.6).verdict == "MISSED"
+    assert Bar("a", float("nan"), ">=", 0.6).verdict == "not judged"
+
+
+def test_that_the_best_rival_is_a_filter_and_no_reference(scores):
+    rival = best_conventional(scores)
+    assert rival.startswith(("Patlak", "HYPR-like"))
+    others = [n for n in scores.methods if n.startswith(("Patlak", "HYPR-like"))]
+    assert scores.methods[rival].mean("nrmse") == min(
+        scores.methods[n].mean("nrmse") for n in others
+    )
+
+
+def test_that_a_perfect_network_meets_the_bars_and_an_empty_one_misses_them():
+    def judge(factor):
+        perfect = plain(SHIPPED, lambda record, _: record.ki * np.float32(factor))
+        found = score_set([fake_slab()], [*conventional(CHOSEN), perfect], print)
+        return {bar.what: bar.verdict for bar in default_bars(found, {})}
+
+    good, bad = judge(1.0), judge(0.0)
+    missed = {what for what, verdict in good.items() if verdict == "MISSED"}
+    assert missed <= {"large-lesion bias better than Patlak 5 mm (points)"}  # Patlak has none here
+    assert good["NRMSE to truth / best non-network method"] == "met"
+    assert bad["NRMSE to truth / best non-network method"] == "MISSED"
+    assert bad["lost lesions, CRC < 0.1 (share)"] == "MISSED"
+    assert bad["body bias (|share|)"] == "MISSED"
+
+
+def test_that_the_published_claim_is_judged_map_by_map():
+    copies = plain(NETWORK, lambda record, r: record.ki_direct[r])
+    found = score_set([fake_slab()], [*conventional(CHOSEN), copies], print)
+    assert [bar.verdict for bar in direct_bars(found)] == ["met", "met"]
+    patlak = plain(NETWORK, lambda record, r: record.patlak_ki(r))
+    found = score_set([fake_slab()], [*conventional(CHOSEN), patlak], print)
+    assert [bar.verdict for bar in direct_bars(found)] == ["MISSED", "MISSED"]
+
+
+def test_that_a_slider_must_not_turn_back():
+    def at(noise, bias):
+        return MethodScores(maps=[{"body_bias": bias}], noise=[noise])
+
+    straight = {0.0: at(0.1, 0.0), 0.5: at(0.2, 0.01), 1.0: at(0.3, 0.02)}
+    turning = {0.0: at(0.1, 0.0), 0.5: at(0.35, -0.06), 1.0: at(0.3, 0.02)}
+    first, last = (slider_bars(path) for path in (straight, turning))
+    assert (first[0].verdict, first[2].verdict) == ("met", "met")
+    assert (last[0].verdict, last[2].verdict) == ("MISSED", "MISSED")
+
+
+def test_that_the_report_names_every_method_and_the_command(judged):
+    text = report_text(judged, "some-network", "Some 1.0.0")
+    for name in judged.standard.methods:
+        assert f"| {name} |" in text
+    assert "kitrain evaluate --network models/some-network --slabs 2 --conditions 2" in text
+    assert "within two sigmas" in text
+    assert "{" not in text
+
+
+def test_that_the_report_is_written_with_every_lesion_and_plain_numbers(judged, tmp_path):
+    write_report(tmp_path, judged, "Some 1.0.0")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "lesions.csv").read_text("utf-8"))))
+    assert len(rows) == 8 * len(judged.standard.methods)  # two lesions, scans, realisations
+    plain_numbers = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    found = plain_numbers["sets"]["standard"]["methods"][SHIPPED]["nrmse"]
+    assert found == pytest.approx(judged.standard.methods[SHIPPED].mean("nrmse"), abs=1e-5)
+    assert plain_numbers["bars"][0]["verdict"] in {"met", "MISSED"}
+
+
+def test_that_test_people_and_filter_people_are_nobody_that_is_trained_on():
+    size = DataConfig(train=300, validation=75, test=48, seed=3)
+    trained = set(split_seeds("train", size)) | set(split_seeds("validation", size))
+    tested = {seed for kind in (STANDARD, *ROBUSTNESS) for seed, _ in kind.jobs(size)}
+    spare = {seed for seed, _ in validation_jobs(size, 12)}
+    assert not trained & tested
+    assert not spare & (trained | tested)
+    assert len(spare) == 12
+
+
+def test_that_the_robustness_sets_differ_from_the_standard_and_from_each_other():
+    configs = [kind.config for kind in (STANDARD, *ROBUSTNESS)]
+    assert len({str(config) for config in configs}) >= len(configs) - 1  # one differs by region
+    assert len({kind.name for kind in ROBUSTNESS}) == len(ROBUSTNESS) >= 14
+    regions = [config.region for config in STANDARD.configs(4)]
+    assert regions == ["thorax", "abdomen", "thorax", "abdomen"]
