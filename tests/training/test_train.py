@@ -224,8 +224,8 @@ def test_that_xavier_weighs_by_both_sides_and_has_no_bias():
     network = new_network(SIZE, 0, InitialConfig(Initialisation.XAVIER))
     layer = network.encoder0.layers[1]
     limit = (6 / (2 * 4 * 9)) ** 0.5
-    assert 0.8 * limit < float(layer.weight.abs().max()) <= limit
-    assert float(layer.bias.abs().max()) == 0.0
+    assert 0.8 * limit < layer.weight.abs().max().item() <= limit
+    assert layer.bias.abs().max().item() == 0.0
 
 
 def test_that_a_network_of_loaded_weights_computes_what_they_did():

@@ -122,7 +122,7 @@ class OptimiserConfig:
         momentum: Of `sgd` and `rmsprop`.
         weight_decay: L2 penalty (decoupled in `adamw`).
         tumour_share: Share of the crops centred on a tumour.
-        autocast: bf16 arithmetic in the forward pass.
+        autocast: bf16 arithmetic in the forward pass on CUDA; processors keep float32.
         report_every: Steps between validations.
         checkpoint_every: Steps between checkpoints, 0 for none before the end.
     """

@@ -120,6 +120,8 @@ class _Training:
         self._started = time.perf_counter() - state.seconds
         self._wrapped = world.wrapped(self._network)
         torch.backends.cudnn.benchmark = world.device.type == "cuda"
+        # Processors without bf16 units compute it 20 times slower than float32.
+        self._has_bf16 = job.schedule.autocast and world.device.type == "cuda"
 
     def run(self) -> Trained:
         schedule = self._job.schedule
@@ -143,7 +145,7 @@ class _Training:
         size = world.share(schedule.batch)
         batch = self._slabs.draw(rng, size, schedule.crop, schedule.tumour_share)
         set_rate(self._optimiser, rate_at(step, steps, schedule))
-        with torch.autocast(world.device.type, torch.bfloat16, enabled=schedule.autocast):
+        with torch.autocast(world.device.type, torch.bfloat16, enabled=self._has_bf16):
             outputs = self._wrapped(batch.features)
         value = loss(outputs, batch, job.loss)
         self._optimiser.zero_grad(set_to_none=True)

@@ -28,7 +28,7 @@ from kiview.nets.catalog import CARD_NAME
 from kiview.paths import data_dir, models_dir
 
 SCHEDULE = OptimiserConfig(
-    iterations=200, batch=8, learning_rate=1e-4, report_every=20, checkpoint_every=40
+    iterations=200, batch=8, learning_rate=1e-4, report_every=40, checkpoint_every=40
 )
 VALIDATION_SHARE = 0.2
 REPLAY_SHARE, LEAST_REPLAY, REPLAY_VALIDATION = 1.0, 8, 4
