@@ -208,12 +208,16 @@ def check_cursor(journey):
 
 
 def check_slider(journey):
-    """Moving the slider says MODIFIED; a computed map keeps it and differs."""
+    """Moving the slider says MODIFIED; a computed map keeps it, differs, and was previewed."""
     models = journey.models
     before = models.results.get(NETWORK)
     journey.move_slider()
     assert "MODIFIED" in journey.text("modelState")
     assert models.results.get(NETWORK).is_stale
+    journey.until(lambda: models.preview.is_complete, "the preview of both planes")
+    journey.idle()
+    assert models.results.get(NETWORK).maps is before.maps
+    previewed = shown_planes(models)
     journey.click("computeNetwork")
     journey.until(lambda: models.results.get(NETWORK).maps is not before.maps, "the other map")
     journey.idle()
@@ -222,6 +226,15 @@ def check_slider(journey):
     assert models.views.layer(NETWORK).modified
     assert now.maps.provenance.weight_set_id != before.maps.provenance.weight_set_id
     assert float(np.nanmax(np.abs(now.maps.main.values - before.maps.main.values))) > 0
+    for preview, computed in zip(previewed, shown_planes(models), strict=True):
+        np.testing.assert_allclose(preview, computed, atol=1e-5 * now.maps.main.values.max())
+
+
+def shown_planes(models):
+    """Values of the network column on both rows."""
+    layer, at = models.views.layer(NETWORK), models.views.link.cursor_lps_mm
+    planes = (Plane.CORONAL, Plane.SAGITTAL)
+    return [layer.planes.read(plane, float(at[plane.normal_axis])).values for plane in planes]
 
 
 def check_export(journey, folder):

@@ -5,6 +5,7 @@ from functools import partial
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from kiview.core.errors import KiviewError
+from kiview.core.progress import Progress
 from kiview.core.reslice import Plane
 from kiview.jobs.preview_network import Preview, PreviewedStudy, PreviewJob, PreviewRequest
 from kiview.tasks import Task, TaskFailure, TaskRunner
@@ -77,7 +78,7 @@ class PreviewViewModel(QObject):
     def _on_results_changed(self) -> None:
         """A closed study gives its memory back."""
         if self._results.get(NETWORK) is None:
-            self._kept = None
+            self._keep(None)
 
     def _on_view_changed(self) -> None:
         if self._is_shown:
@@ -146,7 +147,10 @@ class PreviewViewModel(QObject):
         return PreviewRequest(run, result.maps.main, position, self._planes())
 
     def _on_previewed(self, preview: Preview) -> None:
-        self._kept = preview.kept
+        if self._begun == self._asked:
+            self._kept = preview.kept  # a further step with the same network
+        else:
+            self._keep(preview.kept)
         self._begun = self._asked
         if preview.is_whole:
             self._whole = self._asked = self._asked_made
@@ -159,6 +163,16 @@ class PreviewViewModel(QObject):
         self._views.set_map(NETWORK, preview.map, TITLE, "network", method)
         self._views.mark(NETWORK, stale=True)
         self.shown.emit()
+
+    def _keep(self, kept: PreviewedStudy | None) -> None:
+        """Keep for the next step; closing the network of the one before takes a while, elsewhere.
+
+        The list is the only one that knows it, so that it ends on the thread of the task.
+        """
+        held = [self._kept]
+        self._kept = kept
+        if held[0] is not None and held[0] is not kept:
+            self._runner.start("Tidying up", partial(_let_go, held))
 
     def _on_failed(self, _failure: TaskFailure) -> None:
         """Nothing is shown: computing tells what is wrong."""
@@ -185,3 +199,7 @@ class PreviewViewModel(QObject):
         if self._is_shown:
             self._is_shown = False
             self._columns.show_quantity(self._columns.quantity)
+
+
+def _let_go(held: list[PreviewedStudy | None], _progress: Progress) -> None:
+    held.clear()

@@ -1,5 +1,6 @@
 """Runs: readiness, results, staleness, comparison."""
 
+import threading
 import time
 from dataclasses import replace
 
@@ -341,6 +342,27 @@ def test_that_a_closed_study_is_not_kept_for_previews(qtbot, with_aorta):
     assert models.preview._kept is not None
     models.study.close_study()
     assert models.preview._kept is None
+
+
+def test_that_a_network_no_longer_previewed_is_closed_on_another_thread(qtbot, with_aorta):
+    ended_on = []
+
+    class Kept:
+        def __del__(self):
+            ended_on.append(threading.current_thread())
+
+    def preview(request, _kept, _key, _progress):
+        return Preview(request.computed, Kept(), is_complete=True, fraction=1.0, is_whole=True)
+
+    models = with_aorta
+    models.preview._job = preview
+    compute(qtbot, models, NETWORK)
+    for position in (0.5, 0.25):
+        models.network.set_position(position)
+        settled(qtbot, models)
+    models.study.close_study()
+    qtbot.waitUntil(lambda: len(ended_on) == 2)
+    assert threading.main_thread() not in ended_on
 
 
 def test_that_the_cursor_starts_no_preview_of_unchanged_weights(qtbot, with_aorta, fake_preview):
