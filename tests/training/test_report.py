@@ -55,7 +55,7 @@ def test_that_the_best_rival_is_a_filter_and_no_reference(scores):
 def test_that_a_perfect_network_meets_the_bars_and_an_empty_one_misses_them():
     def judge(factor):
         perfect = plain(SHIPPED, lambda record, _: record.ki * np.float32(factor))
-        found = score_set([fake_slab()], [*conventional(CHOSEN), perfect], print)
+        found = score_set([fake_slab(noise=0.3)], [*conventional(CHOSEN), perfect], print)
         return {bar.what: bar.verdict for bar in default_bars(found, {})}
 
     good, bad = judge(1.0), judge(0.0)
