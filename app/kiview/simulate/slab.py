@@ -108,7 +108,7 @@ def simulate_slab(
     progress.step(0.0, "Phantom")
     person = draw_slab_person(config, streams[0])
     progress.step(0.1, "Expected counts")
-    expected = _expected(config, person, streams[0].spawn(1)[0])
+    expected = expected_counts_of(config, person, streams[0].spawn(1)[0])
     everything = coarse_mean(person.mask()) > _HALF
     body = everything[person.neighbours : len(everything) - person.neighbours]
     system = System.build(config.projector(fine=False), support_of(everything), config.subsets)
@@ -145,7 +145,9 @@ def simulate_slab(
 _Scan = tuple[Floats, PatlakImages | None]
 
 
-def _expected(config: SlabConfig, person: SlabPerson, rng: np.random.Generator) -> Expected:
+def expected_counts_of(
+    config: SlabConfig, person: SlabPerson, rng: np.random.Generator
+) -> Expected:
     """Mean counts of the measured slices, with what the scanner gets wrong in both scans."""
     grid, scanner = person.drawing.grid, config.scanner
     images = person.activity.images(person.phantom, person.drawing)
