@@ -14,7 +14,7 @@ from kiview.simulate.parametric import direct_patlak
 from kiview.simulate.recon import Sinograms, System, osem
 from kiview.simulate.slab import expected_counts_of
 from kiview.simulate.slab_person import draw_slab_person
-from kiview.simulate.training_slabs import standard_config
+from kiview.simulate.slab_recipes import standard_config
 from tests.benchmarks.measure import Ratio, fastest_s
 
 THREADS = 2

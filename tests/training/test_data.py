@@ -12,7 +12,7 @@ from kitrain.dataset import SlabSet
 from kitrain.folds import validation_fold
 from kitrain.groups import GroupError
 from kiview.nets.preprocess import FUR_CHANNEL, SLICE_COUNT
-from kiview.simulate.training_slabs import standard_config
+from kiview.simulate.slab_recipes import standard_config
 from tests.training.slabs import fake_slab
 
 CPU = torch.device("cpu")

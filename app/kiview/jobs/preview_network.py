@@ -86,7 +86,7 @@ def preview_network(
 ) -> Preview:
     """Compute the next step of a preview: first around the cursor, then the planes piece by piece.
 
-    The map around the cursor is tied to Patlak by what lies in its own box: exactly in the middle,
+    The map around the cursor is made consistent with Patlak by its own box: exactly in the middle,
     nearly at its edge. Planes are computed with all that their tie looks at, so the last step
     shows what a whole run would give.
 

@@ -44,7 +44,7 @@ class PreviewPlan:
         slice_index: Slice of the cursor.
         neighbourhood: First step: a box around the cursor. Because the network looks 24 voxels
             far, one box for all planes costs less than one strip for each, and it holds what the
-            tie to Patlak needs at its middle.
+            consistency step needs at its middle.
         planes: Later steps.
     """
 
@@ -66,7 +66,7 @@ def plan_preview(
         geometry: Grid of the maps.
         position_lps_mm: (3,) the cursor.
         planes: Shown planes through the cursor.
-        tied: Whether the map is tied to Patlak, which takes more voxels around a plane.
+        tied: Whether the map is made consistent with Patlak, which takes more voxels around it.
     """
     index = geometry.to_index(position_lps_mm)
     index = np.clip(index, 0, np.array(geometry.shape_zyx) - 1)
@@ -119,7 +119,7 @@ def _plane_box(geometry: VolumeGeometry, index: NDArray[np.float64], plane: Plan
 
 
 def _widened(box: Region, margin: int, shape_zyx: tuple[int, int, int]) -> Region:
-    """Further on either side, begun and ended at whole pairs as the tie forms them."""
+    """Further on either side, begun and ended at whole pairs as the consistency step forms them."""
     if not margin:
         return box
     pairs = ((box.z0, box.z1), (box.y0, box.y1), (box.x0, box.x1))

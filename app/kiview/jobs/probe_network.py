@@ -81,7 +81,7 @@ class ProbeRequest:
     Attributes:
         card: The network.
         weights: Present weights of it.
-        tied: Whether its maps are tied to Patlak now; as shipped they are.
+        tied: Whether its maps are made consistent with Patlak now; as shipped they are.
     """
 
     card: NetworkCard

@@ -27,7 +27,7 @@ class RecordedRun:
         input_function: The curve it was computed with.
         start_s: Start of the time window.
         end_s: End of the time window.
-        tied: Whether the map was tied to Patlak.
+        tied: Whether the map was made consistent with Patlak.
         weights: Record of the weights.
     """
 

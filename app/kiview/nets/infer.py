@@ -292,10 +292,10 @@ def finish(
     volumes: NetworkOutputs,
     provenance: Provenance,
 ) -> MapSet:
-    """Tie to Patlak, blend, and wrap the volumes of a run.
+    """Make consistent with Patlak, blend, and wrap the volumes of a run.
 
-    The standard deviation of Ki is scaled as Ki is: by the tie, and by what the blend leaves of
-    the network.
+    The standard deviation of Ki follows: the consistency step, and what the blend leaves of the
+    network.
 
     Args:
         request: The run.

@@ -16,7 +16,7 @@ class NetworkChoice(QObject):
         cards: Networks there are.
         card: The chosen one, or None when there is none.
         weights: What is laid over it, or None likewise.
-        is_tied: Whether the map is tied to Patlak at coarse scale.
+        is_tied: Whether the map is made consistent with Patlak.
 
     Signals:
         changed: Anything of this changed.

@@ -16,7 +16,7 @@ from kitrain.records import GroupRecord, load_record
 from kitrain.simulated import group_of
 from kiview.simulate.slab import simulate_slab
 from kiview.simulate.slab_config import SlabConfig
-from kiview.simulate.training_slabs import standard_config, training_config
+from kiview.simulate.slab_recipes import standard_config, training_config
 
 SPLITS = ("train", "validation", "test")
 POOL_SEEDS, TEST_SEEDS = range(1_000_000, 3_000_000), range(3_000_000, 4_000_000)

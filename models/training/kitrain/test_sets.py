@@ -6,7 +6,7 @@ from kitrain.config import DataConfig
 from kitrain.data import spare_seeds, split_seeds
 from kiview.simulate.person import Region
 from kiview.simulate.slab_config import SlabConfig
-from kiview.simulate.training_slabs import standard_config
+from kiview.simulate.slab_recipes import standard_config
 
 HIGH_COUNTS = 5.0
 """Counts of the quieter direct reference, in those of the scan."""

@@ -77,11 +77,11 @@ class NetworkPanel(Panel):
         self.content.addWidget(slider)
 
     def _add_switch(self) -> None:
-        tied = QCheckBox("Tie to Patlak at 30 mm")
+        tied = QCheckBox("Keep consistent with Patlak")
         named(
             tied,
             "tieSwitch",
-            "Patlak is right on average: scale the network's map to it at coarse scale.",
+            "Scaled to Patlak at 30 mm; what Patlak shows beyond its noise at 8 mm is kept.",
         )
         SwitchBinding(tied, self._is_tied, self._model.set_tied, self._model.changed)
         EnabledBinding(tied, self._why_no_card, self._model.changed)

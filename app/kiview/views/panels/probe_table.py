@@ -11,7 +11,7 @@ from kiview.views.parts import button, text_label
 _COLUMNS = ("", "shipped", "now", "Patlak")
 _TIPS = (
     "Scores on a simulated torso with lesions, scanned twice",
-    "The network with its shipped weights, tied to Patlak",
+    "The network with its shipped weights, consistent with Patlak",
     "The network with the weights in use",
     "Linear Patlak under a Gaussian of 5 mm in plane",
 )

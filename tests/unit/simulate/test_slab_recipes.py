@@ -3,7 +3,7 @@
 import numpy as np
 
 from kiview.simulate.scanner_errors import mixing_taps
-from kiview.simulate.training_slabs import (
+from kiview.simulate.slab_recipes import (
     LAST_END_MIN,
     PIXEL_RANGE_MM,
     STANDARD_MIXING_FWHM_MM,
