@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kitrain.architecture import loaded_network
 from kitrain.card_text import card_markdown
+from kitrain.domain import domain_table
 from kitrain.evaluate import Judgement
 from kitrain.export_onnx import export, tensor_offsets
 from kitrain.methods import SHIPPED
@@ -30,17 +31,6 @@ _HELP = (
     "From smooth (less noise, lesions fainter) to sharp (lesions stronger, more noise)."
     " Both ends were fine-tuned from one common start."
 )
-_DOMAIN: dict[str, Any] = {
-    "tracers": ["FDG", "fluorodeoxyglucose"],
-    "region": "torso",
-    "half_life_s": 6586.2,
-    "frame_count": [2, 8],
-    "start_min": [25.0, 45.0],
-    "end_min": [31.0, 90.0],
-    "frame_length_min": [3.0, 10.0],
-    "source_voxel_mm": [3.3, 4.6],
-    "trues_per_slice_and_5_min": [1e5, 3e6],
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +73,7 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
         **files,
         "inputs": _inputs(),
         "outputs": _outputs(run.size.with_sigma),
-        "domain": {**_DOMAIN, "noise_gain": [round(g, 3) for g in run.record["noise_gain"]]},
+        "domain": domain_table(run.record["measured"]),
         "training": _training(run, recipe, difference),
         "results": {},
     }
@@ -97,7 +87,7 @@ def _head(network_id: str, version: str) -> dict[str, Any]:
         "feature_version": FEATURE_VERSION,
         "id": network_id,
         "version": version,
-        "title": "Ki and V0 of FDG, torso",
+        "title": "Ki and V0 of FDG, head to thigh",
         "licence": "Apache-2.0",
         "voxel_mm": [4.0, 4.0, 4.0],
     }

@@ -16,6 +16,7 @@ from kitrain.checkpoint import Trained, load_trained
 from kitrain.common_start import CommonStart, Place, base_suffix, common_start
 from kitrain.config import NetworkConfig, RunConfig, VariantConfig, as_table
 from kitrain.config_file import BASE
+from kitrain.domain import measured_ranges
 from kitrain.manifest import write_whole
 from kitrain.network import blend
 from kitrain.stages import Stage, run_stages
@@ -184,7 +185,6 @@ def _scores_along(
 
 def _record(start: CommonStart, outcomes: Mapping[str, Trained]) -> dict[str, Any]:
     config, seed = start.config, start.seed
-    gains = [record.noise_gain for record in start.people.groups.train]
     return {
         "config": json.loads(json.dumps(as_table(config))),
         "data_sha256": {name: split.sha256 for name, split in start.people.splits.items()},
@@ -194,7 +194,7 @@ def _record(start: CommonStart, outcomes: Mapping[str, Trained]) -> dict[str, An
         "validation_nrmse_to_target": {n: t.validation for n, t in outcomes.items()},
         "verdicts": [verdict.record() for verdict in start.verdicts],
         "variant_verdicts": _variant_verdicts(start, outcomes),
-        "noise_gain": [min(gains), max(gains)],
+        "measured": measured_ranges(start.people.groups.train),
         "device": _device_name(),
         "torch": torch.__version__,
         "numpy": np.__version__,

@@ -1,0 +1,50 @@
+"""What a network was trained on, for its card: the ranges that training slabs are drawn from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kitrain.records import GroupRecord
+from kiview.nets.noise import patlak_noise
+from kiview.simulate.acquisition import F18_HALF_LIFE_S
+from kiview.simulate.slab_recipes import (
+    FRAME_MINUTES,
+    LAST_END_MIN,
+    MOST_FRAMES,
+    PIXEL_RANGE_MM,
+    START_RANGE_MIN,
+    TRUES_RANGE,
+)
+
+_FEWEST_FRAMES = 2
+
+
+def measured_ranges(records: Sequence[GroupRecord]) -> dict[str, list[float]]:
+    """Lowest and highest noise gain, and noise of the Patlak map over n, of training groups."""
+    gains = [record.noise_gain for record in records]
+    studies = [record.study(r) for record in records for r in range(len(record.features))]
+    noises = [noise for noise in map(patlak_noise, studies) if not np.isnan(noise)]
+    found = {"noise_gain": [min(gains), max(gains)]}
+    return found | ({"patlak_noise": [min(noises), max(noises)]} if noises else {})
+
+
+def domain_table(measured: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """The `[domain]` table of a card.
+
+    Args:
+        measured: From `measured_ranges`.
+    """
+    start, shortest = START_RANGE_MIN[0], min(FRAME_MINUTES)
+    return {
+        "tracers": ["FDG", "fluorodeoxyglucose"],
+        "region": "head to thigh",
+        "half_life_s": F18_HALF_LIFE_S,
+        "frame_count": [_FEWEST_FRAMES, MOST_FRAMES],
+        "start_min": [*START_RANGE_MIN],
+        "end_min": [start + _FEWEST_FRAMES * shortest, LAST_END_MIN],
+        "frame_length_min": [shortest, max(FRAME_MINUTES)],
+        "source_voxel_mm": [*PIXEL_RANGE_MM],
+        "trues_per_slice_and_5_min": [*TRUES_RANGE],
+        **{name: [float(f"{v:.4g}") for v in pair] for name, pair in measured.items()},
+    }
