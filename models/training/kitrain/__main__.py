@@ -54,6 +54,7 @@ def _train(options: argparse.Namespace) -> int:
         return 0
     evaluated = argparse.Namespace(
         network=folder,
+        direct=None,
         slabs=config.data.test,
         conditions=0,
         seed=config.data.seed,
@@ -73,7 +74,8 @@ def _export(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     run = bundle.read_bundle(options.network)
     effort = Effort(options.slabs, options.conditions, options.seed)
-    judged = judge_network(run, effort, options.data, _say)
+    direct = None if options.direct is None else bundle.read_bundle(options.direct)
+    judged = judge_network(run, effort, options.data, _say, direct)
     _say(report_text(judged, options.network.name, options.network.name))
     if options.write:
         bundle.write_results(options.network, judged)

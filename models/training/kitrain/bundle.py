@@ -1,6 +1,7 @@
 """The folder of one network: ONNX file, slider ends, card; and the catalogue that lists it."""
 
 import hashlib
+import math
 import shutil
 import tomllib
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -31,6 +34,12 @@ _HELP = (
     "From smooth (less noise, lesions fainter) to sharp (lesions stronger, more noise)."
     " Both ends were fine-tuned from one common start."
 )
+
+_TITLES = {
+    "direct": "Ki of FDG, as 4-D direct of the same counts",
+    "indep": "Ki of FDG, as 4-D direct of an independent scan",
+}
+"""Networks trained on a reference, by target."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,15 +66,27 @@ class Parent:
 def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
     """Make the folder of a network in `parent`, and list it in the catalogue there.
 
+    Variants that were trained on a reference instead of truth (`direct`, `indep`) become networks
+    of their own, `ID-NAME`, without a slider, listed behind it.
+
     Args:
         run: Trained weights and record.
         parent: Folder of networks.
         recipe: Command that made the run, for the card.
 
     Returns:
-        The folder.
+        The folder of the network with the slider.
     """
     folder = parent / str(run.record["config"]["network_id"])
+    _write_network(run, folder, recipe)
+    for name, said in run.record["config"].get("variants", {}).items():
+        if name in run.variants and said["target"] in _TITLES:
+            alone = run.variant(name, said["target"])
+            _write_network(alone, parent / f"{folder.name}-{name}", recipe)
+    return folder
+
+
+def _write_network(run: Run, folder: Path, recipe: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files, difference = _write_weights(run, folder)
     card = {
@@ -77,8 +98,8 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
         "training": _training(run, recipe, difference),
         "results": {},
     }
+    card["title"] = _TITLES.get(run.target, card["title"])
     _write_card(folder, card, "")
-    return folder
 
 
 def _head(network_id: str, version: str) -> dict[str, Any]:
@@ -95,24 +116,23 @@ def _head(network_id: str, version: str) -> dict[str, Any]:
 
 def _write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
     """Write all files of weights; their part of the card, and how far torch and ONNX differ."""
-    save_file(run.smooth, folder / SMOOTH_FILE)
-    save_file(run.sharp, folder / SHARP_FILE)
     weights = run.at(run.shipped_position)
     difference = export(weights, run.width, folder / NETWORK_FILE)
     offsets = tensor_offsets((folder / NETWORK_FILE).read_bytes(), weights)
-    files = {
-        "network": _entry(folder / NETWORK_FILE),
-        "slider": {
+    files: dict[str, Any] = {"network": _entry(folder / NETWORK_FILE)}
+    if run.has_slider:
+        save_file(run.smooth, folder / SMOOTH_FILE)
+        save_file(run.sharp, folder / SHARP_FILE)
+        files["slider"] = {
             "shipped_position": run.shipped_position,
             "help": _HELP,
             "smooth": _entry(folder / SMOOTH_FILE),
             "sharp": _entry(folder / SHARP_FILE),
-        },
-        "tensors": [
-            {"name": name, "shape": list(tensor.shape), "offset": offsets[name]}
-            for name, tensor in weights.items()
-        ],
-    }
+        }
+    files["tensors"] = [
+        {"name": name, "shape": list(tensor.shape), "offset": offsets[name]}
+        for name, tensor in weights.items()
+    ]
     return files, difference
 
 
@@ -224,16 +244,31 @@ def read_bundle(folder: Path) -> Run:
     content = (folder / CARD_NAME).read_text(encoding="utf-8")
     try:
         card = tomllib.loads(content)
-        ends = [load_file(folder / name) for name in (SMOOTH_FILE, SHARP_FILE)]
         record = {
             "config": card["training"]["config"],
-            "shipped_position": card["slider"]["shipped_position"],
+            "shipped_position": card.get("slider", {}).get("shipped_position", 1.0),
+            "target": card["training"].get("target", "truth"),
+            "has_slider": "slider" in card,
         }
+        if not record["has_slider"]:
+            weights = _tensors_of(card, (folder / NETWORK_FILE).read_bytes())
+            return Run(weights, weights, record, {})
+        ends = [load_file(folder / name) for name in (SMOOTH_FILE, SHARP_FILE)]
     except (SafetensorError, ValueError, KeyError) as error:
         raise NetworkError(
             f"The network folder {folder} is damaged ({error}); make or install it again."
         ) from error
     return Run(ends[0], ends[1], record, {})
+
+
+def _tensors_of(card: Mapping[str, Any], content: bytes) -> dict[str, Tensor]:
+    """Weights out of the ONNX file, where the card says that they lie."""
+    found = {}
+    for entry in card["tensors"]:
+        count = math.prod(entry["shape"])
+        values = np.frombuffer(content, "<f4", count, entry["offset"]).reshape(entry["shape"])
+        found[str(entry["name"])] = torch.from_numpy(values.copy())
+    return found
 
 
 def _write_card(folder: Path, card: dict[str, Any], text: str) -> None:
@@ -246,8 +281,15 @@ def _write_card(folder: Path, card: dict[str, Any], text: str) -> None:
 def _list_in_catalogue(folder: Path) -> None:
     path = folder.parent / CATALOG_NAME
     known = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    entries = [entry for entry in known.get("network", []) if entry["id"] != folder.name]
-    entries.insert(0, {"id": folder.name, "card_sha256": _sha256(folder / CARD_NAME)})
+    entries = list(known.get("network", []))
+    ids = [entry["id"] for entry in entries]
+    entry = {"id": folder.name, "card_sha256": _sha256(folder / CARD_NAME)}
+    if folder.name in ids:
+        entries[ids.index(folder.name)] = entry
+    elif any(folder.name.startswith(f"{known_id}-") for known_id in ids):
+        entries.append(entry)  # a variant of a network stands behind it
+    else:
+        entries.insert(0, entry)
     catalogue = {"schema_version": SCHEMA_VERSION, "network": entries}
     path.write_text(to_toml(catalogue), encoding="utf-8")
 
@@ -256,6 +298,7 @@ def _training(run: Run, recipe: str, difference: float) -> dict[str, Any]:
     record = run.record
     return {
         "command": f"python -m kitrain {recipe}",
+        "target": run.target,
         "seed": record["seed"],
         "device": record["device"],
         "torch": record["torch"],

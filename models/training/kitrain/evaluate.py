@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kitrain.bars import Bar, default_bars, direct_bars, slider_bars
+from kitrain.bars import Bar, default_bars, direct_bars, independent_bars, slider_bars
 from kitrain.config import DataConfig
 from kitrain.data import make_groups, split_of
 from kitrain.leaks import check_splits
@@ -19,9 +19,11 @@ from kitrain.methods import (
 from kitrain.pipeline import Run
 from kitrain.records import GroupRecord, load_record
 from kitrain.scores import MethodScores, SetScores, score_set
+from kitrain.targets import Target
 from kitrain.test_sets import ROBUSTNESS, STANDARD, TestSet, validation_jobs
 from kiview.simulate.slab_config import SlabConfig
 
+COMPARED = "network trained on the same counts"
 SLIDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 VALIDATION_SCANS, SLIDER_SCANS = 12, 12
 Report = Callable[[str], None]
@@ -78,7 +80,9 @@ class Judgement:
         return all(bar.verdict != "MISSED" for bar in self.bars)
 
 
-def judge_network(run: Run, effort: Effort, folder: Path, report: Report) -> Judgement:
+def judge_network(
+    run: Run, effort: Effort, folder: Path, report: Report, direct: Run | None = None
+) -> Judgement:
     """Judge a network on people that no training has seen.
 
     Args:
@@ -86,6 +90,8 @@ def judge_network(run: Run, effort: Effort, folder: Path, report: Report) -> Jud
         effort: How much.
         folder: Cache of simulated scans.
         report: Takes progress lines.
+        direct: Network trained on the direct image of the same counts, to compare one that was
+            trained on that of an independent scan with.
 
     Raises:
         LeakError: a test person was trained on.
@@ -96,21 +102,26 @@ def judge_network(run: Run, effort: Effort, folder: Path, report: Report) -> Jud
     report(f"filters chosen on {len(spare)} validation people: {chosen}")
     weights = run.at(run.shipped_position)
     families = [*conventional(chosen), control_family(), network_family(weights, run.width)]
+    if direct is not None:
+        theirs = direct.at(direct.shipped_position)
+        families.append(network_family(theirs, direct.width, COMPARED))
     standard = _scored(STANDARD, size, effort, folder, families, report)
     small = effort.size(effort.per_condition)
     kinds = ROBUSTNESS if effort.per_condition else ()
     others = {kind.name: _scored(kind, small, effort, folder, families, report) for kind in kinds}
-    slider = _slider(run, effort, folder, report)
-    target = str(run.record.get("target", "truth"))
+    slider = _slider(run, effort, folder, report) if run.has_slider else {}
     judged = Judgement(
-        effort, chosen, standard, others, slider, target, validation_scans=len(spare)
+        effort, chosen, standard, others, slider, run.target, validation_scans=len(spare)
     )
     return replace(judged, bars=tuple(_bars(judged)))
 
 
 def _bars(judged: Judgement) -> list[Bar]:
-    if judged.target == "direct":
-        return direct_bars(judged.standard)
+    standard = judged.standard
+    if judged.target == Target.DIRECT.value:
+        return direct_bars(standard)
+    if judged.target == Target.INDEPENDENT.value:
+        return independent_bars(standard, standard.methods.get(COMPARED))
     return [*default_bars(judged.standard, judged.others), *slider_bars(judged.slider)]
 
 

@@ -62,6 +62,22 @@ class Run:
         """Channels of the first level."""
         return self.size.width
 
+    @property
+    def target(self) -> str:
+        """Whose maps the shipped weights were trained towards."""
+        return str(self.record.get("target", Target.TRUTH.value))
+
+    @property
+    def has_slider(self) -> bool:
+        """Whether there are two ends to mix."""
+        return bool(self.record.get("has_slider", True))
+
+    def variant(self, name: str, target: str) -> "Run":
+        """A variant as a run of its own, without a slider."""
+        weights = self.variants[name]
+        alone = {"shipped_position": 1.0, "target": target, "has_slider": False}
+        return Run(weights, weights, self.record | alone, {})
+
     def at(self, position: float) -> Weights:
         """Weights at a slider position."""
         return blend(self.smooth, self.sharp, position)

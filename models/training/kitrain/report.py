@@ -53,8 +53,6 @@ NRMSE to truth, {per} people each.
 
 ## Slider
 
-Without the consistency step, the first {slider_scans} people.
-
 {slider}
 """
 
@@ -76,7 +74,6 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
     """The report as Markdown."""
     covered = judged.standard.methods[SHIPPED].coverage()
     told = f"Share of voxels within two sigmas in percent:\n\n{_coverage(judged)}\n\n"
-    rows = {f"slider at {a:g}": s for a, s in judged.slider.items()}
     return _TEXT.format(
         name=name,
         id=network_id,
@@ -92,8 +89,7 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         organs=_organs(judged.standard),
         coverage=told if covered else "",
         conditions=_conditions(judged) if judged.others else "(not judged)",
-        slider_scans=_scans_of(next(iter(judged.slider.values()))),
-        slider=scores_table(rows),
+        slider=_slider(judged) if judged.slider else "The network has none.",
     )
 
 
@@ -251,5 +247,7 @@ def _plain(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 5)
 
 
-def _scans_of(scores: MethodScores) -> int:
-    return max(len(scores.noise), 1)
+def _slider(judged: Judgement) -> str:
+    rows = {f"slider at {a:g}": scores for a, scores in judged.slider.items()}
+    people = max(len(scores.noise) for scores in judged.slider.values())
+    return f"Without the consistency step, {people} people.\n\n{scores_table(rows)}"

@@ -1,0 +1,79 @@
+"""Folders of networks: with a slider, and variants that were trained on a reference."""
+
+import pytest
+import torch
+
+from kitrain.architecture import new_network
+from kitrain.bundle import read_bundle, write_bundle
+from kitrain.config import NetworkConfig
+from kitrain.pipeline import Run
+from kiview.nets.catalog import load_catalog, verify
+from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.weights import WeightState, shipped_weights
+
+pytestmark = pytest.mark.slow
+SIZE = NetworkConfig(4, with_sigma=True)
+RECORD = {
+    "config": {
+        "network_id": "site-net",
+        "network": {"width": 4, "with_sigma": True},
+        "data": {"train": 1, "validation": 1},
+        "variants": {"direct": {"target": "direct"}, "sharp": {"target": "truth"}},
+    },
+    "shipped_position": 0.75,
+    "measured": {"noise_gain": [4.0, 5.0], "patlak_noise": [0.1, 2.0]},
+    "seed": 0,
+    "device": "CPU",
+    "torch": torch.__version__,
+    "seconds": {"training": 1.0},
+    "data_sha256": {},
+    "validation_nrmse_by_seed": {"0": 0.5},
+    "validation_nrmse_by_position": {"0.75": 0.5},
+}
+
+
+def weights(seed):
+    return new_network(SIZE, seed).state_dict()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    parent = tmp_path_factory.mktemp("models")
+    variants = {"direct": weights(2), "sharp": weights(1)}
+    write_bundle(Run(weights(0), weights(1), RECORD, variants), parent, "smoke")
+    return parent
+
+
+def test_that_a_variant_trained_on_a_reference_is_a_network_of_its_own(models):
+    cards = load_catalog(models).cards
+    assert [card.id for card in cards] == ["site-net", "site-net-direct"]
+    for card in cards:
+        verify(card)
+    default, direct = cards
+    assert default.slider is not None
+    assert direct.slider is None
+    assert direct.title == "Ki of FDG, as 4-D direct of the same counts"
+    assert direct.domain.patlak_noise == (0.1, 2.0)
+    assert direct.domain.region == "head to thigh"
+
+
+def test_that_a_network_without_a_slider_reads_back_and_runs(models):
+    run = read_bundle(models / "site-net-direct")
+    assert (run.target, run.has_slider, run.size) == ("direct", False, SIZE)
+    for name, tensor in weights(2).items():
+        torch.testing.assert_close(run.at(run.shipped_position)[name], tensor, rtol=0, atol=0)
+    card = load_catalog(models).cards[1]
+    chosen = shipped_weights(card)
+    assert chosen.state(card) is WeightState.SHIPPED
+    features = torch.randn(1, 31, 16, 16).numpy()
+    outputs = NetworkRuntime(card).run(features)
+    assert outputs.sigma is not None
+    assert outputs.ki.shape == (1, 16, 16)
+
+
+def test_that_writing_a_network_again_keeps_its_place(models):
+    run = read_bundle(models / "site-net-direct")
+    again = Run(run.smooth, run.sharp, RECORD | {"has_slider": False, "target": "direct"}, {})
+    config = RECORD["config"] | {"network_id": "site-net-direct", "variants": {}}
+    write_bundle(Run(again.smooth, again.sharp, again.record | {"config": config}, {}), models, "x")
+    assert [card.id for card in load_catalog(models).cards] == ["site-net", "site-net-direct"]
