@@ -1,8 +1,9 @@
 """A whole simulated study: frames, attenuation and truth of one person.
 
 `simulate_scan(demo_config(), DEMO_SEED, progress)` makes the demo study. Slices are projected and
-reconstructed in chunks on threads (the sparse products release the interpreter lock); noise is
-drawn per chunk from its own stream, so the result does not depend on the number of threads.
+reconstructed in chunks on threads (the sparse products release the interpreter lock). Noise comes
+from one stream per chunk, or per slice where slices share counts, so the result does not depend on
+the number of threads.
 """
 
 from collections.abc import Callable
@@ -22,11 +23,12 @@ from kiview.simulate.parametric import PatlakImages
 from kiview.simulate.phantom import Lesion, Phantom
 from kiview.simulate.projector import forward_matrix
 from kiview.simulate.recon import System
-from kiview.simulate.scan_bench import ScanBench, measured_sensitivity
+from kiview.simulate.scan_bench import ScanBench, ScanNoise, measured_sensitivity
 from kiview.simulate.scan_config import (
     CONFIG_VERSION,
     DEMO_FRAME_SECONDS,
     DEMO_SEED,
+    WHOLE_BODY,
     ScanConfig,
     demo_config,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "CONFIG_VERSION",
     "DEMO_FRAME_SECONDS",
     "DEMO_SEED",
+    "WHOLE_BODY",
     "ScanConfig",
     "ScanSimulation",
     "demo_config",
@@ -49,7 +52,8 @@ class ScanSimulation:
     """A study and its truth; arrays are (z, y, x) or (t, z, y, x) on `geometry`.
 
     Attributes:
-        config: What was asked.
+        config: What was asked, with the volume and the weight that a body was drawn with; it gives
+            the same study again.
         seed: Of everything random.
         frames_bqml: (t, z, y, x) float32, decay-corrected to injection.
         timing: (t,) frames, seconds from injection.
@@ -98,25 +102,26 @@ def simulate_scan(
     """
     progress = progress or NullProgress()
     progress.step(0.0, "Drawing the phantom")
-    person, noise = np.random.default_rng(seed).spawn(2)
-    study = draw_scan_person(config, person, progress.child(0.0, 0.1))
-    system = _build_projectors(config, support_of(study.body), progress.child(0.1, 0.2))
-    sensitivity = measured_sensitivity(config, study, progress.child(0.2, 0.25))
-    bench = ScanBench(config, study, system, sensitivity, noise)
+    drawing, noise = np.random.SeedSequence(seed).spawn(2)
+    person = draw_scan_person(config, np.random.default_rng(drawing), progress.child(0.0, 0.1))
+    config = person.config
+    system = _build_projectors(config, support_of(person.body), progress.child(0.1, 0.2))
+    sensitivity = measured_sensitivity(person, progress.child(0.2, 0.25))
+    bench = ScanBench(person, system, sensitivity, ScanNoise.drawn(config, noise))
     frames, direct = bench.reconstruct(progress.child(0.25, 0.95))
     _filter(frames, config, progress.child(0.95, 1.0))
-    return _with_truth(study, config, seed, frames, direct)
+    return _with_truth(person, seed, frames, direct)
 
 
 def _with_truth(
-    person: ScanPerson, config: ScanConfig, seed: int, frames: Floats, direct: PatlakImages | None
+    person: ScanPerson, seed: int, frames: Floats, direct: PatlakImages | None
 ) -> ScanSimulation:
     grid = person.coarse_grid()
     return ScanSimulation(
-        config=config,
+        config=person.config,
         seed=seed,
         frames_bqml=frames,
-        timing=config.timing,
+        timing=person.config.timing,
         geometry=VolumeGeometry(grid.shape_zyx, grid.affine_lps_mm),
         attenuation_per_mm=person.coarse("attenuation_per_mm"),
         direct=direct,
