@@ -105,6 +105,8 @@ def test_that_what_surrounds_the_body_is_cut_off_but_for_12_mm(record):
         picture_sheet(r, maps, Planes(20, 20), HIGH) for r in (record, replace(record, body=body))
     )
     assert whole.height - cut.height == 2 * round((30 - 20 - 6) * 4 / MM_PER_PIXEL)
+    nobody = replace(record, body=0 * body)
+    assert picture_sheet(nobody, maps, Planes(20, 20), HIGH).size == whole.size
 
 
 def test_that_long_titles_and_colour_bar_stay_on_the_sheet(record):

@@ -80,8 +80,8 @@ def picture_sheet(
 
     Args:
         record: A simulated group; what surrounds its body is cut off.
-        maps: (z, y, x) Ki in /min on the grid of the record by the name of the method, in the order
-            of the columns.
+        maps: (z, y, x) Ki in /min on the grid of the record by the name of the method (Latin
+            letters), in the order of the columns.
         planes: What is shown; `richest_planes` if None.
         high_per_min: Ki shown black, 0 is white; `hot_window` if None.
 
@@ -282,8 +282,5 @@ def _upright(text: str) -> Image.Image:
     return flat.transpose(Image.Transpose.ROTATE_90)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise ExportError("Pillow was built without FreeType; install the usual build of Pillow.")
-    return font
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
