@@ -123,7 +123,7 @@ def make_bodies(
     Args:
         seeds: Of the test range (`body_seeds`).
         folder: Where groups are kept.
-        workers: Processes, each of about 1 GB; 0 for one per core.
+        workers: Processes, each of up to 1.5 GB; 0 for one per core.
         report: Takes a line after each body.
         config_of: Scan of each seed.
 
