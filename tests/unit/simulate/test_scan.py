@@ -14,6 +14,7 @@ from kiview.simulate.kinetics import patlak_basis
 from kiview.simulate.scan import (
     DEMO_FRAME_SECONDS,
     DEMO_SEED,
+    WHOLE_BODY,
     ScanConfig,
     demo_config,
     simulate_scan,
@@ -117,6 +118,12 @@ def test_that_settings_that_do_not_fit_together_are_refused():
         replace(SMALL, angles=30)
     with pytest.raises(InvalidInputError, match="frame"):
         replace(SMALL, frame_seconds=())
+    with pytest.raises(InvalidInputError, match="60 s before the injection"):
+        replace(SMALL, first_start_s=-60.0)
+    with pytest.raises(InvalidInputError, match="torso of 0 slices"):
+        replace(SMALL, person="torso", slices=WHOLE_BODY)
+    with pytest.raises(InvalidInputError, match="bad modules"):
+        replace(SMALL, scanner=ScannerSettings(bad_module_share=0.1))
 
 
 def test_that_the_demo_protocol_has_a_real_frame_table():
