@@ -22,8 +22,8 @@ from kitrain.records import load_record
 from kiview.core.errors import InvalidInputError
 from kiview.simulate.body import body_range_mm
 from kiview.simulate.person import draw_person
+from kiview.simulate.slab_recipes import standard_config
 from kiview.simulate.tissues import Label
-from kiview.simulate.training_slabs import standard_config
 from tests.training.slabs import fake_group
 
 SEED = body_seeds(1)[0]

@@ -55,6 +55,7 @@ def _train(options: argparse.Namespace) -> int:
     evaluated = argparse.Namespace(
         network=folder,
         direct=None,
+        bodies=0,
         slabs=config.data.test,
         conditions=0,
         seed=config.data.seed,
@@ -73,7 +74,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     run = bundle.read_bundle(options.network)
-    effort = Effort(options.slabs, options.conditions, options.seed)
+    effort = Effort(options.slabs, options.conditions, options.bodies, options.seed)
     direct = None if options.direct is None else bundle.read_bundle(options.direct)
     judged = judge_network(run, effort, options.data, _say, direct)
     _say(report_text(judged, options.network.name, options.network.name))

@@ -34,7 +34,7 @@ from kiview.nets.preprocess import FrameInput
 from kiview.simulate.kinetics import patlak_basis
 from kiview.simulate.plasma import draw_plasma
 from kiview.simulate.scan import WHOLE_BODY, ScanConfig, ScanSimulation, simulate_scan
-from kiview.simulate.training_slabs import standard_config
+from kiview.simulate.slab_recipes import standard_config
 
 LESIONS_RANGE = (8, 24)
 """Fewest and most tumours wanted in a body (design)."""

@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kitrain.bars import Bar, default_bars, direct_bars, independent_bars, slider_bars
+from kitrain.bars import (
+    Bar,
+    default_bars,
+    direct_bars,
+    hot_spot_bar,
+    independent_bars,
+    slider_bars,
+)
 from kitrain.config import DataConfig
 from kitrain.data import make_groups, split_of
 from kitrain.leaks import check_splits
@@ -21,6 +28,7 @@ from kitrain.records import GroupRecord, load_record
 from kitrain.scores import MethodScores, SetScores, score_set
 from kitrain.targets import Target
 from kitrain.test_sets import ROBUSTNESS, STANDARD, TestSet, validation_jobs
+from kitrain.whole_bodies import WholeBodies, judge_bodies
 from kiview.simulate.slab_config import SlabConfig
 
 COMPARED = "network trained on the same counts"
@@ -36,12 +44,14 @@ class Effort:
     Attributes:
         scans: People of the standard set.
         per_condition: People of every robustness set, 0 for none of them.
+        bodies: Whole bodies, for false hot spots and pictures.
         seed: Which test people.
         workers: Processes that simulate, 0 takes all cores.
     """
 
     scans: int = 48
     per_condition: int = 8
+    bodies: int = 6
     seed: int = 1
     workers: int = 0
 
@@ -61,6 +71,7 @@ class Judgement:
         others: Scores on the robustness sets, by name.
         slider: Scores along the slider, without the consistency step.
         target: What the network was trained on.
+        bodies: False hot spots and pictures of whole bodies, None where none were judged.
         bars: What it has to reach.
         validation_scans: People the filters were chosen on.
     """
@@ -71,6 +82,7 @@ class Judgement:
     others: Mapping[str, SetScores]
     slider: Mapping[float, MethodScores]
     target: str = "truth"
+    bodies: WholeBodies | None = None
     bars: Sequence[Bar] = field(default=())
     validation_scans: int = VALIDATION_SCANS
 
@@ -110,8 +122,19 @@ def judge_network(
     kinds = ROBUSTNESS if effort.per_condition else ()
     others = {kind.name: _scored(kind, small, effort, folder, families, report) for kind in kinds}
     slider = _slider(run, effort, folder, report) if run.has_slider else {}
+    bodies = None
+    if effort.bodies:
+        args = (folder, effort.workers, report)
+        bodies = judge_bodies(effort.bodies, effort.seed, families, *args)
     judged = Judgement(
-        effort, chosen, standard, others, slider, run.target, validation_scans=len(spare)
+        effort,
+        chosen,
+        standard,
+        others,
+        slider,
+        run.target,
+        bodies,
+        validation_scans=len(spare),
     )
     return replace(judged, bars=tuple(_bars(judged)))
 
@@ -122,7 +145,10 @@ def _bars(judged: Judgement) -> list[Bar]:
         return direct_bars(standard)
     if judged.target == Target.INDEPENDENT.value:
         return independent_bars(standard, standard.methods.get(COMPARED))
-    return [*default_bars(judged.standard, judged.others), *slider_bars(judged.slider)]
+    found = default_bars(standard, judged.others)
+    if judged.bodies is not None:
+        found.append(hot_spot_bar(judged.bodies))
+    return found + (slider_bars(judged.slider) if judged.slider else [])
 
 
 def _slider(run: Run, effort: Effort, folder: Path, report: Report) -> dict[float, MethodScores]:

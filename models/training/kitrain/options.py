@@ -32,6 +32,7 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="score a network folder on fresh phantoms")
     command.add_argument("--network", type=Path, required=True)
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
+    command.add_argument("--bodies", type=int, default=6, help="whole bodies: hot spots, pictures")
     command.add_argument("--direct", type=Path, help="network to compare an `indep` one with")
     command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
     command.add_argument("--conditions", type=int, default=8, metavar="SLABS")

@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from kitrain.bars import Bar, best_conventional
-from kitrain.evaluate import Judgement
+from kitrain.bars import SMALLEST_ORGAN_KI, Bar, best_conventional
+from kitrain.evaluate import Effort, Judgement
 from kitrain.manifest import write_whole
 from kitrain.methods import CONTROL, DIRECT, NETWORK, SHIPPED
+from kitrain.pictures import save_sheet
 from kitrain.scores import FAINT_RECOVERY, LesionRow, MethodScores, SetScores
 from kitrain.test_sets import ROBUSTNESS, STANDARD
+from kitrain.whole_bodies import WholeBodies
 from kiview.core.map_scores import LOST_RECOVERY
 
 REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
 
 _TEXT = """# How {name} was judged
 
-`python -m kitrain evaluate --network models/{id} --slabs {scans} --conditions {per} --seed {seed}`
-simulated {scans} people that no training has seen ({standard}; {lesions} lesions of 2 : 1 or
-more and 0.5 mL or more, each in two noise realisations) and printed every number here. Noise of
+`python -m kitrain evaluate --network models/{id} {options}`
+simulated {scans} people that no training has seen ({standard}; {lesions} lesions of 2 : 1 or more
+and 0.5 mL or more, each in two noise realisations) and printed every number here. Noise of
 neighbouring slices is correlated as that of the standard scanner. Definitions:
 `core/map_scores.py` and `kitrain/scored.py`. The widths of the filters were chosen on
 {validation} other people. `{shipped}` is what the program shows.
@@ -41,7 +43,8 @@ Lesion bias: all (fewer than 20 voxels / more). CNR is the median. "Lost" has it
 
 ## Tissues
 
-Bias of the mean in percent (blood: mean Ki in 1/1000 min; its truth is 0).
+Bias of the mean in percent; where the true Ki is below 0.001 /min, the mean in 1/1000 min and the
+truth in brackets.
 
 {organs}
 
@@ -50,6 +53,10 @@ Bias of the mean in percent (blood: mean Ki in 1/1000 min; its truth is 0).
 NRMSE to truth, {per} people each.
 
 {conditions}
+
+## Whole bodies
+
+{bodies}
 
 ## Slider
 
@@ -68,6 +75,8 @@ def write_report(folder: Path, judged: Judgement, name: str) -> None:
     write_whole(folder / REPORT_NAME, report_text(judged, folder.name, name))
     write_whole(folder / LESIONS_NAME, lesion_list(judged.standard))
     write_whole(folder / SCORES_NAME, json.dumps(numbers(judged), indent=1) + "\n")
+    for number, sheet in enumerate(judged.bodies.sheets if judged.bodies else ()):
+        save_sheet(sheet, folder / _picture_name(number))
 
 
 def report_text(judged: Judgement, network_id: str, name: str) -> str:
@@ -78,8 +87,8 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         name=name,
         id=network_id,
         scans=judged.standard.scans,
+        options=_options(judged.effort),
         per=judged.effort.per_condition,
-        seed=judged.effort.seed,
         standard=STANDARD.title,
         lesions=judged.standard.lesions,
         validation=judged.validation_scans,
@@ -89,8 +98,14 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         organs=_organs(judged.standard),
         coverage=told if covered else "",
         conditions=_conditions(judged) if judged.others else "(not judged)",
+        bodies=_bodies(judged.bodies),
         slider=_slider(judged) if judged.slider else "The network has none.",
     )
+
+
+def _options(effort: Effort) -> str:
+    told = {"slabs": effort.scans, "conditions": effort.per_condition, "bodies": effort.bodies}
+    return " ".join(f"--{name} {value}" for name, value in (told | {"seed": effort.seed}).items())
 
 
 def bars_table(bars: Sequence[Bar]) -> str:
@@ -155,7 +170,9 @@ def _organ(sums: Sequence[float] | None) -> str:
     if sums is None:
         return "-"
     values, truth, voxels = sums
-    return f"{100 * (values / truth - 1):.1f}" if truth > 0 else f"{1e3 * values / voxels:.2f}"
+    if truth / voxels >= SMALLEST_ORGAN_KI:
+        return f"{100 * (values / truth - 1):.1f} %"
+    return f"{1e3 * values / voxels:.2f} ({1e3 * truth / voxels:.2f})"
 
 
 def _coverage(judged: Judgement) -> str:
@@ -251,3 +268,18 @@ def _slider(judged: Judgement) -> str:
     rows = {f"slider at {a:g}": scores for a, scores in judged.slider.items()}
     people = max(len(scores.noise) for scores in judged.slider.values())
     return f"Without the consistency step, {people} people.\n\n{scores_table(rows)}"
+
+
+def _bodies(bodies: WholeBodies | None) -> str:
+    if bodies is None:
+        return "None were judged."
+    lines = ["False hot spots, body by body:", "", "| method | per body | |", "|---|---|---|"]
+    for name, counts in bodies.hot_spots.items():
+        each = ", ".join(str(count) for count in counts)
+        lines.append(f"| {name} | {bodies.mean_count(name):.1f} | {each} |")
+    pictures = [f"![Body {n + 1}]({_picture_name(n)})" for n in range(len(bodies.sheets))]
+    return "\n".join([*lines, "", *pictures])
+
+
+def _picture_name(number: int) -> str:
+    return f"body-{number + 1}.png"
