@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -223,6 +224,7 @@ class TaskRunner(QObject):
         super().__init__(parent)
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._running: dict[int, _Running] = {}
+        weakref.finalize(self, _abandon, self._running).atexit = False
         self._next_number = 0
         self._closed = False
         self._timer = QTimer(self)
@@ -304,6 +306,13 @@ class TaskRunner(QObject):
             task.deleteLater()
             if not self._running:
                 self.idle.emit()
+
+
+def _abandon(running: dict[int, _Running]) -> None:
+    """A runner is gone with tasks under way: when they have ended, garbage is collected again."""
+    while running:
+        running.popitem()[1].thread.join()
+        _collection.leave()
 
 
 def _work(

@@ -223,3 +223,15 @@ def test_that_cycles_are_collected_on_the_gui_thread_only(qtbot, runner):
     finish(qtbot, runner, job)
     assert collected_on <= {threading.main_thread()}
     assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("qtbot")
+def test_that_a_runner_that_is_gone_leaves_the_collector_as_it_was():
+    """A window that is dropped while it works must not switch collection off for good."""
+    runner, release = TaskRunner(), threading.Event()
+    runner.start("work", lambda _progress: release.wait(5))
+    assert not gc.isenabled()
+    release.set()
+    del runner
+    gc.collect()
+    assert gc.isenabled()
