@@ -46,24 +46,3 @@ def direct(width_mm: float) -> Method:
         return smooth(record.ki_direct[realisation], (width_mm,) * 3, record.spacing_mm)
 
     return apply
-
-
-def gaussian_baselines() -> dict[str, Method]:
-    """Patlak under 2-D and 3-D filters of several widths."""
-    methods: dict[str, Method] = {}
-    for width in WIDTHS_2D_MM:
-        name = f"Patlak, 2-D {width:g} mm" if width else "Patlak, no filter"
-        methods[name] = filtered_patlak((0.0, width, width))
-    for width in WIDTHS_3D_MM:
-        methods[f"Patlak, 3-D {width:g} mm"] = filtered_patlak((width,) * 3)
-    return methods
-
-
-def guided_baselines() -> dict[str, Method]:
-    """Uptake-guided Patlak of several widths."""
-    return {f"HYPR-like, 3-D {width:g} mm": guided_patlak(width) for width in GUIDE_WIDTHS_MM}
-
-
-def direct_baselines() -> dict[str, Method]:
-    """4-D direct, as it is and smoothed."""
-    return {"4-D direct": direct(0.0), "4-D direct + 3-D 8 mm": direct(8.0)}
