@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.reslice import Plane
 from kiview.nets.infer import HALO, Region
-from kiview.nets.tie import REACH_VOXELS
+from kiview.nets.tie import reach_voxels
 
 HALF_WIDTH_MM = 50.0
 """The neighbourhood reaches so far from the cursor."""
@@ -73,7 +73,7 @@ def plan_preview(
     shown = [_plane_box(geometry, index, plane) for plane in planes]
     if None in shown:
         shown = [_whole(geometry)]
-    margin = REACH_VOXELS if tied else 0
+    margin = reach_voxels(tuple(geometry.spacing_zyx_mm)) if tied else 0
     boxes = [(_widened(box, margin, geometry.shape_zyx), box) for box in shown if box is not None]
     whole = _whole(geometry)
     if sum(_work(box, geometry) for box, _ in boxes) > WHOLE_SHARE * _work(whole, geometry):

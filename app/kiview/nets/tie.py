@@ -25,10 +25,6 @@ KEEP_FWHM_MM = 8.0
 """Scale at which Patlak and the network are compared for lesions."""
 KEEP_SIGMAS = 1.0
 """Excess beyond so many standard deviations of Patlak at that scale is given back."""
-REACH_VOXELS = 17
-"""How far the consistency step looks, at 4 mm: 5 halves of the wide Gaussian and 1 of the straight
-lines between them are 12 voxels, a pair may begin one earlier on either side, and the Gaussian of
-8 mm adds 3."""
 _WIDE_FWHM_MM, _NOISE_FWHM_MM = 16.0, 60.0
 _BODY_LEVEL, _EVEN_SHARE, _UNEVEN_WEIGHT = 0.1, 0.1, 0.05
 _ROOT_MEAN = 0.8221789586624506
@@ -93,6 +89,30 @@ def patlak_reference(
     """
     noise = local_noise(ki, fur, normaliser_per_min, spacing_mm)
     return PatlakReference(ki, noise, normaliser_per_min, spacing_mm)
+
+
+def reach_voxels(spacing_mm: tuple[float, ...]) -> int:
+    """How many voxels away from a voxel the consistency step looks, along the finest axis.
+
+    The wide Gaussian on halved voxels and the straight lines between them count double, a pair may
+    begin one voxel earlier on either side, and the Gaussian of 8 mm comes on top: 17 at 4 mm.
+
+    Args:
+        spacing_mm: Along z, y, x.
+    """
+    return max(_reach_along(spacing) for spacing in spacing_mm)
+
+
+def _reach_along(spacing: float) -> int:
+    removed = FWHM_PER_SIGMA**2 * _HALVING_VARIANCE * spacing**2
+    wide = max(TIE_FWHM_MM**2 - removed, 0.0) ** 0.5 / (2 * spacing)
+    halves, lesion = (_radius(width) for width in (wide, KEEP_FWHM_MM / spacing))
+    return 2 * (halves + 1) + 2 + lesion
+
+
+def _radius(fwhm_voxels: float) -> int:
+    """Of a sampled Gaussian as `preprocess.smooth` truncates it."""
+    return int(3.0 * fwhm_voxels / FWHM_PER_SIGMA + 0.5)
 
 
 def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference) -> Consistent:

@@ -19,7 +19,7 @@ from kiview.jobs import preview_plan
 from kiview.jobs.preview_network import PreviewRequest, preview_network
 from kiview.nets.catalog import load_catalog
 from kiview.nets.infer import NetworkRequest, run_network
-from kiview.nets.tie import REACH_VOXELS, PatlakReference, make_consistent
+from kiview.nets.tie import PatlakReference, make_consistent, reach_voxels
 from kiview.nets.weights import shipped_weights
 
 pytestmark = pytest.mark.slow
@@ -139,24 +139,27 @@ def test_that_every_step_shows_more_and_keeps_what_was_shown(computed, other):
     assert changed == sorted(changed)
 
 
-def test_that_the_reach_covers_all_that_a_slice_depends_on():
+@pytest.mark.parametrize("size_mm", [2.0, 4.0, 5.0])
+def test_that_the_reach_covers_all_that_a_slice_depends_on(size_mm):
     """A disturbance just beyond the reach leaves the finished slice alone, one inside does not."""
+    spacing = (size_mm,) * 3
+    reach = reach_voxels(spacing)
     rng = np.random.default_rng(1)
-    ki = rng.uniform(0.5, 1.5, (64, 8, 8)).astype(np.float32)
-    patlak = rng.uniform(0.5, 1.5, (64, 8, 8)).astype(np.float32)
-    reference = PatlakReference(patlak, np.full_like(ki, 0.1), 1.0, (4.0, 4.0, 4.0))
+    ki = rng.uniform(0.5, 1.5, (96, 8, 8)).astype(np.float32)
+    patlak = rng.uniform(0.5, 1.5, (96, 8, 8)).astype(np.float32)
+    reference = PatlakReference(patlak, np.full_like(ki, 0.1), 1.0, spacing)
 
     def finished(values):
-        return make_consistent(values, None, reference).ki[32]
+        return make_consistent(values, None, reference).ki[48]
 
     def after(distance):
         disturbed = ki.copy()
-        disturbed[32 + distance] *= 3
+        disturbed[48 + distance] *= 3
         return finished(disturbed)
 
-    assert not np.array_equal(after(10), finished(ki))
-    np.testing.assert_array_equal(after(REACH_VOXELS), finished(ki))
-    np.testing.assert_array_equal(after(-REACH_VOXELS), finished(ki))
+    assert not np.array_equal(after(reach // 2), finished(ki))
+    np.testing.assert_array_equal(after(reach), finished(ki))
+    np.testing.assert_array_equal(after(-reach), finished(ki))
 
 
 def test_that_features_and_computed_voxels_are_kept_for_the_same_weights(computed, other):

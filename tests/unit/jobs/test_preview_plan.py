@@ -8,7 +8,7 @@ from kiview.core.geometry import VolumeGeometry
 from kiview.core.reslice import Plane
 from kiview.jobs.preview_plan import plan_preview
 from kiview.nets.infer import Region
-from kiview.nets.tie import REACH_VOXELS
+from kiview.nets.tie import reach_voxels
 
 BOTH = (Plane.CORONAL, Plane.SAGITTAL)
 
@@ -53,8 +53,8 @@ def test_that_one_plane_of_a_wide_volume_takes_a_strip_and_two_the_whole():
 def test_that_a_tied_strip_is_as_much_wider_as_the_tie_looks():
     geometry = grid((90, 300, 300))
     (strip,) = plan_preview(geometry, middle_of(geometry), (Plane.SAGITTAL,), tied=True).planes
-    assert strip.shown.x0 - strip.box.x0 >= REACH_VOXELS
-    assert strip.box.x1 - strip.shown.x1 >= REACH_VOXELS
+    assert strip.shown.x0 - strip.box.x0 >= reach_voxels((4.0,) * 3)
+    assert strip.box.x1 - strip.shown.x1 >= reach_voxels((4.0,) * 3)
     assert strip.box.x0 % 2 == strip.box.x1 % 2 == 0
 
 
