@@ -1,10 +1,11 @@
 """Weight sets as files: JSON of the choices, or safetensors of the weights they give.
 
 JSON gives the same weights to the bit from the network's own files. Tensors that were loaded lie
-in a safetensors file beside it, named with their identity.
+in a safetensors file beside it, whose name and whose identity the JSON holds.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ TENSORS_FORMAT = "kiview-weights-1"
 JSON_ENDING, TENSORS_ENDING = ".json", ".safetensors"
 _FIRST_KEYS = frozenset({"format_version", "network_sha256", "position", "image_blend"})
 _KEYS = _FIRST_KEYS | {"layers", "weights", "loaded", "weight_set_id"}
+_NAMED_DIGITS = 8
+"""Of the identity of loaded tensors, in the name of their file."""
 _NETWORK = "network"
 """Key of the network's name, which files of before do not have."""
 _UNREADABLE = (ValueError, KeyError, TypeError, OverflowError)
@@ -149,13 +152,15 @@ def save_weight_set(card: NetworkCard, weight_set: WeightSet, path: Path) -> tup
     Args:
         card: The network.
         weight_set: Of that network.
-        path: Ends in `.json` for the choices or in `.safetensors` for the weights.
+        path: Ends in `.json` for the choices or in `.safetensors` for the weights. Loaded tensors
+            lie beside the choices as `<stem>-<hash>.safetensors`; no other file is replaced.
 
     Returns:
         The files written; two when tensors were loaded and choices are written.
 
     Raises:
-        NetworkError: another ending, or the set does not fit the network.
+        NetworkError: another ending, the set does not fit the network, or there is another file
+            where the loaded tensors would lie.
     """
     if path.suffix == TENSORS_ENDING:
         metadata = _metadata(card, weight_set.image_blend)
@@ -164,11 +169,8 @@ def save_weight_set(card: NetworkCard, weight_set: WeightSet, path: Path) -> tup
         raise NetworkError(
             f"A weight set is written as {JSON_ENDING} or {TENSORS_ENDING}, not as {path.name!r}."
         )
-    files: tuple[Path, ...] = ()
-    tensors = path.with_suffix(TENSORS_ENDING)
-    if weight_set.loaded is not None:
-        files = _written(tensors, loaded_content(card, weight_set))
-    record = weight_record(card, weight_set, tensors.name)
+    files = _companion(card, weight_set, path)
+    record = weight_record(card, weight_set, *(file.name for file in files))
     text = json.dumps(record, indent=2, allow_nan=False) + "\n"
     return (*_written(path, text.encode("utf-8")), *files)
 
@@ -195,6 +197,24 @@ def load_weight_set(
     except ValueError as error:
         raise NetworkError(_told(path, error)) from error
     return weights_of_record(record, cards, path, preferred)
+
+
+def _companion(card: NetworkCard, weight_set: WeightSet, path: Path) -> tuple[Path, ...]:
+    """The file with the loaded tensors beside the choices, written unless it is there already."""
+    loaded = weight_set.loaded
+    if loaded is None:
+        return ()
+    file = path.with_name(f"{path.stem}-{loaded.sha256[:_NAMED_DIGITS]}{TENSORS_ENDING}")
+    if not os.path.lexists(file):
+        return _written(file, loaded_content(card, weight_set))
+    try:
+        _loaded(card, {"file": file.name, "sha256": loaded.sha256}, path)
+    except NetworkError as error:
+        raise NetworkError(
+            f"{file.name}, where the loaded weights of {path.name} would lie, holds something else;"
+            " it is kept. Choose another name."
+        ) from error
+    return (file,)
 
 
 def _told(path: Path, error: Exception) -> str:

@@ -53,16 +53,45 @@ def test_that_weights_survive_writing_to_the_bit(tmp_path):
 
 def test_that_loaded_tensors_lie_beside_the_choices(tmp_path):
     chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2).with_layer(LayerEdit("head", 0.9))
-    save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
+    beside = tmp_path / f"mine-{chosen.loaded.sha256[:8]}.safetensors"
+    written = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    assert written == (tmp_path / "mine.json", beside)
+    assert sorted(tmp_path.iterdir()) == sorted(written)
     assert load_weight_set(tmp_path / "mine.json", CARDS)[1] == chosen
     other = loaded_weights(NETWORK, shipped_weights(NETWORK).tensors(NETWORK))
-    save_weight_set(NETWORK, other, tmp_path / "mine.safetensors")
+    save_weight_set(NETWORK, other, beside)
     with pytest.raises(NetworkError, match="not those that were saved"):
         load_weight_set(tmp_path / "mine.json", CARDS)
-    (tmp_path / "mine.safetensors").unlink()
-    with pytest.raises(NetworkError, match=r"mine\.safetensors cannot be read: it is missing"):
+    beside.unlink()
+    with pytest.raises(NetworkError, match=rf"{beside.name} cannot be read: it is missing"):
         load_weight_set(tmp_path / "mine.json", CARDS)
+
+
+def test_that_saving_choices_never_replaces_another_file_of_weights(tmp_path):
+    path, own = tmp_path / "mine.json", tmp_path / "mine.safetensors"
+    own.write_bytes(b"of the user")
+    chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2)
+    _, beside = save_weight_set(NETWORK, chosen, path)
+    assert own.read_bytes() == b"of the user"
+    before = beside.stat().st_mtime_ns
+    edited = chosen.with_layer(LayerEdit("head", 0.9))
+    assert save_weight_set(NETWORK, edited, path) == (path, beside)
+    assert beside.stat().st_mtime_ns == before
+    assert load_weight_set(path, CARDS)[1] == edited
+    beside.write_bytes(b"of the user too")
+    with pytest.raises(NetworkError, match=f"{beside.name}, where .* Choose another name"):
+        save_weight_set(NETWORK, chosen, path)
+    assert beside.read_bytes() == b"of the user too"
+    assert json.loads(path.read_text(encoding="utf-8"))["layers"]
+
+
+def test_that_choices_whose_tensors_have_the_name_of_before_are_read(tmp_path):
+    chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2)
+    path, beside = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    beside.rename(tmp_path / "mine.safetensors")
+    text = path.read_text(encoding="utf-8").replace(beside.name, "mine.safetensors")
+    path.write_text(text, encoding="utf-8")
+    assert load_weight_set(path, CARDS)[1] == chosen
 
 
 def test_that_the_first_version_of_the_file_is_still_read(tmp_path):
@@ -165,8 +194,8 @@ def test_that_tensors_say_what_they_belong_to(tmp_path):
 
 def test_that_a_companion_of_another_network_is_refused(tmp_path):
     chosen = loaded_weights(NETWORK, smooth_tensors())
-    save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
-    (tmp_path / "mine.safetensors").write_bytes(encode(smooth_tensors(), {}))
+    _, beside = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    beside.write_bytes(encode(smooth_tensors(), {}))
     with pytest.raises(NetworkError, match="belong to another network"):
         load_weight_set(tmp_path / "mine.json", CARDS)
 
