@@ -11,6 +11,7 @@ from kiview.core.input_function import InputFunction
 from kiview.core.provenance import JsonValue
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
+from kiview.nets.run_record import curve_sha256
 from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.untrusted import MOST_JSON_BYTES, parse_json, read_limited
 from kiview.nets.weight_files import weights_of_record
@@ -90,15 +91,19 @@ def read_recorded_run(path: Path) -> RecordedRun:
     try:
         return _run(path, record)
     except (KeyError, TypeError) as error:
+        missing = isinstance(error, KeyError)
+        reason = f"{error.args[0]} is missing" if missing else str(error)
         raise ReadError(
-            f"{path.name} does not hold all that made the map ({error}); it may come from an older"
-            " version of KiView."
+            f"{path.name} does not hold all that made the map ({reason}); it may come from an older"
+            " version of KiView, or was changed."
         ) from error
 
 
 def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
     settings, inputs = _table(record["settings"]), _table(record["inputs"])
-    tied = settings["tied_to_patlak"] is True
+    tied = settings["tied_to_patlak"]
+    if not isinstance(tied, bool):
+        raise TypeError(f"tied_to_patlak is {str(tied)[:40]!r}, neither true nor false")
     if tied and settings.get("consistency_version") != CONSISTENCY_VERSION:
         raise ReadError(
             f"{path.name} was made by a version of KiView that made maps consistent with Patlak in"
@@ -113,13 +118,25 @@ def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
         path=path,
         series_uid=str(inputs["series_uid"]),
         user_given=given,
-        input_function=input_record.from_record(inputs["curve"]),
+        input_function=_curve(path, inputs),
         start_s=_number(settings["start_s"]),
         end_s=_number(settings["end_s"]),
         tied=tied,
         network=f"{record['network_id']}@{settings['network_version']}",
         weights=settings["weights"],
     )
+
+
+def _curve(path: Path, inputs: Mapping[str, JsonValue]) -> InputFunction:
+    """The input function, unless its values are not those that were recorded."""
+    curve = input_record.from_record(inputs["curve"])
+    recorded = inputs.get("curve_sha256")
+    if recorded is not None and recorded != curve_sha256(curve):
+        raise ReadError(
+            f"The input function in {path.name} was changed after the map was computed; put the"
+            " original record back, or compute a new map from a curve file."
+        )
+    return curve
 
 
 def _table(value: JsonValue) -> dict[str, JsonValue]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.unit.nets.fakes import card, fake_image, plasma
 
-from kiview.core.errors import NetworkError
+from kiview.core.errors import NetworkError, ReadError
 from kiview.jobs.reproduce import read_recorded_run
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.run_record import network_provenance
@@ -56,3 +56,41 @@ def test_that_without_the_recorded_network_only_a_sole_equal_one_is_used(tmp_pat
         run.request(IMAGE, (renamed, twin("other")))
     with pytest.raises(NetworkError, match="weights of the network were changed"):
         run.request(IMAGE, (twin("other"),))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_that_a_record_keeps_or_drops_consistency_as_the_run_did(tmp_path, tied):
+    assert read(tmp_path, record_of(NETWORK, tied)).request(IMAGE, (NETWORK,)).tied is tied
+
+
+@pytest.mark.parametrize("tied", ["yes", "true", 1, 0, None, []])
+def test_that_consistency_is_on_or_off_and_nothing_else(tmp_path, tied):
+    record = record_of(NETWORK)
+    record["settings"]["tied_to_patlak"] = tied
+    with pytest.raises(ReadError, match=r"tied_to_patlak is .* neither true nor false"):
+        read(tmp_path, record)
+    del record["settings"]["tied_to_patlak"]
+    with pytest.raises(ReadError, match="tied_to_patlak is missing"):
+        read(tmp_path, record)
+
+
+def test_that_a_changed_curve_is_refused(tmp_path):
+    record = record_of(NETWORK)
+    original = read(tmp_path, record).input_function
+    np.testing.assert_array_equal(original.curve.activity, plasma().curve.activity)
+    values = record["inputs"]["curve"]["curve"]["activity"]
+    values[3] = float(np.nextafter(values[3], np.inf))
+    with pytest.raises(ReadError, match=r"input function in network_Ki\.json was changed"):
+        read(tmp_path, record)
+    del record["inputs"]["curve_sha256"]  # as records of before
+    assert read(tmp_path, record).input_function.curve.activity[3] == values[3]
+
+
+@pytest.mark.parametrize("change", [("plasma_factor", 1.25), ("compartment", "whole blood")])
+def test_that_a_changed_meaning_of_the_curve_is_refused(tmp_path, change):
+    record = record_of(NETWORK)
+    name, value = change
+    assert record["inputs"]["curve"][name] != value
+    record["inputs"]["curve"][name] = value
+    with pytest.raises(ReadError, match="was changed after the map was computed"):
+        read(tmp_path, record)
