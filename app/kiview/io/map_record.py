@@ -169,7 +169,7 @@ def _network_text(provenance: Provenance) -> str:
     kind = "Network" if origin in (None, "shipped") else f"{str(origin).capitalize()} network"
     version = settings.get("network_version")
     name = " ".join(str(part) for part in (kind, provenance.network_id, version) if part)
-    state = "MODIFIED weights" if provenance.modified else "shipped weights"
+    state = "MODIFIED weights" if provenance.modified else "unmodified weights"
     choices = _choices_text(settings.get("weights")) if provenance.modified else ""
     return f"{name}, {state} {provenance.weight_set_id}{choices}."
 

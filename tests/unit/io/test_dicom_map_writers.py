@@ -114,7 +114,7 @@ def test_that_the_choices_and_the_origin_of_a_network_are_told_in_words():
         record = {"network_id": "net", "weight_set_id": "abcdef0123", "settings": settings}
         return derivation_text(ki_map(provenance("network", **record | changes)), False)
 
-    assert "Site network net 1.2.0, shipped weights abcdef0123. " in told()
+    assert "Site network net 1.2.0, unmodified weights abcdef0123. " in told()
     assert "MODIFIED weights abcdef0123: slider 0.25, 0.1 of Patlak, layers edited: 1. " in told(
         modified=True
     )
