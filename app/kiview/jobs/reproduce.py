@@ -15,6 +15,7 @@ from kiview.nets.run_record import curve_sha256
 from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.untrusted import MOST_JSON_BYTES, parse_json, read_limited
 from kiview.nets.weight_files import weights_of_record
+from kiview.nets.weights import WeightSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,28 +44,37 @@ class RecordedRun:
     network: str
     weights: JsonValue
 
-    def request(self, image: DynamicImage, cards: Iterable[NetworkCard]) -> NetworkRequest:
-        """The run on an image.
+    def chosen(self, cards: Iterable[NetworkCard]) -> tuple[NetworkCard, WeightSet]:
+        """The network and the weights of the run.
 
         Args:
-            image: Of the series that the record names.
             cards: The networks there are; that of the record's name is taken, else the only one
                 with its network file.
 
         Raises:
-            InvalidInputError: the image is of another series.
             NetworkError: the network is not there, or does not give the recorded weights.
+        """
+        known = tuple(cards)
+        recorded = next((card for card in known if card.name == self.network), None)
+        return weights_of_record(self.weights, known, self.path, recorded)
+
+    def request(self, image: DynamicImage, chosen: tuple[NetworkCard, WeightSet]) -> NetworkRequest:
+        """The run on an image.
+
+        Args:
+            image: Of the series that the record names.
+            chosen: Network and weights, from `chosen`.
+
+        Raises:
+            InvalidInputError: the image is of another series.
         """
         if image.series_uid != self.series_uid:
             raise InvalidInputError(
                 f"The map of {self.path.name} was computed from another series; open the study it"
                 " was made from."
             )
-        known = tuple(cards)
-        recorded = next((card for card in known if card.name == self.network), None)
-        card, weights = weights_of_record(self.weights, known, self.path, recorded)
         return NetworkRequest(
-            image, self.input_function, self.start_s, self.end_s, card, weights, self.tied
+            image, self.input_function, self.start_s, self.end_s, *chosen, self.tied
         )
 
 

@@ -42,7 +42,8 @@ def test_that_the_recorded_network_is_used_among_those_with_the_same_file(tmp_pa
     cards = (NETWORK, twin("site-ends"))
     record = record_of(cards[own])
     del record["settings"]["weights"]["network"]  # as records of before
-    again = read(tmp_path, record).request(IMAGE, cards)
+    run = read(tmp_path, record)
+    again = run.request(IMAGE, run.chosen(cards))
     assert again.card is cards[own]
     assert again.weights.identity(again.card) == record["weight_set_id"]
 
@@ -51,16 +52,17 @@ def test_that_without_the_recorded_network_only_a_sole_equal_one_is_used(tmp_pat
     record = record_of(NETWORK)
     renamed = dataclasses.replace(NETWORK, id="renamed")
     run = read(tmp_path, record)
-    assert run.request(IMAGE, (renamed,)).card is renamed
+    assert run.chosen((renamed,))[0] is renamed
     with pytest.raises(NetworkError, match=r"may belong to renamed@1\.0\.0 or other@1\.0\.0"):
-        run.request(IMAGE, (renamed, twin("other")))
+        run.chosen((renamed, twin("other")))
     with pytest.raises(NetworkError, match="weights of the network were changed"):
-        run.request(IMAGE, (twin("other"),))
+        run.chosen((twin("other"),))
 
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_that_a_record_keeps_or_drops_consistency_as_the_run_did(tmp_path, tied):
-    assert read(tmp_path, record_of(NETWORK, tied)).request(IMAGE, (NETWORK,)).tied is tied
+    run = read(tmp_path, record_of(NETWORK, tied))
+    assert run.request(IMAGE, run.chosen((NETWORK,))).tied is tied
 
 
 @pytest.mark.parametrize("tied", ["yes", "true", 1, 0, None, []])
