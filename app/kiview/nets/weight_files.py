@@ -27,7 +27,7 @@ _NAMED_DIGITS = 8
 """Of the identity of loaded tensors, in the name of their file."""
 _NETWORK = "network"
 """Key of the network's name, which files of before do not have."""
-_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError)
+_UNREADABLE = (ValueError, KeyError, TypeError)
 
 
 def weight_record(
@@ -162,10 +162,11 @@ def save_weight_set(card: NetworkCard, weight_set: WeightSet, path: Path) -> tup
         NetworkError: another ending, the set does not fit the network, or there is another file
             where the loaded tensors would lie.
     """
-    if path.suffix == TENSORS_ENDING:
+    ending = path.suffix.lower()
+    if ending == TENSORS_ENDING:
         metadata = _metadata(card, weight_set.image_blend)
         return _written(path, encode(weight_set.tensors(card), metadata))
-    if path.suffix != JSON_ENDING:
+    if ending != JSON_ENDING:
         raise NetworkError(
             f"A weight set is written as {JSON_ENDING} or {TENSORS_ENDING}, not as {path.name!r}."
         )
@@ -188,7 +189,7 @@ def load_weight_set(
     Raises:
         NetworkError: the file is no weight set, belongs to no network there is, or does not fit it.
     """
-    if path.suffix == TENSORS_ENDING:
+    if path.suffix.lower() == TENSORS_ENDING:
         file = decode(read_limited(path, MOST_NETWORK_BYTES), path.name)
         return _from_tensors(file, path, cards, preferred)
     content = read_limited(path, MOST_JSON_BYTES)
@@ -218,7 +219,8 @@ def _companion(card: NetworkCard, weight_set: WeightSet, path: Path) -> tuple[Pa
 
 
 def _told(path: Path, error: Exception) -> str:
-    return f"{path.name} is not a weight set that KiView can read: {error}."
+    reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+    return f"{path.name} is not a weight set that KiView can read: {reason}."
 
 
 def _chosen(card: NetworkCard, fields: Mapping[str, JsonValue], path: Path) -> WeightSet:

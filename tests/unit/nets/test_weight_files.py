@@ -101,6 +101,44 @@ def test_that_the_first_version_of_the_file_is_still_read(tmp_path):
     assert load_weight_set(path, CARDS)[1] == WeightSet(SHA256, 0.3, 0.25)
 
 
+@pytest.mark.parametrize("ending", [".json", ".JSON", ".safetensors", ".SAFETENSORS"])
+def test_that_the_ending_may_be_in_capitals(tmp_path, ending):
+    path = tmp_path / f"mine{ending}"
+    chosen = loaded_weights(NETWORK, every_choice().tensors(NETWORK), 0.1)
+    save_weight_set(NETWORK, chosen, path)
+    assert load_weight_set(path, CARDS)[1] == chosen
+
+
+def test_that_a_byte_order_mark_is_no_trouble(tmp_path):
+    path = written(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_weight_set(path, CARDS)[1] == every_choice()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{}", "format_version is missing"),
+        (b'{"format_version": 2}', "nothing else in one place"),
+        (b"{]", "it is no JSON (line 1, column 2)"),
+        (b"\xff{}", "it is no text in UTF-8"),
+        (b'{"format_version": ' + b"1" * 5000 + b"}", "it holds a number that is too large"),
+        (b'{"format_version": ' + b"1" * 301 + b"}", "it holds a number that is too large"),
+        (b'{"format_version": 1e999}', "it holds a number that is too large"),
+        (b'{"format_version": NaN}', "it holds NaN, which is no number"),
+    ],
+    ids=range(8),
+)
+def test_that_a_reader_is_told_in_words_of_kiview(tmp_path, content, told):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content)
+    with pytest.raises(NetworkError) as refusal:
+        load_weight_set(path, CARDS)
+    start, _, reason = str(refusal.value).partition(": ")
+    assert start == "mine.json is not a weight set that KiView can read"
+    assert reason.endswith(f"{told}.")
+
+
 def test_that_another_ending_is_refused(tmp_path):
     with pytest.raises(NetworkError, match=r"\.json or \.safetensors, not as 'mine\.pt'"):
         save_weight_set(NETWORK, every_choice(), tmp_path / "mine.pt")
@@ -216,7 +254,7 @@ def entry(shape, first, last, dtype="F32"):
         (b"\xff" * 8, "header is longer"),
         (struct.pack("<Q", 1 << 30) + b"{}", "header is longer"),
         (crafted(b"[" * 50_000), "nested too deeply"),
-        (crafted(b"\xff\xfe"), "decode"),
+        (crafted(b"\xff\xfe"), "no text in UTF-8"),
         (crafted([]), "no table"),
         (crafted({"a": 1}), "not described as one"),
         (crafted({"a": entry([2], 0, 8, "F16")}, bytes(8)), "type 'F16'"),
