@@ -23,12 +23,13 @@ from kiview.jobs.input_curve import (
 from kiview.jobs.networks import installed_networks
 from kiview.jobs.regions import choose_region, read_regions
 from kiview.jobs.reproduce import RecordedRun, read_recorded_run
-from kiview.nets.catalog import Catalog
+from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest, run_network
 from kiview.nets.weight_files import load_weight_set
-from kiview.nets.weights import shipped_weights
+from kiview.nets.weights import WeightSet, shipped_weights
 from kiview.settings.store import load as load_settings
 
+_Chosen = tuple[NetworkCard, WeightSet]
 _OPENED, _COMPUTED = 0.2, 0.9
 DEFAULT_WINDOW_S = (1800.0, 3600.0)
 """Frames used, and where a population curve is scaled, unless given."""
@@ -45,6 +46,7 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     methods = given.method or (Method.NETWORK,)
     if not given.overwrite:
         refuse_existing_results(given.out, methods)
+    chosen = _chosen_network(given, recorded)
     study = open_given(given, progress, {} if recorded is None else recorded.user_given)
     series, image = main_dynamic(study)
     refuse_without_kinetics(series)
@@ -54,7 +56,8 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
         curve = recorded.input_function
     for finding in curve.findings:
         note(f"input function: {finding}")
-    results = _compute(given, image, curve, recorded, progress.child(_OPENED, _COMPUTED))
+    requests = _requests(given, image, curve, recorded, chosen)
+    results = _computed(requests, progress.child(_OPENED, _COMPUTED))
     request = ExportRequest(
         results=results,
         folder=given.out,
@@ -160,41 +163,58 @@ def _blood(given: argparse.Namespace, image: DynamicImage, progress: Progress) -
     return choose_region(read_regions(file, image.geometry, progress), given.region, blood=True)
 
 
-def _compute(
+def _chosen_network(given: argparse.Namespace, recorded: RecordedRun | None) -> _Chosen | None:
+    """Network and weights, complete before the study is read; None if no network is to run.
+
+    Raises:
+        NetworkError: they are not there or do not fit each other.
+    """
+    if recorded is None and Method.NETWORK not in given.method:
+        return None
+    catalog = installed_networks(load_settings().settings.site_networks_folder)
+    if recorded is not None:
+        card, weights = recorded.chosen(catalog.cards)
+    else:
+        card = catalog.card(given.network) if given.network else catalog.default
+        weights = shipped_weights(card)
+        if given.weights is not None:
+            known = (card,) if given.network else catalog.cards
+            card, weights = load_weight_set(given.weights, known)
+    card.network.read()
+    weights.tensors(card)
+    return card, weights
+
+
+def _requests(
     given: argparse.Namespace,
     image: DynamicImage,
     curve: InputFunction,
     recorded: RecordedRun | None,
-    progress: Progress,
+    chosen: _Chosen | None,
+) -> tuple[PatlakRequest | NetworkRequest, ...]:
+    """Runs to do, in the order given."""
+    if recorded is not None and chosen is not None:
+        return (recorded.request(image, chosen),)
+    window_s = _window(given.frames)
+    return tuple(
+        PatlakRequest(image, curve, PatlakSettings(*window_s))
+        if method is Method.PATLAK or chosen is None
+        else NetworkRequest(image, curve, *window_s, *chosen, not given.no_tie)
+        for method in given.method
+    )
+
+
+def _computed(
+    requests: tuple[PatlakRequest | NetworkRequest, ...], progress: Progress
 ) -> tuple[MapSet, ...]:
-    if recorded is not None:
-        return (run_network(recorded.request(image, _catalog().cards), progress),)
     results = []
-    for number, method in enumerate(given.method):
-        part = progress.child(number / len(given.method), (number + 1) / len(given.method))
-        if method is Method.PATLAK:
-            settings = PatlakSettings(*_window(given.frames))
-            results.append(compute_patlak(PatlakRequest(image, curve, settings), part))
+    for number, request in enumerate(requests):
+        part = progress.child(number / len(requests), (number + 1) / len(requests))
+        if isinstance(request, PatlakRequest):
+            results.append(compute_patlak(request, part))
         else:
-            results.append(run_network(_network_request(given, image, curve), part))
+            results.append(run_network(request, part))
     return tuple(results)
-
-
-def _network_request(
-    given: argparse.Namespace, image: DynamicImage, curve: InputFunction
-) -> NetworkRequest:
-    catalog = _catalog()
-    card = catalog.card(given.network) if given.network else catalog.default
-    weights = shipped_weights(card)
-    if given.weights is not None:
-        known = (card,) if given.network else catalog.cards
-        card, weights = load_weight_set(given.weights, known)
-    start_s, end_s = _window(given.frames)
-    return NetworkRequest(image, curve, start_s, end_s, card, weights, not given.no_tie)
-
-
-def _catalog() -> Catalog:
-    return installed_networks(load_settings().settings.site_networks_folder)
 
 
 def _window(chosen: tuple[float, float] | None) -> tuple[float, float]:

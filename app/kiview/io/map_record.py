@@ -23,7 +23,7 @@ from kiview.io.dicom_common import (
 )
 
 SECONDS_PER_MINUTE = 60.0
-_RESEARCH_MARK, _MODIFIED_MARK = " RUO", " MOD"
+_UNTIED_MARK, _RESEARCH_MARK, _MODIFIED_MARK = " UNTIED", " RUO", " MOD"
 _METHOD_NAMES = {"patlak": "Patlak", "network": "network"}
 _DERIVATIONS = {
     "patlak": ("PATLAK", "Patlak graphical analysis"),
@@ -71,18 +71,31 @@ def input_function_record(provenance: Provenance) -> dict[str, JsonValue]:
 
 
 def series_description(parametric_map: ParametricMap) -> str:
-    """For example `Ki Patlak 30-60 min [mL/min/mL] RUO`, with `MOD` for modified weights."""
+    """For example `Ki Patlak 30-60 min [mL/min/mL] RUO`, with `MOD` for modified weights.
+
+    `UNTIED` before that means a network's map that was not kept consistent with Patlak.
+    """
     provenance, quantity = parametric_map.provenance, parametric_map.quantity
     window = window_min(provenance)
     span = f" {window[0]:g}-{window[1]:g} min" if window else ""
-    marks = _RESEARCH_MARK + (_MODIFIED_MARK if provenance.modified else "")
+    marks = _UNTIED_MARK if is_untied(provenance) else ""
+    marks += _RESEARCH_MARK + (_MODIFIED_MARK if provenance.modified else "")
     what = f"{quantity.code} {method_name(provenance)}{span} [{quantity.unit.symbol}]"
     return what[: SHORT_LIMIT - len(marks)] + marks
 
 
-def says_modified(description: str) -> bool:
-    """Whether a description that `series_description` once made tells of modified weights."""
-    return description.endswith(_RESEARCH_MARK + _MODIFIED_MARK)
+def is_untied(provenance: Provenance) -> bool:
+    """Whether a network made the map and consistency with Patlak was switched off."""
+    return provenance.settings.get("tied_to_patlak") is False
+
+
+def warnings_of(description: str) -> tuple[str, ...]:
+    """Which of MODIFIED and UNTIED a description that `series_description` once made tells."""
+    before, research, after = description.rpartition(_RESEARCH_MARK)
+    if not research or after not in ("", _MODIFIED_MARK):
+        return ()
+    told = {"MODIFIED": bool(after), "UNTIED": before.endswith(_UNTIED_MARK)}
+    return tuple(word for word, is_so in told.items() if is_so)
 
 
 def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str:
@@ -101,6 +114,7 @@ def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str
         f"{parametric_map.quantity} by {method_name(provenance)}{span}.",
         f"{count} voxels without a value are {stored}.",
         _network_text(provenance),
+        "Not kept consistent with Patlak." if is_untied(provenance) else "",
         RESEARCH_USE,
         _input_text(provenance),
         _user_given_text(provenance),
@@ -109,12 +123,17 @@ def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str
 
 
 def version_mark(provenance: Provenance) -> str:
-    """Version that made the result, with `+modified.<hash8>` when weights were modified."""
+    """Version that made the result, with its marks, which de-identification keeps.
+
+    For example `1.4.0+modified.<hash8>.untied`: weights were modified, and the map was not kept
+    consistent with Patlak.
+    """
     name, _, version = provenance.software.rpartition(" ")
     made_with = version if name else __version__
-    if not provenance.modified:
-        return made_with
-    return f"{made_with}+modified.{provenance.weight_set_id[:8]}"
+    marks = [f"modified.{provenance.weight_set_id[:8]}"] if provenance.modified else []
+    if is_untied(provenance):
+        marks.append("untied")
+    return f"{made_with}+{'.'.join(marks)}" if marks else made_with
 
 
 def equipment(
@@ -150,7 +169,7 @@ def _network_text(provenance: Provenance) -> str:
     kind = "Network" if origin in (None, "shipped") else f"{str(origin).capitalize()} network"
     version = settings.get("network_version")
     name = " ".join(str(part) for part in (kind, provenance.network_id, version) if part)
-    state = "MODIFIED weights" if provenance.modified else "shipped weights"
+    state = "MODIFIED weights" if provenance.modified else "unmodified weights"
     choices = _choices_text(settings.get("weights")) if provenance.modified else ""
     return f"{name}, {state} {provenance.weight_set_id}{choices}."
 

@@ -12,7 +12,7 @@ from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
 from kiview.core.resample import resample
 from kiview.io.agreement_writer import NAMES, AgreementReport, write_agreement
-from kiview.io.map_record import says_modified
+from kiview.io.map_record import warnings_of
 from kiview.io.staging import refuse_existing, staged
 from kiview.jobs.compare_maps import SHOWN_VOXELS
 from kiview.jobs.open_study import OpenRequest, open_study
@@ -96,8 +96,9 @@ def _map(path: Path, progress: Progress) -> DynamicImage:
 
 
 def _name(path: Path, image: DynamicImage) -> str:
-    """Name of a map in the tables and pictures, with the mark that the map carries."""
-    return f"{path.name} (MODIFIED)" if says_modified(image.description) else path.name
+    """Name of a map in the tables and pictures, with the marks that the map carries."""
+    marks = ", ".join(warnings_of(image.description))
+    return f"{path.name} ({marks})" if marks else path.name
 
 
 def _refuse_other_unit(

@@ -11,9 +11,11 @@ from kiview.core.input_function import InputFunction
 from kiview.core.provenance import JsonValue
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
+from kiview.nets.run_record import curve_sha256
 from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.untrusted import MOST_JSON_BYTES, parse_json, read_limited
 from kiview.nets.weight_files import weights_of_record
+from kiview.nets.weights import WeightSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +30,7 @@ class RecordedRun:
         start_s: Start of the time window.
         end_s: End of the time window.
         tied: Whether the map was made consistent with Patlak.
+        network: Name of the network, `id@version`.
         weights: Record of the weights.
     """
 
@@ -38,27 +41,40 @@ class RecordedRun:
     start_s: float
     end_s: float
     tied: bool
+    network: str
     weights: JsonValue
 
-    def request(self, image: DynamicImage, cards: Iterable[NetworkCard]) -> NetworkRequest:
+    def chosen(self, cards: Iterable[NetworkCard]) -> tuple[NetworkCard, WeightSet]:
+        """The network and the weights of the run.
+
+        Args:
+            cards: The networks there are; that of the record's name is taken, else the only one
+                with its network file.
+
+        Raises:
+            NetworkError: the network is not there, or does not give the recorded weights.
+        """
+        known = tuple(cards)
+        recorded = next((card for card in known if card.name == self.network), None)
+        return weights_of_record(self.weights, known, self.path, recorded)
+
+    def request(self, image: DynamicImage, chosen: tuple[NetworkCard, WeightSet]) -> NetworkRequest:
         """The run on an image.
 
         Args:
             image: Of the series that the record names.
-            cards: The networks there are; the one of the record is taken.
+            chosen: Network and weights, from `chosen`.
 
         Raises:
             InvalidInputError: the image is of another series.
-            NetworkError: the network is not there, or does not give the recorded weights.
         """
         if image.series_uid != self.series_uid:
             raise InvalidInputError(
                 f"The map of {self.path.name} was computed from another series; open the study it"
                 " was made from."
             )
-        card, weights = weights_of_record(self.weights, cards, self.path)
         return NetworkRequest(
-            image, self.input_function, self.start_s, self.end_s, card, weights, self.tied
+            image, self.input_function, self.start_s, self.end_s, *chosen, self.tied
         )
 
 
@@ -85,15 +101,19 @@ def read_recorded_run(path: Path) -> RecordedRun:
     try:
         return _run(path, record)
     except (KeyError, TypeError) as error:
+        missing = isinstance(error, KeyError)
+        reason = f"{error.args[0]} is missing" if missing else str(error)
         raise ReadError(
-            f"{path.name} does not hold all that made the map ({error}); it may come from an older"
-            " version of KiView."
+            f"{path.name} does not hold all that made the map ({reason}); it may come from an older"
+            " version of KiView, or was changed."
         ) from error
 
 
 def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
     settings, inputs = _table(record["settings"]), _table(record["inputs"])
-    tied = settings["tied_to_patlak"] is True
+    tied = settings["tied_to_patlak"]
+    if not isinstance(tied, bool):
+        raise TypeError(f"tied_to_patlak is {str(tied)[:40]!r}, neither true nor false")
     if tied and settings.get("consistency_version") != CONSISTENCY_VERSION:
         raise ReadError(
             f"{path.name} was made by a version of KiView that made maps consistent with Patlak in"
@@ -108,12 +128,25 @@ def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
         path=path,
         series_uid=str(inputs["series_uid"]),
         user_given=given,
-        input_function=input_record.from_record(inputs["curve"]),
+        input_function=_curve(path, inputs),
         start_s=_number(settings["start_s"]),
         end_s=_number(settings["end_s"]),
         tied=tied,
+        network=f"{record['network_id']}@{settings['network_version']}",
         weights=settings["weights"],
     )
+
+
+def _curve(path: Path, inputs: Mapping[str, JsonValue]) -> InputFunction:
+    """The input function, unless its values are not those that were recorded."""
+    curve = input_record.from_record(inputs["curve"])
+    recorded = inputs.get("curve_sha256")
+    if recorded is not None and recorded != curve_sha256(curve):
+        raise ReadError(
+            f"The input function in {path.name} was changed after the map was computed; put the"
+            " original record back, or compute a new map from a curve file."
+        )
+    return curve
 
 
 def _table(value: JsonValue) -> dict[str, JsonValue]:

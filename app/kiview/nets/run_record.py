@@ -1,5 +1,7 @@
 """What made a network map, in its record and beside it."""
 
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from kiview import __version__
 from kiview.core import input_record
 from kiview.core.images import RecordFile
+from kiview.core.input_function import InputFunction
 from kiview.core.provenance import JsonValue, Provenance
 from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.weight_files import loaded_content, weight_record
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
 
 WEIGHTS_FILE = "network_weights.safetensors"
 """Lies beside the record of a map when tensors were loaded."""
+
+
+def curve_sha256(input_function: InputFunction) -> str:
+    """Identity of an input function, of every value in full precision."""
+    record = input_record.to_record(input_function)
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def network_provenance(
@@ -50,6 +60,7 @@ def network_provenance(
         "input_function": request.input_function.description,
         "input_source": str(request.input_function.source),
         "curve": input_record.to_record(request.input_function),
+        "curve_sha256": curve_sha256(request.input_function),
     }
     return Provenance(
         method="network",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ MOST_NETWORK_BYTES = 256 << 20
 MOST_JSON_BYTES = 8 << 20
 MOST_CARD_BYTES = 1 << 20
 DEEPEST_JSON = 16
+_MOST_DIGITS = 300
+"""Of a whole number, so that it also fits a float."""
+_TOO_LARGE = "it holds a number that is too large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,24 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
 def parse_json(content: bytes) -> JsonValue:
     """A JSON document with finite numbers, every key once, and not deep.
 
+    Args:
+        content: UTF-8, with or without a byte order mark, which some editors write.
+
     Raises:
-        ValueError: it is something else.
+        ValueError: it is something else; the text says what, in words for the screen.
     """
     try:
         document: JsonValue = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_float,
+            parse_int=_whole,
         )
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text in UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON (line {error.lineno}, column {error.colno})") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     level: list[JsonValue] = [document]
@@ -98,6 +113,19 @@ def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     if len(found) < len(pairs):
         raise ValueError("it has a key twice")
     return found
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(_TOO_LARGE)
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(_TOO_LARGE)
+    return int(text)
 
 
 def _refuse_constant(name: str) -> JsonValue:

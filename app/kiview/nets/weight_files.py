@@ -1,10 +1,11 @@
 """Weight sets as files: JSON of the choices, or safetensors of the weights they give.
 
 JSON gives the same weights to the bit from the network's own files. Tensors that were loaded lie
-in a safetensors file beside it, named with their identity.
+in a safetensors file beside it, whose name and whose identity the JSON holds.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,7 +23,11 @@ TENSORS_FORMAT = "kiview-weights-1"
 JSON_ENDING, TENSORS_ENDING = ".json", ".safetensors"
 _FIRST_KEYS = frozenset({"format_version", "network_sha256", "position", "image_blend"})
 _KEYS = _FIRST_KEYS | {"layers", "weights", "loaded", "weight_set_id"}
-_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError)
+_NAMED_DIGITS = 8
+"""Of the identity of loaded tensors, in the name of their file."""
+_NETWORK = "network"
+"""Key of the network's name, which files of before do not have."""
+_UNREADABLE = (ValueError, KeyError, TypeError)
 
 
 def weight_record(
@@ -41,6 +46,7 @@ def weight_record(
     loaded = weight_set.loaded
     return {
         "format_version": FORMAT_VERSION,
+        _NETWORK: card.name,
         "network_sha256": weight_set.network_sha256,
         "position": weight_set.position,
         "image_blend": weight_set.image_blend,
@@ -69,7 +75,10 @@ def loaded_content(card: NetworkCard, weight_set: WeightSet) -> bytes:
 
 
 def weights_of_record(
-    record: JsonValue, cards: Iterable[NetworkCard], path: Path
+    record: JsonValue,
+    cards: Iterable[NetworkCard],
+    path: Path,
+    preferred: NetworkCard | None = None,
 ) -> tuple[NetworkCard, WeightSet]:
     """The network and the weights that a record describes.
 
@@ -77,6 +86,7 @@ def weights_of_record(
         record: From `weight_record`, or a version-1 record.
         cards: The networks there are.
         path: File that held the record; loaded tensors are looked for beside it.
+        preferred: Network to take if the weights can belong to it, before the one they name.
 
     Raises:
         NetworkError: it is no record, there is no such network, or the record does not give the
@@ -84,7 +94,7 @@ def weights_of_record(
     """
     try:
         fields = _known(record)
-        card = owner(cards, str(fields["network_sha256"]))
+        card = owner(cards, str(fields["network_sha256"]), str(fields.get(_NETWORK)), preferred)
         chosen = _chosen(card, fields, path)
     except _UNREADABLE as error:
         raise NetworkError(_told(path, error)) from error
@@ -92,21 +102,43 @@ def weights_of_record(
     if wanted is not None and wanted != identity:
         raise NetworkError(
             f"The choices in {path.name} do not give the weights that are named with them"
-            f" ({identity[:8]} instead of {str(wanted)[:8]}): the file was changed."
+            f" ({identity[:8]} instead of {str(wanted)[:8]}) with the network {card.name}: the file"
+            " or the weights of the network were changed, or it was made with another network."
         )
     return card, chosen
 
 
-def owner(cards: Iterable[NetworkCard], network_sha256: str) -> NetworkCard:
+def owner(
+    cards: Iterable[NetworkCard],
+    network_sha256: str,
+    name: str = "",
+    preferred: NetworkCard | None = None,
+) -> NetworkCard:
     """The network that weights belong to.
 
+    Networks that differ only in their slider ends have one network file, so its hash may not tell.
+
+    Args:
+        cards: The networks there are.
+        network_sha256: Hash of the network file that the weights were made with.
+        name: `id@version` of the network they were made with, if it is known.
+        preferred: Taken if its network file is that one.
+
     Raises:
-        NetworkError: it is not among the cards.
+        NetworkError: it is not among the cards, or several could be meant.
     """
     known = tuple(cards)
-    for card in known:
-        if card.network.sha256 == network_sha256:
-            return card
+    if preferred is not None and preferred.network.sha256 == network_sha256:
+        return preferred
+    possible = [card for card in known if card.network.sha256 == network_sha256]
+    named = [card for card in possible if card.name == name]
+    if len(possible) == 1 or named:
+        return (named or possible)[0]
+    if possible:
+        raise NetworkError(
+            f"The weights may belong to {' or '.join(card.name for card in possible)}, which have"
+            " the same network file; choose the network first."
+        )
     names = ", ".join(f"{card.id} {card.version}" for card in known) or "none"
     raise NetworkError(
         f"The weights belong to another network ({network_sha256[:8]}) than those installed"
@@ -120,52 +152,75 @@ def save_weight_set(card: NetworkCard, weight_set: WeightSet, path: Path) -> tup
     Args:
         card: The network.
         weight_set: Of that network.
-        path: Ends in `.json` for the choices or in `.safetensors` for the weights.
+        path: Ends in `.json` for the choices or in `.safetensors` for the weights. Loaded tensors
+            lie beside the choices as `<stem>-<hash>.safetensors`; no other file is replaced.
 
     Returns:
         The files written; two when tensors were loaded and choices are written.
 
     Raises:
-        NetworkError: another ending, or the set does not fit the network.
+        NetworkError: another ending, the set does not fit the network, or there is another file
+            where the loaded tensors would lie.
     """
-    if path.suffix == TENSORS_ENDING:
+    ending = path.suffix.lower()
+    if ending == TENSORS_ENDING:
         metadata = _metadata(card, weight_set.image_blend)
         return _written(path, encode(weight_set.tensors(card), metadata))
-    if path.suffix != JSON_ENDING:
+    if ending != JSON_ENDING:
         raise NetworkError(
             f"A weight set is written as {JSON_ENDING} or {TENSORS_ENDING}, not as {path.name!r}."
         )
-    files: tuple[Path, ...] = ()
-    tensors = path.with_suffix(TENSORS_ENDING)
-    if weight_set.loaded is not None:
-        files = _written(tensors, loaded_content(card, weight_set))
-    record = weight_record(card, weight_set, tensors.name)
+    files = _companion(card, weight_set, path)
+    record = weight_record(card, weight_set, *(file.name for file in files))
     text = json.dumps(record, indent=2, allow_nan=False) + "\n"
     return (*_written(path, text.encode("utf-8")), *files)
 
 
-def load_weight_set(path: Path, cards: Iterable[NetworkCard]) -> tuple[NetworkCard, WeightSet]:
+def load_weight_set(
+    path: Path, cards: Iterable[NetworkCard], preferred: NetworkCard | None = None
+) -> tuple[NetworkCard, WeightSet]:
     """Read a weight set and find the network it belongs to; the weights are checked against it.
 
     Args:
         path: `.json` or `.safetensors` file.
         cards: The networks there are.
+        preferred: Network to take if the weights can belong to it, before the one they name.
 
     Raises:
         NetworkError: the file is no weight set, belongs to no network there is, or does not fit it.
     """
-    if path.suffix == TENSORS_ENDING:
-        return _from_tensors(decode(read_limited(path, MOST_NETWORK_BYTES), path.name), path, cards)
+    if path.suffix.lower() == TENSORS_ENDING:
+        file = decode(read_limited(path, MOST_NETWORK_BYTES), path.name)
+        return _from_tensors(file, path, cards, preferred)
     content = read_limited(path, MOST_JSON_BYTES)
     try:
         record = parse_json(content)
     except ValueError as error:
         raise NetworkError(_told(path, error)) from error
-    return weights_of_record(record, cards, path)
+    return weights_of_record(record, cards, path, preferred)
+
+
+def _companion(card: NetworkCard, weight_set: WeightSet, path: Path) -> tuple[Path, ...]:
+    """The file with the loaded tensors beside the choices, written unless it is there already."""
+    loaded = weight_set.loaded
+    if loaded is None:
+        return ()
+    file = path.with_name(f"{path.stem}-{loaded.sha256[:_NAMED_DIGITS]}{TENSORS_ENDING}")
+    if not os.path.lexists(file):
+        return _written(file, loaded_content(card, weight_set))
+    try:
+        _loaded(card, {"file": file.name, "sha256": loaded.sha256}, path)
+    except NetworkError as error:
+        raise NetworkError(
+            f"{file.name}, where the loaded weights of {path.name} would lie, holds something else;"
+            " it is kept. Choose another name."
+        ) from error
+    return (file,)
 
 
 def _told(path: Path, error: Exception) -> str:
-    return f"{path.name} is not a weight set that KiView can read: {error}."
+    reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+    return f"{path.name} is not a weight set that KiView can read: {reason}."
 
 
 def _chosen(card: NetworkCard, fields: Mapping[str, JsonValue], path: Path) -> WeightSet:
@@ -187,16 +242,18 @@ def _beside(path: Path, name: str) -> bytes:
 
 
 def _from_tensors(
-    file: TensorFile, path: Path, cards: Iterable[NetworkCard]
+    file: TensorFile, path: Path, cards: Iterable[NetworkCard], preferred: NetworkCard | None
 ) -> tuple[NetworkCard, WeightSet]:
     if file.metadata.get("format") != TENSORS_FORMAT:
         raise NetworkError(
             f"{path.name} does not say that it holds weights for KiView"
             f" (metadata format = {TENSORS_FORMAT!r})."
         )
-    card = owner(cards, file.metadata.get("network_sha256", ""))
+    about = file.metadata
+    name = f"{about.get('network_id')}@{about.get('network_version')}"
+    card = owner(cards, about.get("network_sha256", ""), name, preferred)
     try:
-        blend = float(file.metadata.get("image_blend", ""))
+        blend = float(about.get("image_blend", ""))
     except ValueError as error:
         raise NetworkError(f"{path.name} does not say how much of Patlak to blend in.") from error
     return card, loaded_weights(card, file.tensors, blend)
@@ -233,7 +290,9 @@ def _known(record: JsonValue) -> Mapping[str, JsonValue]:
     version = record["format_version"]
     if version not in (1, FORMAT_VERSION):
         raise NetworkError("The weight set was made by another version of KiView.")
-    return _dict(record, set(_FIRST_KEYS if version == 1 else _KEYS))
+    if version == 1:
+        return _dict(record, set(_FIRST_KEYS))
+    return _dict(record, set(_KEYS | ({_NETWORK} & set(record))))
 
 
 def _layer(entry: JsonValue) -> LayerEdit:

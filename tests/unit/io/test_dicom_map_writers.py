@@ -1,5 +1,9 @@
 """Derived PET series and Parametric Map: what other programs read in them."""
 
+import json
+from dataclasses import replace
+
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -34,7 +38,8 @@ from kiview.io.dicom_common import (
 )
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
-from kiview.io.map_record import derivation_text, file_stem, series_description
+from kiview.io.map_record import derivation_text, file_stem, series_description, version_mark
+from kiview.io.nifti_writer import write_nifti_map
 
 GRIDS = {
     "axial": VolumeGeometry((5, 8, 11), axial_affine()),
@@ -109,7 +114,7 @@ def test_that_the_choices_and_the_origin_of_a_network_are_told_in_words():
         record = {"network_id": "net", "weight_set_id": "abcdef0123", "settings": settings}
         return derivation_text(ki_map(provenance("network", **record | changes)), False)
 
-    assert "Site network net 1.2.0, shipped weights abcdef0123. " in told()
+    assert "Site network net 1.2.0, unmodified weights abcdef0123. " in told()
     assert "MODIFIED weights abcdef0123: slider 0.25, 0.1 of Patlak, layers edited: 1. " in told(
         modified=True
     )
@@ -129,6 +134,38 @@ def test_that_modified_weights_are_marked_in_both_formats(tmp_path):
         assert own.SoftwareVersions == written.SoftwareVersions == "1.2.3+modified.abcdef01"
         assert "ki-net-1, MODIFIED weights abcdef01" in written.DerivationDescription
     assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+
+
+@pytest.mark.parametrize(
+    ("modified", "marks", "version"),
+    [
+        (False, "UNTIED RUO", "1.2.3+untied"),
+        (True, "UNTIED RUO MOD", "1.2.3+modified.abcdef01.untied"),
+    ],
+)
+def test_that_a_map_without_consistency_says_so_in_every_format(tmp_path, modified, marks, version):
+    window = {"start_s": 1800.0, "end_s": 3600.0}
+
+    def of(tied):
+        settings = window | {"tied_to_patlak": tied}
+        return ki_map(replace(MODIFIED, settings=settings, modified=modified))
+
+    pet = pydicom.dcmread(write_pet(tmp_path / "dicom", of(False))[0])
+    for written in (pet, write_pm(tmp_path / "pm.dcm", of(False))):
+        assert written.SeriesDescription == f"Ki network 30-60 min [mL/min/mL] {marks}"
+        own = written.ContributingEquipmentSequence[-1]
+        assert own.SoftwareVersions == written.SoftwareVersions == version
+        assert "Not kept consistent with Patlak." in written.DerivationDescription
+    assert dciodvfy_errors(tmp_path / "pm.dcm") == []
+    image, sidecar = write_nifti_map(tmp_path, "network_Ki", of(False), (), NullProgress())
+    assert bytes(nibabel.load(image).header["descrip"]).rstrip(b"\0").endswith(marks.encode())
+    record = json.loads(sidecar.read_text(encoding="utf-8"))
+    assert (record["description"].endswith(marks), record["software_version"]) == (True, version)
+    assert "Not kept consistent with Patlak." in record["derivation"]
+    for tied in (True, None):
+        assert "UNTIED" not in series_description(of(tied))
+        assert "consistent" not in derivation_text(of(tied), False)
+        assert "untied" not in version_mark(of(tied).provenance)
 
 
 def test_that_patient_and_study_come_from_the_source_file(tmp_path):
@@ -209,10 +246,11 @@ def test_that_a_quantity_without_dicom_unit_is_refused(tmp_path):
 
 
 def test_that_a_long_method_name_never_pushes_out_the_marks():
-    long = ki_map(provenance("m" * 80, modified=True, weight_set_id="0" * 64))
+    untied = {"tied_to_patlak": False}
+    long = ki_map(provenance("m" * 80, modified=True, weight_set_id="0" * 64, settings=untied))
     description = series_description(long)
     assert len(description) == 64
-    assert description.endswith(" RUO MOD")
+    assert description.endswith(" UNTIED RUO MOD")
 
 
 def test_that_a_method_name_cannot_leave_the_folder():

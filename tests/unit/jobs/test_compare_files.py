@@ -1,6 +1,7 @@
 """Comparing exported maps: grids, units, regions without a value."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,15 +40,26 @@ def test_that_a_map_agrees_with_itself_in_every_format(tmp_path):
     assert row.concordance > 1 - 1e-8
 
 
+UNTIED = {"tied_to_patlak": False}
+
+
 @pytest.mark.parametrize("name", ["network_Ki.nii.gz", "network_Ki_dicom", "network_Ki_pm.dcm"])
-def test_that_a_map_of_modified_weights_is_named_as_one(tmp_path, name):
-    modified = exported(tmp_path / "mine", map_set(MODIFIED), *ExportFormat)
+@pytest.mark.parametrize(
+    ("made_by", "marks"),
+    [
+        (MODIFIED, "MODIFIED"),
+        (replace(MODIFIED, modified=False, settings=UNTIED), "UNTIED"),
+        (replace(MODIFIED, settings=UNTIED), "MODIFIED, UNTIED"),
+    ],
+)
+def test_that_a_marked_map_is_named_as_one(tmp_path, name, made_by, marks):
+    modified = exported(tmp_path / "mine", map_set(made_by), *ExportFormat)
     shipped = exported(tmp_path / "shipped", map_set())
     out = tmp_path / "out"
     report = compare(shipped / "patlak_Ki.nii.gz", modified / name, out)
-    assert report.names == ("patlak_Ki.nii.gz", f"{name} (MODIFIED)")
+    assert report.names == ("patlak_Ki.nii.gz", f"{name} ({marks})")
     for file in out.iterdir():
-        assert f"{name} (MODIFIED)" in file.read_text(encoding="utf-8")
+        assert f"{name} ({marks})" in file.read_text(encoding="utf-8")
 
 
 def ramp(shape, affine):

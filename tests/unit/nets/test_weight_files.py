@@ -53,16 +53,45 @@ def test_that_weights_survive_writing_to_the_bit(tmp_path):
 
 def test_that_loaded_tensors_lie_beside_the_choices(tmp_path):
     chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2).with_layer(LayerEdit("head", 0.9))
-    save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
+    beside = tmp_path / f"mine-{chosen.loaded.sha256[:8]}.safetensors"
+    written = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    assert written == (tmp_path / "mine.json", beside)
+    assert sorted(tmp_path.iterdir()) == sorted(written)
     assert load_weight_set(tmp_path / "mine.json", CARDS)[1] == chosen
     other = loaded_weights(NETWORK, shipped_weights(NETWORK).tensors(NETWORK))
-    save_weight_set(NETWORK, other, tmp_path / "mine.safetensors")
+    save_weight_set(NETWORK, other, beside)
     with pytest.raises(NetworkError, match="not those that were saved"):
         load_weight_set(tmp_path / "mine.json", CARDS)
-    (tmp_path / "mine.safetensors").unlink()
-    with pytest.raises(NetworkError, match=r"mine\.safetensors cannot be read: it is missing"):
+    beside.unlink()
+    with pytest.raises(NetworkError, match=rf"{beside.name} cannot be read: it is missing"):
         load_weight_set(tmp_path / "mine.json", CARDS)
+
+
+def test_that_saving_choices_never_replaces_another_file_of_weights(tmp_path):
+    path, own = tmp_path / "mine.json", tmp_path / "mine.safetensors"
+    own.write_bytes(b"of the user")
+    chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2)
+    _, beside = save_weight_set(NETWORK, chosen, path)
+    assert own.read_bytes() == b"of the user"
+    before = beside.stat().st_mtime_ns
+    edited = chosen.with_layer(LayerEdit("head", 0.9))
+    assert save_weight_set(NETWORK, edited, path) == (path, beside)
+    assert beside.stat().st_mtime_ns == before
+    assert load_weight_set(path, CARDS)[1] == edited
+    beside.write_bytes(b"of the user too")
+    with pytest.raises(NetworkError, match=f"{beside.name}, where .* Choose another name"):
+        save_weight_set(NETWORK, chosen, path)
+    assert beside.read_bytes() == b"of the user too"
+    assert json.loads(path.read_text(encoding="utf-8"))["layers"]
+
+
+def test_that_choices_whose_tensors_have_the_name_of_before_are_read(tmp_path):
+    chosen = loaded_weights(NETWORK, smooth_tensors(), 0.2)
+    path, beside = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    beside.rename(tmp_path / "mine.safetensors")
+    text = path.read_text(encoding="utf-8").replace(beside.name, "mine.safetensors")
+    path.write_text(text, encoding="utf-8")
+    assert load_weight_set(path, CARDS)[1] == chosen
 
 
 def test_that_the_first_version_of_the_file_is_still_read(tmp_path):
@@ -70,6 +99,44 @@ def test_that_the_first_version_of_the_file_is_still_read(tmp_path):
     record = {"format_version": 1, "network_sha256": SHA256, "position": 0.3, "image_blend": 0.25}
     path.write_text(json.dumps(record), encoding="utf-8")
     assert load_weight_set(path, CARDS)[1] == WeightSet(SHA256, 0.3, 0.25)
+
+
+@pytest.mark.parametrize("ending", [".json", ".JSON", ".safetensors", ".SAFETENSORS"])
+def test_that_the_ending_may_be_in_capitals(tmp_path, ending):
+    path = tmp_path / f"mine{ending}"
+    chosen = loaded_weights(NETWORK, every_choice().tensors(NETWORK), 0.1)
+    save_weight_set(NETWORK, chosen, path)
+    assert load_weight_set(path, CARDS)[1] == chosen
+
+
+def test_that_a_byte_order_mark_is_no_trouble(tmp_path):
+    path = written(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_weight_set(path, CARDS)[1] == every_choice()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{}", "format_version is missing"),
+        (b'{"format_version": 2}', "nothing else in one place"),
+        (b"{]", "it is no JSON (line 1, column 2)"),
+        (b"\xff{}", "it is no text in UTF-8"),
+        (b'{"format_version": ' + b"1" * 5000 + b"}", "it holds a number that is too large"),
+        (b'{"format_version": ' + b"1" * 301 + b"}", "it holds a number that is too large"),
+        (b'{"format_version": 1e999}', "it holds a number that is too large"),
+        (b'{"format_version": NaN}', "it holds NaN, which is no number"),
+    ],
+    ids=range(8),
+)
+def test_that_a_reader_is_told_in_words_of_kiview(tmp_path, content, told):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content)
+    with pytest.raises(NetworkError) as refusal:
+        load_weight_set(path, CARDS)
+    start, _, reason = str(refusal.value).partition(": ")
+    assert start == "mine.json is not a weight set that KiView can read"
+    assert reason.endswith(f"{told}.")
 
 
 def test_that_another_ending_is_refused(tmp_path):
@@ -165,8 +232,8 @@ def test_that_tensors_say_what_they_belong_to(tmp_path):
 
 def test_that_a_companion_of_another_network_is_refused(tmp_path):
     chosen = loaded_weights(NETWORK, smooth_tensors())
-    save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
-    (tmp_path / "mine.safetensors").write_bytes(encode(smooth_tensors(), {}))
+    _, beside = save_weight_set(NETWORK, chosen, tmp_path / "mine.json")
+    beside.write_bytes(encode(smooth_tensors(), {}))
     with pytest.raises(NetworkError, match="belong to another network"):
         load_weight_set(tmp_path / "mine.json", CARDS)
 
@@ -187,7 +254,7 @@ def entry(shape, first, last, dtype="F32"):
         (b"\xff" * 8, "header is longer"),
         (struct.pack("<Q", 1 << 30) + b"{}", "header is longer"),
         (crafted(b"[" * 50_000), "nested too deeply"),
-        (crafted(b"\xff\xfe"), "decode"),
+        (crafted(b"\xff\xfe"), "no text in UTF-8"),
         (crafted([]), "no table"),
         (crafted({"a": 1}), "not described as one"),
         (crafted({"a": entry([2], 0, 8, "F16")}, bytes(8)), "type 'F16'"),
@@ -296,3 +363,44 @@ def test_that_sets_of_several_networks_find_their_own(tmp_path):
         load_weight_set(path, (other,))
     with pytest.raises(NetworkError, match=r"those installed \(none\)"):
         load_weight_set(path, ())
+
+
+def twin(name: str):
+    """A network with the same network file and exchanged slider ends."""
+    slider = NETWORK.slider
+    ends = dataclasses.replace(slider, smooth=slider.sharp, sharp=slider.smooth)
+    return dataclasses.replace(NETWORK, id=name, slider=ends)
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.safetensors"])
+def test_that_weights_find_the_network_they_were_made_with_among_twins(tmp_path, name):
+    other = twin("other")
+    chosen = WeightSet(SHA256, 0.25, 0.1)
+    for owner in (NETWORK, other):
+        save_weight_set(owner, chosen, tmp_path / name)
+        found, weights = load_weight_set(tmp_path / name, (NETWORK, other))
+        assert found is owner
+        assert weights.identity(owner) == chosen.identity(owner)
+        assert load_weight_set(tmp_path / name, (owner,))[0] is owner
+
+
+def test_that_the_network_of_the_caller_goes_before_the_one_of_the_file(tmp_path):
+    other = dataclasses.replace(NETWORK, id="other")
+    path = written(tmp_path)
+    assert load_weight_set(path, (NETWORK, other), other)[0] is other
+    unfit = dataclasses.replace(
+        NETWORK, id="unfit", network=dataclasses.replace(NETWORK.network, sha256="1" * 64)
+    )
+    assert load_weight_set(path, (NETWORK, unfit), unfit)[0] is NETWORK
+    with pytest.raises(NetworkError, match=r"network ends@1\.0\.0: .* another network"):
+        load_weight_set(path, (NETWORK,), twin("ends"))
+
+
+def test_that_weights_without_a_name_are_not_given_to_one_of_several(tmp_path):
+    path = tmp_path / "old.json"
+    record = {"format_version": 1, "network_sha256": SHA256, "position": 0.3, "image_blend": 0.25}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    cards = (NETWORK, twin("other"))
+    with pytest.raises(NetworkError, match=f"belong to {NETWORK.name} or other@1.0.0"):
+        load_weight_set(path, cards)
+    assert load_weight_set(path, cards, cards[1])[0] is cards[1]
