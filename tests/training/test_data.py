@@ -93,7 +93,7 @@ def test_that_slabs_of_other_sizes_are_drawn_from_within_their_own_bounds():
     small, large = fake_slab(0, side=32), fake_slab(1, side=48)
     large = replace(large, lesions=np.ones_like(large.lesions))
     batch = SlabSet([small, large], 0.0, CPU).draw(np.random.default_rng(0), 64, 32, 0.0)
-    of_large = batch.lesion.flatten(1).amin(dim=1) == 1
+    of_large = batch.lesion.flatten(1).amin(dim=1) > 0
     assert 20 < int(of_large.sum()) < 44
     whole = torch.tensor(small.body.mean(axis=(1, 2)).max(), dtype=torch.float32)
     torch.testing.assert_close(
