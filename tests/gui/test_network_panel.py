@@ -314,18 +314,40 @@ def test_that_the_uncertainty_of_a_network_can_be_shown(panel, models):
     assert models.views.layer(NETWORK).quantity.code == "KiSD"
 
 
-def test_that_everything_in_the_weights_window_is_reached_by_the_tab_key(qtbot, panel, models):
+def walk(first, steps):
+    """Names of what has the keyboard while the Tab key is pressed again and again."""
+    first.setFocus()
+    seen = []
+    for _ in range(steps):
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        seen.append(QApplication.focusWidget().objectName())
+    return seen
+
+
+def test_that_the_tab_key_walks_through_the_weights_window(qtbot, panel, models):
     dialog = open_dialog(qtbot, panel, models)
-    wanted = {"layerTable", "singleTensor", "singleValue", "singleSet", "weightsReset"}
+    dialog.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is dialog)
     table = child(dialog, QTableWidget, "layerTable")
-    table.setTabKeyNavigation(False)
-    widget, seen = table, set()
-    for _ in range(60):
-        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
-            seen.add(widget.objectName())
-        widget = widget.nextInFocusChain()
-    assert wanted <= seen
+    table.setCurrentCell(0, GAIN)
+    seen = walk(table, 20)
+    assert {"layerTable", "singleTensor", "singleValue", "singleSet"} <= set(seen)
     dialog.close()
+
+
+def test_that_the_tab_key_leaves_the_tables_of_the_panel(qtbot, panel, models):
+    models.maps.compute()
+    agreement = child(panel, QTableWidget, "agreementTable")
+    qtbot.waitUntil(agreement.isVisible)
+    click(qtbot, panel, "probeFold")
+    click(qtbot, panel, "probeCompute")
+    probe = child(panel, QTableWidget, "probeTable")
+    qtbot.waitUntil(probe.isVisible)
+    panel.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is panel)
+    for table in (agreement, probe):
+        table.setCurrentCell(0, 0)
+        assert walk(table, 1) != [table.objectName()]
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])

@@ -40,6 +40,7 @@ class LayerTable(QTableWidget):
         self._explain()
         self.verticalHeader().hide()
         self.setShowGrid(False)
+        self.setTabKeyNavigation(False)  # the arrow keys walk inside, Tab walks on
         self.setAlternatingRowColors(True)
         self.setEditTriggers(
             QTableWidget.EditTrigger.DoubleClicked

@@ -39,6 +39,7 @@ class AgreementTable(QWidget):
             self._table.setHorizontalHeaderItem(column, item)
         self._table.verticalHeader().hide()
         self._table.setShowGrid(False)
+        self._table.setTabKeyNavigation(False)  # the arrow keys walk inside, Tab walks on
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self._table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
