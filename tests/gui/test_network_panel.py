@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
+    QCheckBox,
     QComboBox,
     QDialog,
     QDoubleSpinBox,
@@ -39,7 +40,8 @@ def fake_network(request, _progress):
     """A flat Ki and its standard deviation on the image's grid."""
     image = request.image
     values = image.store.frame(image.frame_count - 1) * 1e-6
-    made = Provenance("network", "test", settings={"device": "CPU"}, network_id=request.card.id)
+    record = {"device": "CPU", "tied_to_patlak": request.tied}
+    made = Provenance("network", "test", settings=record, network_id=request.card.id)
     maps = [
         ParametricMap(values * factor, quantity, image.geometry, made)
         for factor, quantity in ((1.0, KI), (0.1, KI_STANDARD_DEVIATION))
@@ -132,6 +134,23 @@ def test_that_a_click_on_the_slider_says_modified_and_reset_takes_it_back(qtbot,
     assert not models.network.is_modified
     assert child(panel, QLabel, "modelState").text() == "network: shipped"
     assert not models.views.layer(NETWORK).modified
+
+
+def test_that_an_untied_network_is_marked_and_reset_ties_it_again(qtbot, panel, models):
+    tie, reset = child(panel, QCheckBox, "tieSwitch"), child(panel, QPushButton, "resetWeights")
+    state, told = child(panel, QLabel, "modelState"), child(panel, QLabel, "modifiedState")
+    assert not reset.isVisible()
+    qtbot.mouseClick(tie, LEFT, pos=QPoint(8, tie.height() // 2))
+    assert state.text() == "network: UNTIED"
+    assert told.text() == "UNTIED"
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    click(qtbot, panel, "computeNetwork")
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    assert models.views.layer(NETWORK).marks == ("UNTIED",)
+    click(qtbot, panel, "resetWeights")
+    assert tie.isChecked()
+    assert state.text() == "network: shipped"
+    assert not reset.isVisible()
 
 
 def test_that_weights_and_regions_are_undone_in_the_order_of_the_changes(panel, models):
@@ -246,7 +265,7 @@ def test_that_weights_are_saved_and_loaded_by_the_buttons(
     )
     click(qtbot, panel, "saveWeights")
     qtbot.waitUntil(path.exists)
-    models.network.reset_weights()
+    models.network.reset()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     click(qtbot, panel, "loadWeights")
     qtbot.waitUntil(lambda: models.network.position == 0.25)

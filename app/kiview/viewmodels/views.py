@@ -136,17 +136,25 @@ class ViewsViewModel(QObject):
             self._refresh_difference()
             self.layers_changed.emit()
 
-    def mark(self, key: str, *, stale: bool | None = None, note: str | None = None) -> None:
-        """Say that a map is stale (or is not any more), or name a mismatch."""
+    def mark(
+        self,
+        key: str,
+        *,
+        stale: bool | None = None,
+        untied: bool | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Say that a map is stale or untied (or is not any more), or name a mismatch."""
         layer = self._layers.get(key)
         if layer is None:
             return
         marked = replace(
             layer,
             stale=layer.stale if stale is None else stale,
+            untied=layer.untied if untied is None else untied,
             note=layer.note if note is None else note,
         )
-        if (marked.stale, marked.note) != (layer.stale, layer.note):
+        if (marked.marks, marked.note) != (layer.marks, layer.note):
             self._put(marked)
 
     @property

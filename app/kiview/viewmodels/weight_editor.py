@@ -68,11 +68,6 @@ class WeightEditorViewModel(QObject):
         return "" if card is None else f"{card.id} {card.version} \N{MIDDLE DOT} {card.origin}"
 
     @property
-    def is_modified(self) -> bool:
-        """Whether the weights differ from the shipped ones."""
-        return self._network.is_modified
-
-    @property
     def layers(self) -> tuple[LayerRow, ...]:
         """Layers in the order of the network; empty until they are read.
 

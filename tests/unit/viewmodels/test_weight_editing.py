@@ -145,7 +145,7 @@ def test_that_saved_weights_come_back_the_same(qtbot, models, editor, tmp_path, 
     models.weight_files.save(path)
     qtbot.waitUntil(is_idle(models))
     assert f"mine{ending}" in models.messages.current.text
-    models.network.reset_weights()
+    models.network.reset()
     models.weight_files.load(path)
     qtbot.waitUntil(is_idle(models))
     assert models.network.weights.identity(card) == identity
@@ -163,7 +163,7 @@ def test_that_tensors_from_a_file_put_the_slider_out_of_use(qtbot, models, tmp_p
     models.weight_files.load(path)
     qtbot.waitUntil(is_idle(models))
     assert "from a file" in models.network.why_no_slider
-    models.network.reset_weights()
+    models.network.reset()
     assert models.network.why_no_slider == ""
 
 

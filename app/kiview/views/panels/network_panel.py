@@ -88,16 +88,21 @@ class NetworkPanel(Panel):
         self.content.addWidget(tied)
 
     def _add_compute(self) -> None:
-        self._modified = text_label("", "warning", "modifiedState")
+        self._modified = line_label("", "warning", "modifiedState")
         TextBinding(self._modified, self._modified_text, self._model.changed)
-        reset = button("Reset", "resetWeights", "Back to the weights as shipped.", "link")
-        reset.clicked.connect(self._model.reset_weights)
+        reset = button(
+            "Reset",
+            "resetWeights",
+            "Back to the weights as shipped, consistent with Patlak.",
+            "link",
+        )
+        reset.clicked.connect(self._model.reset)
         _keep_room(reset)  # nothing below moves away under the mouse
         _keep_room(self._modified)
         self._reset = reset
         self._model.changed.connect(self._show_reset)
         self._show_reset()
-        self.content.addLayout(row(self._modified, reset))
+        self.content.addLayout(row(self._modified, None, reset))
         compute = button(
             "Compute network map", "computeNetwork", "Run the network in the background.", "primary"
         )
@@ -115,7 +120,7 @@ class NetworkPanel(Panel):
         return "" if self._model.card is not None else self._model.why_not
 
     def _show_reset(self) -> None:
-        self._reset.setVisible(self._model.is_modified)
+        self._reset.setVisible(self._model.is_changed)
 
     def _status(self) -> str:
         return self._model.status
@@ -152,10 +157,8 @@ class NetworkPanel(Panel):
         return self._model.is_tied
 
     def _modified_text(self) -> str:
-        if not self._model.is_modified:
-            return ""
         shown = self._model.modified_map_id
-        return "MODIFIED weights" + (f"{_DOT}{shown}" if shown else "")
+        return _DOT.join((*self._model.marks, shown) if shown else self._model.marks)
 
     def _findings_text(self) -> str:
         return "\n".join(self._model.findings)
