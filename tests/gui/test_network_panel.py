@@ -202,11 +202,37 @@ def test_that_the_keyboard_alone_changes_a_bias_shift_step_by_step(qtbot, panel,
     dialog.close()
 
 
-def test_that_a_gain_beyond_its_limits_cannot_be_typed(qtbot, panel, models):
+@pytest.mark.parametrize("typed", ["9.9", "15", "-0.7", "0.05"])
+def test_that_a_gain_beyond_its_limits_is_refused_and_told(qtbot, panel, models, typed):
     dialog = open_dialog(qtbot, panel, models)
     table = child(dialog, QTableWidget, "layerTable")
-    type_into(qtbot, table, 0, GAIN, "9")
-    assert all(edit.gain <= 1.5 for edit in models.network.weights.layers)
+    type_into(qtbot, table, 0, GAIN, typed)
+    assert models.network.weights.layers == ()
+    assert table.item(0, GAIN).data(Qt.ItemDataRole.EditRole) == 1.0
+    told = child(dialog, QLabel, "weightsRefused")
+    low, high = models.weight_editor.gain_limits
+    assert told.isVisible()
+    assert typed.lstrip("-") in told.text()
+    assert f"{low:g} to {high:g}" in told.text()
+    type_into(qtbot, table, 1, GAIN, "1.2")
+    assert not told.isVisible()
+    dialog.close()
+
+
+@pytest.mark.parametrize("typed", ["1.5", "-2.25", "12345678"])
+def test_that_a_weight_beyond_its_limits_is_refused_and_told(qtbot, panel, models, typed):
+    dialog = open_dialog(qtbot, panel, models)
+    name, shape = models.weight_editor.tensors[0]
+    value = models.weight_editor.value(name, tuple(0 for _ in shape))
+    assert value.limit < 1.5
+    entry = child(dialog, QDoubleSpinBox, "singleValue")
+    entry.setFocus()
+    entry.selectAll()
+    QTest.keyClicks(entry, typed)
+    click(qtbot, dialog, "singleSet")
+    assert models.network.weights.singles == ()
+    assert f"{value.limit:g}" in child(dialog, QLabel, "weightsRefused").text()
+    assert entry.value() == pytest.approx(value.now, abs=1e-5)
     dialog.close()
 
 
@@ -227,7 +253,7 @@ def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, model
     told = child(dialog, QLabel, "singleTold").text().replace("\N{MINUS SIGN}", "-")
     assert f"now {value.now:.5f}" in told
     entry = child(dialog, QDoubleSpinBox, "singleValue")
-    assert entry.maximum() == pytest.approx(value.limit, abs=1e-5)
+    assert f"{value.limit:g}" in told
     entry.setValue(0.01234)
     click(qtbot, dialog, "singleSet")
     (edit,) = models.network.weights.singles

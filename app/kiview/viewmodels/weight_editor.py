@@ -1,10 +1,12 @@
 """The expert's view of the chosen network: its layers and single weights, and edits of both."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.errors import NetworkError
 from kiview.jobs.read_weights import WeightsContent, read_weights
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.edits import GAIN_LIMITS, SHIFT_LIMIT, LayerEdit, SingleEdit
@@ -15,6 +17,8 @@ from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 
 Index = tuple[int, ...]
+WEIGHT_DECIMALS = 5
+"""Digits of a single weight that are shown and can be entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class WeightValue:
     Attributes:
         now: Its value.
         shipped: As shipped.
-        limit: Largest magnitude it may be set to.
+        limit: Largest magnitude it may be set to, of those with the digits that are shown.
         is_edited: Whether it was set by itself.
     """
 
@@ -109,7 +113,7 @@ class WeightEditorViewModel(QObject):
             return None
         edited = any((s.tensor, s.index) == (tensor, index) for s in self.singles)
         now, shipped = float(content.now[tensor][index]), float(content.shipped[tensor][index])
-        return WeightValue(now, shipped, content.limits[tensor], edited)
+        return WeightValue(now, shipped, _rounded_down(content.limits[tensor]), edited)
 
     def set_gain(self, layer: str, gain: float) -> None:
         """Multiply what a layer gives."""
@@ -120,8 +124,18 @@ class WeightEditorViewModel(QObject):
         self._edit_layer(replace(self._edit_of(layer), bias_shift=bias_shift), f"shift {layer}")
 
     def set_single(self, tensor: str, index: Index, value: float) -> None:
-        """Set one weight."""
-        weights = self._network.weights
+        """Set one weight.
+
+        Raises:
+            NetworkError: the value lies outside the limits of its tensor; nothing changes.
+        """
+        known, weights = self.value(tensor, index), self._network.weights
+        if known is not None and abs(value) > known.limit:
+            edges = f"{-known.limit:g} to {known.limit:g}"
+            raise NetworkError(
+                f"{value:g} is outside the limits of this tensor, {edges}; the weight stays as it"
+                " is."
+            )
         if weights is not None:
             edit = SingleEdit(tensor, index, value)
             self._network.adjust(weights.with_single(edit), f"weight {edit.where}")
@@ -165,3 +179,8 @@ class WeightEditorViewModel(QObject):
         self._task = None
         self.changed.emit()
         self._read()
+
+
+def _rounded_down(limit: float) -> float:
+    scale = 10.0**WEIGHT_DECIMALS
+    return math.floor(limit * scale) / scale

@@ -10,8 +10,10 @@ from kiview import application, paths
 from kiview.core.errors import NetworkError
 from kiview.jobs.probe_network import ProbeReport, ProbeScores, score_rows
 from kiview.nets.catalog import BrokenNetwork, Catalog, Origin, load_catalog
+from kiview.nets.edits import SingleEdit
 from kiview.nets.weights import shipped_weights
 from kiview.viewmodels.catalog import CatalogViewModel
+from kiview.viewmodels.weight_editor import WEIGHT_DECIMALS
 
 
 @pytest.fixture
@@ -114,6 +116,18 @@ def test_that_one_weight_is_seen_set_and_taken_back(qtbot, models, editor):
     assert not models.network.is_modified
 
 
+def test_that_a_single_weight_may_be_set_to_its_limit_and_not_beyond(models, editor):
+    tensor, shape = editor.tensors[0]
+    index = tuple(0 for _ in shape)
+    limit = editor.value(tensor, index).limit
+    assert round(limit, WEIGHT_DECIMALS) == limit
+    with pytest.raises(NetworkError, match=f"-{limit:g} to {limit:g}"):
+        editor.set_single(tensor, index, -limit - 1e-5)
+    assert not models.network.is_modified
+    editor.set_single(tensor, index, -limit)
+    assert models.network.is_modified
+
+
 def test_that_a_weight_that_is_not_there_has_no_value(editor):
     tensor, shape = editor.tensors[0]
     assert editor.value("nothing.weight", (0,)) is None
@@ -124,7 +138,8 @@ def test_that_a_weight_that_is_not_there_has_no_value(editor):
 def test_that_an_edit_that_cannot_be_applied_is_told_once(qtbot, models, editor):
     tensor, shape = editor.tensors[0]
     beyond = 3 * editor.value(tensor, tuple(0 for _ in shape)).limit
-    editor.set_single(tensor, tuple(0 for _ in shape), beyond)
+    edit = SingleEdit(tensor, tuple(0 for _ in shape), beyond)
+    models.network.adjust(models.network.weights.with_single(edit), "a file")
     qtbot.waitUntil(lambda: models.messages.current is not None)
     assert "cannot be" in models.messages.current.text
     models.messages.dismiss()
