@@ -219,6 +219,7 @@ class Layer:
         planes: Where its slices come from.
         method: How it was made, for example `30-60 min`; empty for frames.
         stale: Whether an input changed since it was computed.
+        previewed: Whether it only shows what a run would give.
         modified: Whether the weights of its network differ from the shipped ones.
         untied: Whether its network map was not made consistent with Patlak.
         note: Named mismatch with the map beside it, or other warning; empty if none.
@@ -233,6 +234,7 @@ class Layer:
     stale: bool = False
     modified: bool = False
     untied: bool = False
+    previewed: bool = False
     note: str = ""
 
     @property
@@ -243,7 +245,12 @@ class Layer:
     @property
     def marks(self) -> tuple[str, ...]:
         """Warnings in one word each."""
-        return marks(modified=self.modified, untied=self.untied, stale=self.stale)
+        return marks(
+            modified=self.modified,
+            untied=self.untied,
+            previewed=self.previewed,
+            stale=self.stale,
+        )
 
     @property
     def is_difference(self) -> bool:
@@ -297,6 +304,7 @@ def difference_layer(reference: Layer, other: Layer) -> Layer:
         stale=reference.stale or other.stale,
         modified=reference.modified or other.modified,
         untied=reference.untied or other.untied,
+        previewed=reference.previewed or other.previewed,
         note=other.note or reference.note,
     )
 

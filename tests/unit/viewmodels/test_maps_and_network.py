@@ -297,7 +297,7 @@ def test_that_the_slider_is_previewed_and_the_stored_map_stays(qtbot, with_aorta
         models.network.set_position(0.5)
     layer = models.views.layer(NETWORK)
     assert layer.title == "Preview Ki"
-    assert layer.stale
+    assert layer.marks == ("PREVIEW",)
     assert layer.value_at(at) == pytest.approx(0.5 * before)
     assert models.results.get(NETWORK).maps is stored.maps
     qtbot.waitUntil(lambda: not models.runner.tasks)
@@ -305,6 +305,21 @@ def test_that_the_slider_is_previewed_and_the_stored_map_stays(qtbot, with_aorta
     assert not models.preview.is_shown
     assert models.views.layer(NETWORK).title == "Network Ki"
     assert models.views.layer(NETWORK).value_at(at) == before
+
+
+def test_that_a_preview_is_marked_as_one_and_never_as_stale(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    compute(qtbot, models, NETWORK)
+    models.views.show_difference(True)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    models.agreement.changed.emit()
+    assert models.views.layer(NETWORK).marks == ("PREVIEW",)
+    assert models.views.layer(DIFFERENCE_KEY).marks == ("PREVIEW",)
+    assert models.results.get(NETWORK).is_stale
+    models.maps.set_window_min(20, 60)
+    assert models.views.layer(NETWORK).marks == ("STALE",)
 
 
 def test_that_only_the_last_of_many_slider_positions_has_to_be_shown(qtbot, with_aorta):
