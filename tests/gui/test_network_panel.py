@@ -34,6 +34,7 @@ from kiview.viewmodels.results import NETWORK
 
 LEFT = Qt.MouseButton.LeftButton
 GAIN, SHIFT = 5, 6
+BOTH = "MODIFIED \N{MIDDLE DOT} UNTIED"
 
 
 def fake_network(request, _progress):
@@ -41,7 +42,10 @@ def fake_network(request, _progress):
     image = request.image
     values = image.store.frame(image.frame_count - 1) * 1e-6
     record = {"device": "CPU", "tied_to_patlak": request.tied}
-    made = Provenance("network", "test", settings=record, network_id=request.card.id)
+    modified = request.weights.position != request.card.shipped_position
+    made = Provenance(
+        "network", "test", settings=record, network_id=request.card.id, modified=modified
+    )
     maps = [
         ParametricMap(values * factor, quantity, image.geometry, made)
         for factor, quantity in ((1.0, KI), (0.1, KI_STANDARD_DEVIATION))
@@ -50,8 +54,9 @@ def fake_network(request, _progress):
 
 
 def fake_preview(request, kept, _key, _progress):
-    modified = replace(request.computed.provenance, modified=True)
-    return Preview(replace(request.computed, provenance=modified), kept, True, 1.0)
+    modified = request.run.weights.position != request.run.card.shipped_position
+    made = replace(request.computed.provenance, modified=modified)
+    return Preview(replace(request.computed, provenance=made), kept, True, 1.0)
 
 
 def fake_probe(request, _kept, _progress):
@@ -151,6 +156,31 @@ def test_that_an_untied_network_is_marked_and_reset_ties_it_again(qtbot, panel, 
     assert tie.isChecked()
     assert state.text() == "network: shipped"
     assert not reset.isVisible()
+
+
+def listed(panel):
+    """What the list of layers says of the network; rows of before may not be deleted yet."""
+    found = panel.findChildren(QLabel, "layer_network_warning")
+    return [label.text() for label in found if label.isVisible()]
+
+
+def test_that_every_panel_says_how_the_network_map_was_made(qtbot, panel, models):
+    models.maps.compute()
+    models.network.set_position(0.25)
+    models.network.set_tied(False)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    models.network.compute()
+    qtbot.waitUntil(lambda: not models.runner.tasks and models.agreement.comparison is not None)
+    agreement = child(panel, QLabel, "agreementWarnings")
+    assert agreement.text() == f"Network: {BOTH}"
+    assert listed(panel) == [BOTH]
+    assert child(panel, QLabel, "export_network_warning").text() == BOTH
+    assert child(panel, QLabel, "export_patlak_warning").text() == ""
+    models.network.reset()
+    qtbot.waitUntil(lambda: models.preview.is_complete and not models.runner.tasks)
+    assert listed(panel) == ["PREVIEW"]
+    assert agreement.text() == f"Network: {BOTH} \N{MIDDLE DOT} STALE"
+    assert child(panel, QLabel, "export_network_warning").text().endswith("STALE")
 
 
 def test_that_weights_and_regions_are_undone_in_the_order_of_the_changes(panel, models):

@@ -17,9 +17,14 @@ def is_untied(provenance: Provenance) -> bool:
     return provenance.settings.get("tied_to_patlak") is False
 
 
+def in_words(warnings: tuple[str, ...]) -> str:
+    """Warnings in one line."""
+    return " \N{MIDDLE DOT} ".join(warnings)
+
+
 def marks(
     *, modified: bool = False, untied: bool = False, previewed: bool = False, stale: bool = False
 ) -> tuple[str, ...]:
     """The warnings that hold, always in the same order."""
-    told = {MODIFIED: modified, UNTIED: untied, PREVIEW: previewed, STALE: stale}
-    return tuple(mark for mark, holds in told.items() if holds)
+    known = {MODIFIED: modified, UNTIED: untied, PREVIEW: previewed, STALE: stale}
+    return tuple(mark for mark, holds in known.items() if holds)

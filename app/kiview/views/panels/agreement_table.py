@@ -49,18 +49,24 @@ class AgreementTable(QWidget):
         header.setMinimumSectionSize(24)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         told = text_label("", "soft", "agreementStatus")
+        warnings = text_label("", "warning", "agreementWarnings")
         self._unit = text_label(_UNIT, "soft", "agreementUnit")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(told)
+        layout.addWidget(warnings)
         layout.addWidget(self._unit)
         layout.addWidget(self._table)
         TextBinding(told, self._status, model.changed)
+        TextBinding(warnings, self._warnings, model.changed)
         model.changed.connect(self._refresh)
         self._refresh()
 
     def _status(self) -> str:
         return self._model.status
+
+    def _warnings(self) -> str:
+        return self._model.warnings
 
     def _refresh(self) -> None:
         comparison = self._model.comparison
