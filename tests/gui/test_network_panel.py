@@ -30,6 +30,7 @@ from kiview.core.provenance import Provenance
 from kiview.core.units import KI, KI_STANDARD_DEVIATION
 from kiview.jobs.preview_network import Preview
 from kiview.jobs.probe_network import ProbeReport, ProbeScores
+from kiview.nets.catalog import Origin
 from kiview.viewmodels.results import NETWORK
 
 LEFT = Qt.MouseButton.LeftButton
@@ -173,12 +174,12 @@ def test_that_every_panel_says_how_the_network_map_was_made(qtbot, panel, models
     qtbot.waitUntil(lambda: not models.runner.tasks and models.agreement.comparison is not None)
     agreement = child(panel, QLabel, "agreementWarnings")
     assert agreement.text() == f"Network: {BOTH}"
-    assert listed(panel) == [BOTH]
+    qtbot.waitUntil(lambda: listed(panel) == [BOTH])
     assert child(panel, QLabel, "export_network_warning").text() == BOTH
     assert child(panel, QLabel, "export_patlak_warning").text() == ""
     models.network.reset()
     qtbot.waitUntil(lambda: models.preview.is_complete and not models.runner.tasks)
-    assert listed(panel) == ["PREVIEW"]
+    qtbot.waitUntil(lambda: listed(panel) == ["PREVIEW"])
     assert agreement.text() == f"Network: {BOTH} \N{MIDDLE DOT} STALE"
     assert child(panel, QLabel, "export_network_warning").text().endswith("STALE")
 
@@ -328,6 +329,38 @@ def test_that_weights_are_saved_and_loaded_by_the_buttons(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     click(qtbot, panel, "loadWeights")
     assert models.network.position == 0.25
+
+
+def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp_path):
+    click(qtbot, panel, "expertFold")
+    told = child(panel, QLabel, "weightPosition")
+    for name in ("sharp.safetensors", "a very long name of a set of weights.safetensors"):
+        models.network.set_position(0.25)
+        models.weight_files.save(tmp_path / name)
+        qtbot.waitUntil((tmp_path / name).exists)
+        qtbot.waitUntil(lambda: not models.runner.tasks)
+        models.weight_files.load(tmp_path / name)
+        qtbot.waitUntil(lambda name=name: models.network.weights_file == name)
+        assert told.text().startswith(f"weights from {name[0]}")
+        assert told.width() >= told.fontMetrics().horizontalAdvance(told.text())
+        models.network.reset()
+        assert told.text() == "weights 1.00 \N{MIDDLE DOT} shipped 1.00"
+        models.network.undo()
+        assert models.network.weights_file == name
+        models.network.reset()
+
+
+def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    theirs = replace(models.network.card, version="9.0.0", origin=Origin.SITE)
+    models.network.provide((*models.network.cards, theirs))
+    models.network.choose(theirs.name)
+    assert child(panel, QLabel, "modelState").text() == "network: site"
+    assert child(panel, QLabel, "weightPosition").text().endswith("delivered 1.00")
+    assert child(dialog, QLabel, "weightsState").text() == "as delivered"
+    models.network.set_position(0.25)
+    assert child(panel, QLabel, "modelState").text() == "network: MODIFIED"
+    dialog.close()
 
 
 def test_that_undo_and_redo_buttons_say_why_they_rest(qtbot, panel, models):

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from kiview.nets.catalog import NetworkCard
+from kiview.nets.catalog import NetworkCard, Origin
 from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.viewmodels.history import History
-from kiview.viewmodels.marks import marks
+from kiview.viewmodels.marks import in_words, marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class NetworkChoice(QObject):
         super().__init__()
         self._why_no_network = "No network is installed."
         self._history: History[_State] = History()
+        self._file_names: dict[str, str] = {}
         self.cards: tuple[NetworkCard, ...] = ()
         self.card: NetworkCard | None = None
         self.weights: WeightSet | None = None
@@ -96,6 +97,25 @@ class NetworkChoice(QObject):
         """Warnings that a map computed now would carry, in one word each."""
         return marks(modified=self.is_modified, untied=self.is_changed and not self.is_tied)
 
+    @property
+    def state_text(self) -> str:
+        """Those warnings, else who put the network there: `shipped`, `site` or `user`."""
+        origin = "" if self.card is None else self.card.origin.value
+        return in_words(self.marks) or origin
+
+    @property
+    def delivered_text(self) -> str:
+        """How weights that nobody changed are called; only KiView's own are shipped."""
+        is_shipped = self.card is None or self.card.origin is Origin.SHIPPED
+        return "shipped" if is_shipped else "delivered"
+
+    @property
+    def weights_file(self) -> str:
+        """Name of the file that the weights come from; empty when they are the network's own."""
+        if self.weights is None or self.weights.loaded is None:
+            return ""
+        return self._file_names.get(self.weights.loaded.sha256, "a file")
+
     def choose(self, name: str) -> None:
         """Choose a network, `id@version`, with its shipped weights."""
         chosen = next((card for card in self.cards if card.name == name), None)
@@ -106,10 +126,12 @@ class NetworkChoice(QObject):
             self._history.clear()
             self._take(_State(shipped_weights(chosen), self.is_tied))
 
-    def use(self, card: NetworkCard, weights: WeightSet, what: str) -> None:
-        """Use weights from elsewhere, of the network they belong to."""
+    def use(self, card: NetworkCard, weights: WeightSet, file_name: str) -> None:
+        """Use weights from a file, of the network they belong to."""
+        if weights.loaded is not None:
+            self._file_names[weights.loaded.sha256] = file_name
         self.choose(card.name)
-        self.adjust(weights, what)
+        self.adjust(weights, "load")
 
     def set_position(self, position: float) -> None:
         """Move the weight slider, 0 smooth to 1 sharp."""

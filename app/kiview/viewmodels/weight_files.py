@@ -14,7 +14,7 @@ from kiview.tasks import TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 
-_Loaded = tuple[NetworkCard, WeightSet]
+_Loaded = tuple[NetworkCard, WeightSet, str]
 
 
 class WeightFilesViewModel(QObject):
@@ -53,7 +53,7 @@ class WeightFilesViewModel(QObject):
         task.failed.connect(self._messages.show_failure)
 
     def _on_loaded(self, loaded: _Loaded) -> None:
-        self._network.use(*loaded, "load")
+        self._network.use(*loaded)
 
     def _on_saved(self, files: tuple[Path, ...]) -> None:
         names = " and ".join(path.name for path in files)
@@ -62,7 +62,7 @@ class WeightFilesViewModel(QObject):
 
 def _load(path: Path, cards: tuple[NetworkCard, ...], progress: Progress) -> _Loaded:
     progress.step(None, f"Loading {path.name}")
-    return load_weight_set(path, cards)
+    return (*load_weight_set(path, cards), path.name)
 
 
 def _save(

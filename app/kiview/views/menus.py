@@ -182,8 +182,7 @@ class Menus(QObject):
     def _show_state(self) -> None:
         network = self._models.network
         changed = network.is_changed
-        text = _DOT.join(network.marks) if changed else "shipped"
-        self._state.setText(f"network: {text}" if network.card else "")
+        self._state.setText(f"network: {network.state_text}" if network.card else "")
         if self._state.property("modified") != changed:
             self._state.setProperty("modified", changed)
             self._state.style().unpolish(self._state)

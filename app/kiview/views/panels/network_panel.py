@@ -19,6 +19,7 @@ from kiview.views.panels.probe_table import ProbeTable
 from kiview.views.parts import Panel, button, labelled, line_label, named, row, section, text_label
 
 _STEPS = 100
+_FILE_NAME_WIDTH = 140
 _DOT = " \N{MIDDLE DOT} "
 
 
@@ -140,8 +141,12 @@ class NetworkPanel(Panel):
     def _position_text(self) -> str:
         if self._model.card is None:
             return "weights"
-        shipped = f"shipped {self._model.shipped_position:.2f}"
-        return f"weights {self._model.position:.2f}{_DOT}{shipped}"
+        if self._model.weights_file:
+            metrics, name = self.fontMetrics(), self._model.weights_file
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, _FILE_NAME_WIDTH)
+            return f"weights from {shown}"
+        origin = f"{self._model.delivered_text} {self._model.shipped_position:.2f}"
+        return f"weights {self._model.position:.2f}{_DOT}{origin}"
 
     def _share_text(self) -> str:
         return f"image blend {100 * self._share():.0f} % network"
