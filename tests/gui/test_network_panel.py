@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QListWidget,
+    QMessageBox,
     QPushButton,
     QSlider,
     QTableWidget,
@@ -329,6 +330,47 @@ def test_that_weights_are_saved_and_loaded_by_the_buttons(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     click(qtbot, panel, "loadWeights")
     assert models.network.position == 0.25
+
+
+ALL, CHOICES = "All weights (*.safetensors)", "Choices (*.json)"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("ki-weights.json", ALL, "ki-weights.safetensors"),
+        ("mine.safetensors", CHOICES, "mine.json"),
+        ("my set 1.0", CHOICES, "my set 1.0.json"),
+        ("my set 1.0", ALL, "my set 1.0.safetensors"),
+        ("MINE.JSON", CHOICES, "MINE.JSON"),
+    ],
+)
+def test_that_the_chosen_filter_decides_the_form_of_saved_weights(
+    qtbot, panel, models, tmp_path, monkeypatch, case
+):
+    (typed, kind, written), asked = case, []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / typed), kind))
+    monkeypatch.setattr(models.weight_files, "save", asked.append)
+    click(qtbot, panel, "expertFold")
+    click(qtbot, panel, "saveWeights")
+    assert asked == [tmp_path / written]
+
+
+def test_that_a_file_with_the_ending_added_is_replaced_only_when_asked(
+    qtbot, panel, models, tmp_path, monkeypatch
+):
+    asked, answers = [], [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    (tmp_path / "mine.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), CHOICES)
+    )
+    monkeypatch.setattr(models.weight_files, "save", asked.append)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    click(qtbot, panel, "expertFold")
+    click(qtbot, panel, "saveWeights")
+    assert asked == []
+    click(qtbot, panel, "saveWeights")
+    assert asked == [tmp_path / "mine.json"]
 
 
 def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp_path):
