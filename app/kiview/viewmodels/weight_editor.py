@@ -13,7 +13,6 @@ from kiview.nets.edits import GAIN_LIMITS, SHIFT_LIMIT, LayerEdit, SingleEdit
 from kiview.nets.layers import LayerRow
 from kiview.nets.weights import WeightSet
 from kiview.tasks import Task, TaskRunner
-from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 
 Index = tuple[int, ...]
@@ -54,11 +53,9 @@ class WeightEditorViewModel(QObject):
     gain_limits = GAIN_LIMITS
     shift_limit = SHIFT_LIMIT
 
-    def __init__(
-        self, runner: TaskRunner, network: NetworkViewModel, messages: MessagesViewModel
-    ) -> None:
+    def __init__(self, runner: TaskRunner, network: NetworkViewModel) -> None:
         super().__init__()
-        self._runner, self._network, self._messages = runner, network, messages
+        self._runner, self._network = runner, network
         self._task: Task | None = None
         self._is_watched = False
         self._asked: tuple[NetworkCard, WeightSet] | None = None
@@ -169,7 +166,7 @@ class WeightEditorViewModel(QObject):
         self._asked = (card, weights)
         self._task = self._runner.start("Weights", partial(read_weights, card, weights))
         self._task.succeeded.connect(self._on_read)
-        self._task.failed.connect(self._messages.show_failure)
+        self._task.failed.connect(self._network.tell)
         self._task.finished.connect(self._on_finished)
 
     def _on_read(self, content: WeightsContent) -> None:

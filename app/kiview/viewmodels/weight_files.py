@@ -41,7 +41,7 @@ class WeightFilesViewModel(QObject):
         """Use the weights in a file, with the network they belong to."""
         task = self._runner.start(f"Loading {path.name}", partial(_load, path, self._network.cards))
         task.succeeded.connect(self._on_loaded)
-        task.failed.connect(self._messages.show_failure)
+        task.failed.connect(self._network.tell)
 
     def save(self, path: Path) -> None:
         """Write the weights in use, as `.json` or `.safetensors`."""

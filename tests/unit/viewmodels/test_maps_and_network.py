@@ -212,6 +212,26 @@ def test_that_a_refusing_network_is_a_sentence_and_leaves_the_old_map(qtbot, wit
     assert with_aorta.messages.current.text == "This network was trained on FDG."
 
 
+@pytest.mark.parametrize("method", [PATLAK, NETWORK])
+def test_that_a_run_that_succeeds_takes_back_what_was_told_of_the_one_before(
+    qtbot, with_aorta, method
+):
+    def refuse(_request, _progress):
+        raise NetworkError("The file model.onnx cannot be read.")
+
+    models = with_aorta
+    owner = models.maps if method == PATLAK else models.network
+    job, owner._job = owner._job, refuse
+    compute(qtbot, models, method)
+    assert models.messages.current is not None
+    owner._job = job
+    compute(qtbot, models, method)
+    assert models.messages.current is None
+    models.messages.show("The weights are saved in mine.json.")
+    compute(qtbot, models, method)
+    assert models.messages.current is not None
+
+
 def test_that_without_networks_the_reason_is_told(qapp, jobs):  # noqa: ARG001
     models = application.build_models(jobs)
     models.network.refuse("The catalogue is damaged.")

@@ -281,7 +281,8 @@ def test_that_a_broken_network_is_told_and_hides_no_other(models):
         models.network, models.messages, lambda: Catalog(shipped.cards, (broken,))
     )
     catalog.refresh()
-    assert models.messages.current.text == "The card of 'theirs' was changed."
+    told = "Network theirs (site): The card of 'theirs' was changed."
+    assert models.messages.current.text == told
     assert models.network.card is not None
 
 
