@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -45,9 +46,8 @@ def fake_network(request, _progress):
     values = image.store.frame(image.frame_count - 1) * 1e-6
     record = {"device": "CPU", "tied_to_patlak": request.tied}
     modified = request.weights.position != request.card.shipped_position
-    made = Provenance(
-        "network", "test", settings=record, network_id=request.card.id, modified=modified
-    )
+    made = Provenance("network", "test", settings=record, network_id=request.card.id)
+    made = replace(made, weight_set_id="0123456789", modified=modified)
     maps = [
         ParametricMap(values * factor, quantity, image.geometry, made)
         for factor, quantity in ((1.0, KI), (0.1, KI_STANDARD_DEVIATION))
@@ -141,6 +141,51 @@ def test_that_a_click_on_the_slider_says_modified_and_reset_takes_it_back(qtbot,
     assert not models.network.is_modified
     assert child(panel, QLabel, "modelState").text() == "network: shipped"
     assert not models.views.layer(NETWORK).modified
+
+
+def turn_wheel(widget):
+    """One step of the wheel down; returns whether the widget takes it."""
+    middle = QPointF(widget.rect().center())
+    event = QWheelEvent(
+        middle,
+        QPointF(widget.mapToGlobal(middle.toPoint())),
+        QPoint(0, 0),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def test_that_the_wheel_changes_only_what_has_the_keyboard(qtbot, panel, models):
+    slider, choice = child(panel, QSlider, "weightSlider"), child(panel, QComboBox, "networkChoice")
+    panel.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is panel)
+    panel.tabs.currentWidget().setFocus()
+    for control in (slider, choice, child(panel, QDoubleSpinBox, "patlakStart")):
+        assert not turn_wheel(control)  # left to the panel, which scrolls
+        assert control.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    assert not models.network.is_modified
+    slider.setFocus()
+    assert turn_wheel(slider)
+    assert models.network.is_modified
+
+
+def test_that_the_state_of_the_weights_and_reset_share_one_line(qtbot, panel, models):
+    models.network.set_position(0.25)
+    models.network.set_tied(False)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    models.network.compute()
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    told, reset = child(panel, QLabel, "modifiedState"), child(panel, QPushButton, "resetWeights")
+    assert told.text() == f"{BOTH} \N{MIDDLE DOT} 01234567"
+    needed = told.fontMetrics().horizontalAdvance(told.text())
+    qtbot.waitUntil(lambda: told.width() >= needed)
+    assert told.height() < 2 * told.fontMetrics().height()
+    assert abs(told.geometry().center().y() - reset.geometry().center().y()) <= 1
 
 
 def test_that_an_untied_network_is_marked_and_reset_ties_it_again(qtbot, panel, models):
