@@ -28,6 +28,7 @@ class RecordedRun:
         start_s: Start of the time window.
         end_s: End of the time window.
         tied: Whether the map was made consistent with Patlak.
+        network: Name of the network, `id@version`.
         weights: Record of the weights.
     """
 
@@ -38,6 +39,7 @@ class RecordedRun:
     start_s: float
     end_s: float
     tied: bool
+    network: str
     weights: JsonValue
 
     def request(self, image: DynamicImage, cards: Iterable[NetworkCard]) -> NetworkRequest:
@@ -45,7 +47,8 @@ class RecordedRun:
 
         Args:
             image: Of the series that the record names.
-            cards: The networks there are; the one of the record is taken.
+            cards: The networks there are; that of the record's name is taken, else the only one
+                with its network file.
 
         Raises:
             InvalidInputError: the image is of another series.
@@ -56,7 +59,9 @@ class RecordedRun:
                 f"The map of {self.path.name} was computed from another series; open the study it"
                 " was made from."
             )
-        card, weights = weights_of_record(self.weights, cards, self.path)
+        known = tuple(cards)
+        recorded = next((card for card in known if card.name == self.network), None)
+        card, weights = weights_of_record(self.weights, known, self.path, recorded)
         return NetworkRequest(
             image, self.input_function, self.start_s, self.end_s, card, weights, self.tied
         )
@@ -112,6 +117,7 @@ def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
         start_s=_number(settings["start_s"]),
         end_s=_number(settings["end_s"]),
         tied=tied,
+        network=f"{record['network_id']}@{settings['network_version']}",
         weights=settings["weights"],
     )
 

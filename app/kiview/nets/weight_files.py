@@ -22,6 +22,8 @@ TENSORS_FORMAT = "kiview-weights-1"
 JSON_ENDING, TENSORS_ENDING = ".json", ".safetensors"
 _FIRST_KEYS = frozenset({"format_version", "network_sha256", "position", "image_blend"})
 _KEYS = _FIRST_KEYS | {"layers", "weights", "loaded", "weight_set_id"}
+_NETWORK = "network"
+"""Key of the network's name, which files of before do not have."""
 _UNREADABLE = (ValueError, KeyError, TypeError, OverflowError)
 
 
@@ -41,6 +43,7 @@ def weight_record(
     loaded = weight_set.loaded
     return {
         "format_version": FORMAT_VERSION,
+        _NETWORK: card.name,
         "network_sha256": weight_set.network_sha256,
         "position": weight_set.position,
         "image_blend": weight_set.image_blend,
@@ -69,7 +72,10 @@ def loaded_content(card: NetworkCard, weight_set: WeightSet) -> bytes:
 
 
 def weights_of_record(
-    record: JsonValue, cards: Iterable[NetworkCard], path: Path
+    record: JsonValue,
+    cards: Iterable[NetworkCard],
+    path: Path,
+    preferred: NetworkCard | None = None,
 ) -> tuple[NetworkCard, WeightSet]:
     """The network and the weights that a record describes.
 
@@ -77,6 +83,7 @@ def weights_of_record(
         record: From `weight_record`, or a version-1 record.
         cards: The networks there are.
         path: File that held the record; loaded tensors are looked for beside it.
+        preferred: Network to take if the weights can belong to it, before the one they name.
 
     Raises:
         NetworkError: it is no record, there is no such network, or the record does not give the
@@ -84,7 +91,7 @@ def weights_of_record(
     """
     try:
         fields = _known(record)
-        card = owner(cards, str(fields["network_sha256"]))
+        card = owner(cards, str(fields["network_sha256"]), str(fields.get(_NETWORK)), preferred)
         chosen = _chosen(card, fields, path)
     except _UNREADABLE as error:
         raise NetworkError(_told(path, error)) from error
@@ -92,21 +99,43 @@ def weights_of_record(
     if wanted is not None and wanted != identity:
         raise NetworkError(
             f"The choices in {path.name} do not give the weights that are named with them"
-            f" ({identity[:8]} instead of {str(wanted)[:8]}): the file was changed."
+            f" ({identity[:8]} instead of {str(wanted)[:8]}) with the network {card.name}: the file"
+            " or the weights of the network were changed, or it was made with another network."
         )
     return card, chosen
 
 
-def owner(cards: Iterable[NetworkCard], network_sha256: str) -> NetworkCard:
+def owner(
+    cards: Iterable[NetworkCard],
+    network_sha256: str,
+    name: str = "",
+    preferred: NetworkCard | None = None,
+) -> NetworkCard:
     """The network that weights belong to.
 
+    Networks that differ only in their slider ends have one network file, so its hash may not tell.
+
+    Args:
+        cards: The networks there are.
+        network_sha256: Hash of the network file that the weights were made with.
+        name: `id@version` of the network they were made with, if it is known.
+        preferred: Taken if its network file is that one.
+
     Raises:
-        NetworkError: it is not among the cards.
+        NetworkError: it is not among the cards, or several could be meant.
     """
     known = tuple(cards)
-    for card in known:
-        if card.network.sha256 == network_sha256:
-            return card
+    if preferred is not None and preferred.network.sha256 == network_sha256:
+        return preferred
+    possible = [card for card in known if card.network.sha256 == network_sha256]
+    named = [card for card in possible if card.name == name]
+    if len(possible) == 1 or named:
+        return (named or possible)[0]
+    if possible:
+        raise NetworkError(
+            f"The weights may belong to {' or '.join(card.name for card in possible)}, which have"
+            " the same network file; choose the network first."
+        )
     names = ", ".join(f"{card.id} {card.version}" for card in known) or "none"
     raise NetworkError(
         f"The weights belong to another network ({network_sha256[:8]}) than those installed"
@@ -144,24 +173,28 @@ def save_weight_set(card: NetworkCard, weight_set: WeightSet, path: Path) -> tup
     return (*_written(path, text.encode("utf-8")), *files)
 
 
-def load_weight_set(path: Path, cards: Iterable[NetworkCard]) -> tuple[NetworkCard, WeightSet]:
+def load_weight_set(
+    path: Path, cards: Iterable[NetworkCard], preferred: NetworkCard | None = None
+) -> tuple[NetworkCard, WeightSet]:
     """Read a weight set and find the network it belongs to; the weights are checked against it.
 
     Args:
         path: `.json` or `.safetensors` file.
         cards: The networks there are.
+        preferred: Network to take if the weights can belong to it, before the one they name.
 
     Raises:
         NetworkError: the file is no weight set, belongs to no network there is, or does not fit it.
     """
     if path.suffix == TENSORS_ENDING:
-        return _from_tensors(decode(read_limited(path, MOST_NETWORK_BYTES), path.name), path, cards)
+        file = decode(read_limited(path, MOST_NETWORK_BYTES), path.name)
+        return _from_tensors(file, path, cards, preferred)
     content = read_limited(path, MOST_JSON_BYTES)
     try:
         record = parse_json(content)
     except ValueError as error:
         raise NetworkError(_told(path, error)) from error
-    return weights_of_record(record, cards, path)
+    return weights_of_record(record, cards, path, preferred)
 
 
 def _told(path: Path, error: Exception) -> str:
@@ -187,16 +220,18 @@ def _beside(path: Path, name: str) -> bytes:
 
 
 def _from_tensors(
-    file: TensorFile, path: Path, cards: Iterable[NetworkCard]
+    file: TensorFile, path: Path, cards: Iterable[NetworkCard], preferred: NetworkCard | None
 ) -> tuple[NetworkCard, WeightSet]:
     if file.metadata.get("format") != TENSORS_FORMAT:
         raise NetworkError(
             f"{path.name} does not say that it holds weights for KiView"
             f" (metadata format = {TENSORS_FORMAT!r})."
         )
-    card = owner(cards, file.metadata.get("network_sha256", ""))
+    about = file.metadata
+    name = f"{about.get('network_id')}@{about.get('network_version')}"
+    card = owner(cards, about.get("network_sha256", ""), name, preferred)
     try:
-        blend = float(file.metadata.get("image_blend", ""))
+        blend = float(about.get("image_blend", ""))
     except ValueError as error:
         raise NetworkError(f"{path.name} does not say how much of Patlak to blend in.") from error
     return card, loaded_weights(card, file.tensors, blend)
@@ -233,7 +268,9 @@ def _known(record: JsonValue) -> Mapping[str, JsonValue]:
     version = record["format_version"]
     if version not in (1, FORMAT_VERSION):
         raise NetworkError("The weight set was made by another version of KiView.")
-    return _dict(record, set(_FIRST_KEYS if version == 1 else _KEYS))
+    if version == 1:
+        return _dict(record, set(_FIRST_KEYS))
+    return _dict(record, set(_KEYS | ({_NETWORK} & set(record))))
 
 
 def _layer(entry: JsonValue) -> LayerEdit:

@@ -296,3 +296,44 @@ def test_that_sets_of_several_networks_find_their_own(tmp_path):
         load_weight_set(path, (other,))
     with pytest.raises(NetworkError, match=r"those installed \(none\)"):
         load_weight_set(path, ())
+
+
+def twin(name: str):
+    """A network with the same network file and exchanged slider ends."""
+    slider = NETWORK.slider
+    ends = dataclasses.replace(slider, smooth=slider.sharp, sharp=slider.smooth)
+    return dataclasses.replace(NETWORK, id=name, slider=ends)
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.safetensors"])
+def test_that_weights_find_the_network_they_were_made_with_among_twins(tmp_path, name):
+    other = twin("other")
+    chosen = WeightSet(SHA256, 0.25, 0.1)
+    for owner in (NETWORK, other):
+        save_weight_set(owner, chosen, tmp_path / name)
+        found, weights = load_weight_set(tmp_path / name, (NETWORK, other))
+        assert found is owner
+        assert weights.identity(owner) == chosen.identity(owner)
+        assert load_weight_set(tmp_path / name, (owner,))[0] is owner
+
+
+def test_that_the_network_of_the_caller_goes_before_the_one_of_the_file(tmp_path):
+    other = dataclasses.replace(NETWORK, id="other")
+    path = written(tmp_path)
+    assert load_weight_set(path, (NETWORK, other), other)[0] is other
+    unfit = dataclasses.replace(
+        NETWORK, id="unfit", network=dataclasses.replace(NETWORK.network, sha256="1" * 64)
+    )
+    assert load_weight_set(path, (NETWORK, unfit), unfit)[0] is NETWORK
+    with pytest.raises(NetworkError, match=r"network ends@1\.0\.0: .* another network"):
+        load_weight_set(path, (NETWORK,), twin("ends"))
+
+
+def test_that_weights_without_a_name_are_not_given_to_one_of_several(tmp_path):
+    path = tmp_path / "old.json"
+    record = {"format_version": 1, "network_sha256": SHA256, "position": 0.3, "image_blend": 0.25}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    cards = (NETWORK, twin("other"))
+    with pytest.raises(NetworkError, match=f"belong to {NETWORK.name} or other@1.0.0"):
+        load_weight_set(path, cards)
+    assert load_weight_set(path, cards, cards[1])[0] is cards[1]
