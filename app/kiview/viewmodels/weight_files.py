@@ -39,7 +39,8 @@ class WeightFilesViewModel(QObject):
 
     def load(self, path: Path) -> None:
         """Use the weights in a file, with the network they belong to."""
-        task = self._runner.start(f"Loading {path.name}", partial(_load, path, self._network.cards))
+        job = partial(_load, path, self._network.cards, self._network.card)
+        task = self._runner.start(f"Loading {path.name}", job)
         task.succeeded.connect(self._on_loaded)
         task.failed.connect(self._network.tell)
 
@@ -60,9 +61,11 @@ class WeightFilesViewModel(QObject):
         self._messages.show(f"The weights are saved in {names}.")
 
 
-def _load(path: Path, cards: tuple[NetworkCard, ...], progress: Progress) -> _Loaded:
+def _load(
+    path: Path, cards: tuple[NetworkCard, ...], chosen: NetworkCard | None, progress: Progress
+) -> _Loaded:
     progress.step(None, f"Loading {path.name}")
-    return (*load_weight_set(path, cards), path.name)
+    return (*load_weight_set(path, cards, chosen), path.name)
 
 
 def _save(

@@ -274,6 +274,20 @@ def test_that_the_chosen_network_stays_when_a_new_version_appears(models):
     assert models.network.card == shipped
 
 
+def test_that_weights_that_fit_the_chosen_network_are_loaded_into_it(qtbot, models, tmp_path):
+    shipped = models.network.card
+    newer = replace(shipped, version="9.0.0", origin=Origin.USER)
+    models.network.provide((shipped, newer))
+    models.network.set_position(0.25)
+    path = tmp_path / "mine.safetensors"
+    models.weight_files.save(path)
+    qtbot.waitUntil(is_idle(models))
+    models.network.choose(newer.name)
+    models.weight_files.load(path)
+    qtbot.waitUntil(lambda: models.network.weights_file == path.name)
+    assert models.network.card == newer
+
+
 def test_that_a_broken_network_is_told_and_hides_no_other(models):
     shipped = load_catalog(paths.models_dir())
     broken = BrokenNetwork("theirs", Origin.SITE, "The card of 'theirs' was changed.")
