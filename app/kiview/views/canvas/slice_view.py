@@ -228,7 +228,7 @@ class SliceView(QWidget):
             above = QPointF(MARGIN, low_left.y() - BOTTOM_STRIP + 4)
             room = area.width() - 2 * MARGIN
             decorations.draw_pill_left(painter, (layer.note,), above, room, palette.WARNING)
-
+        decorations.draw_badges_below(painter, layer.marks, area)
         if self.hasFocus():
             painter.setPen(QColor(palette.ACCENT))
             painter.setBrush(Qt.BrushStyle.NoBrush)
