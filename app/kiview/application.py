@@ -199,7 +199,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         columns=columns,
         patlak_point=PatlakPointViewModel(study, rois, curves, input_function, maps, views),
         preview=PreviewViewModel(runner, network, results, columns, views, jobs.preview),
-        weight_editor=WeightEditorViewModel(runner, network, messages),
+        weight_editor=WeightEditorViewModel(runner, network),
         weight_files=WeightFilesViewModel(runner, network, messages),
         probe=ProbeViewModel(runner, network, messages, jobs.probe),
         update=update,

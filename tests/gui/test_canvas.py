@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QHelpEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QHelpEvent, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider, QToolButton, QToolTip
 from tests.helpers import torso
@@ -16,6 +16,7 @@ from kiview.viewmodels import layers
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.views import ViewsViewModel
+from kiview.views.canvas import decorations
 from kiview.views.canvas.canvas_widget import CanvasWidget
 from kiview.views.canvas.colormap import NAMES, colour_table
 from kiview.views.canvas.mouse import dragged_window
@@ -288,6 +289,21 @@ def test_that_marks_of_a_layer_are_drawn_without_trouble_at_any_size(window):
         canvas.resize(*size)
         QApplication.processEvents()
         assert not canvas.grab().isNull()
+
+
+@pytest.mark.parametrize(("width", "below"), [(172, True), (420, False)])
+def test_that_every_badge_is_seen_in_a_narrow_view_too(window, width, below):
+    canvas, _, _ = window
+    area = QRectF(0, decorations.HEADER_HEIGHT, width, 200)
+    image = QImage(width, 240, QImage.Format.Format_ARGB32)
+    image.fill(0)
+    painter = QPainter(image)
+    painter.setFont(canvas.font())
+    decorations.draw_badges_below(painter, ("MODIFIED", "UNTIED", "PREVIEW"), area)
+    painter.end()
+    drawn = [y for y in range(240) if image.pixelColor(width - 16, y).alpha()]
+    assert bool(drawn) is below
+    assert not drawn or (drawn[0] > decorations.HEADER_HEIGHT and len(drawn) >= 32)
 
 
 def test_that_views_follow_every_change_they_show(window):

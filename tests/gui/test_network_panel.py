@@ -4,16 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
+    QCheckBox,
     QComboBox,
     QDialog,
     QDoubleSpinBox,
     QFileDialog,
     QLabel,
     QListWidget,
+    QMessageBox,
     QPushButton,
     QSlider,
     QTableWidget,
@@ -29,17 +32,22 @@ from kiview.core.provenance import Provenance
 from kiview.core.units import KI, KI_STANDARD_DEVIATION
 from kiview.jobs.preview_network import Preview
 from kiview.jobs.probe_network import ProbeReport, ProbeScores
+from kiview.nets.catalog import Origin
 from kiview.viewmodels.results import NETWORK
 
 LEFT = Qt.MouseButton.LeftButton
 GAIN, SHIFT = 5, 6
+BOTH = "MODIFIED \N{MIDDLE DOT} UNTIED"
 
 
 def fake_network(request, _progress):
     """A flat Ki and its standard deviation on the image's grid."""
     image = request.image
     values = image.store.frame(image.frame_count - 1) * 1e-6
-    made = Provenance("network", "test", settings={"device": "CPU"}, network_id=request.card.id)
+    record = {"device": "CPU", "tied_to_patlak": request.tied}
+    modified = request.weights.position != request.card.shipped_position
+    made = Provenance("network", "test", settings=record, network_id=request.card.id)
+    made = replace(made, weight_set_id="0123456789", modified=modified)
     maps = [
         ParametricMap(values * factor, quantity, image.geometry, made)
         for factor, quantity in ((1.0, KI), (0.1, KI_STANDARD_DEVIATION))
@@ -48,8 +56,9 @@ def fake_network(request, _progress):
 
 
 def fake_preview(request, kept, _key, _progress):
-    modified = replace(request.computed.provenance, modified=True)
-    return Preview(replace(request.computed, provenance=modified), kept, True, 1.0)
+    modified = request.run.weights.position != request.run.card.shipped_position
+    made = replace(request.computed.provenance, modified=modified)
+    return Preview(replace(request.computed, provenance=made), kept, True, 1.0)
 
 
 def fake_probe(request, _kept, _progress):
@@ -134,6 +143,93 @@ def test_that_a_click_on_the_slider_says_modified_and_reset_takes_it_back(qtbot,
     assert not models.views.layer(NETWORK).modified
 
 
+def turn_wheel(widget):
+    """One step of the wheel down; returns whether the widget takes it."""
+    middle = QPointF(widget.rect().center())
+    event = QWheelEvent(
+        middle,
+        QPointF(widget.mapToGlobal(middle.toPoint())),
+        QPoint(0, 0),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def test_that_the_wheel_changes_only_what_has_the_keyboard(qtbot, panel, models):
+    slider, choice = child(panel, QSlider, "weightSlider"), child(panel, QComboBox, "networkChoice")
+    panel.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is panel)
+    panel.tabs.currentWidget().setFocus()
+    for control in (slider, choice, child(panel, QDoubleSpinBox, "patlakStart")):
+        assert not turn_wheel(control)  # left to the panel, which scrolls
+        assert control.focusPolicy() == Qt.FocusPolicy.StrongFocus
+    assert not models.network.is_modified
+    slider.setFocus()
+    assert turn_wheel(slider)
+    assert models.network.is_modified
+
+
+def test_that_the_state_of_the_weights_and_reset_share_one_line(qtbot, panel, models):
+    models.network.set_position(0.25)
+    models.network.set_tied(False)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    models.network.compute()
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    told, reset = child(panel, QLabel, "modifiedState"), child(panel, QPushButton, "resetWeights")
+    assert told.text() == f"{BOTH} \N{MIDDLE DOT} 01234567"
+    needed = told.fontMetrics().horizontalAdvance(told.text())
+    qtbot.waitUntil(lambda: told.width() >= needed)
+    assert told.height() < 2 * told.fontMetrics().height()
+    assert abs(told.geometry().center().y() - reset.geometry().center().y()) <= 1
+
+
+def test_that_an_untied_network_is_marked_and_reset_ties_it_again(qtbot, panel, models):
+    tie, reset = child(panel, QCheckBox, "tieSwitch"), child(panel, QPushButton, "resetWeights")
+    state, told = child(panel, QLabel, "modelState"), child(panel, QLabel, "modifiedState")
+    assert not reset.isVisible()
+    qtbot.mouseClick(tie, LEFT, pos=QPoint(8, tie.height() // 2))
+    assert state.text() == "network: UNTIED"
+    assert told.text() == "UNTIED"
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    click(qtbot, panel, "computeNetwork")
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    assert models.views.layer(NETWORK).marks == ("UNTIED",)
+    click(qtbot, panel, "resetWeights")
+    assert tie.isChecked()
+    assert state.text() == "network: shipped"
+    assert not reset.isVisible()
+
+
+def listed(panel):
+    """What the list of layers says of the network; rows of before may not be deleted yet."""
+    found = panel.findChildren(QLabel, "layer_network_warning")
+    return [label.text() for label in found if label.isVisible()]
+
+
+def test_that_every_panel_says_how_the_network_map_was_made(qtbot, panel, models):
+    models.maps.compute()
+    models.network.set_position(0.25)
+    models.network.set_tied(False)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    models.network.compute()
+    qtbot.waitUntil(lambda: not models.runner.tasks and models.agreement.comparison is not None)
+    agreement = child(panel, QLabel, "agreementWarnings")
+    assert agreement.text() == f"Network: {BOTH}"
+    qtbot.waitUntil(lambda: listed(panel) == [BOTH])
+    assert child(panel, QLabel, "export_network_warning").text() == BOTH
+    assert child(panel, QLabel, "export_patlak_warning").text() == ""
+    models.network.reset()
+    qtbot.waitUntil(lambda: models.preview.is_complete and not models.runner.tasks)
+    qtbot.waitUntil(lambda: listed(panel) == ["PREVIEW"])
+    assert agreement.text() == f"Network: {BOTH} \N{MIDDLE DOT} STALE"
+    assert child(panel, QLabel, "export_network_warning").text().endswith("STALE")
+
+
 def test_that_weights_and_regions_are_undone_in_the_order_of_the_changes(panel, models):
     slider = child(panel, QSlider, "weightSlider")
     slider.setFocus()
@@ -183,11 +279,37 @@ def test_that_the_keyboard_alone_changes_a_bias_shift_step_by_step(qtbot, panel,
     dialog.close()
 
 
-def test_that_a_gain_beyond_its_limits_cannot_be_typed(qtbot, panel, models):
+@pytest.mark.parametrize("typed", ["9.9", "15", "-0.7", "0.05"])
+def test_that_a_gain_beyond_its_limits_is_refused_and_told(qtbot, panel, models, typed):
     dialog = open_dialog(qtbot, panel, models)
     table = child(dialog, QTableWidget, "layerTable")
-    type_into(qtbot, table, 0, GAIN, "9")
-    assert all(edit.gain <= 1.5 for edit in models.network.weights.layers)
+    type_into(qtbot, table, 0, GAIN, typed)
+    assert models.network.weights.layers == ()
+    assert table.item(0, GAIN).data(Qt.ItemDataRole.EditRole) == 1.0
+    told = child(dialog, QLabel, "weightsRefused")
+    low, high = models.weight_editor.gain_limits
+    assert told.isVisible()
+    assert typed.lstrip("-") in told.text()
+    assert f"{low:g} to {high:g}" in told.text()
+    type_into(qtbot, table, 1, GAIN, "1.2")
+    assert not told.isVisible()
+    dialog.close()
+
+
+@pytest.mark.parametrize("typed", ["1.5", "-2.25", "12345678"])
+def test_that_a_weight_beyond_its_limits_is_refused_and_told(qtbot, panel, models, typed):
+    dialog = open_dialog(qtbot, panel, models)
+    name, shape = models.weight_editor.tensors[0]
+    value = models.weight_editor.value(name, tuple(0 for _ in shape))
+    assert value.limit < 1.5
+    entry = child(dialog, QDoubleSpinBox, "singleValue")
+    entry.setFocus()
+    entry.selectAll()
+    QTest.keyClicks(entry, typed)
+    click(qtbot, dialog, "singleSet")
+    assert models.network.weights.singles == ()
+    assert f"{value.limit:g}" in child(dialog, QLabel, "weightsRefused").text()
+    assert entry.value() == pytest.approx(value.now, abs=1e-5)
     dialog.close()
 
 
@@ -208,7 +330,7 @@ def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, model
     told = child(dialog, QLabel, "singleTold").text().replace("\N{MINUS SIGN}", "-")
     assert f"now {value.now:.5f}" in told
     entry = child(dialog, QDoubleSpinBox, "singleValue")
-    assert entry.maximum() == pytest.approx(value.limit, abs=1e-5)
+    assert f"{value.limit:g}" in told
     entry.setValue(0.01234)
     click(qtbot, dialog, "singleSet")
     (edit,) = models.network.weights.singles
@@ -246,13 +368,86 @@ def test_that_weights_are_saved_and_loaded_by_the_buttons(
     )
     click(qtbot, panel, "saveWeights")
     qtbot.waitUntil(path.exists)
-    models.network.reset_weights()
+    models.network.reset()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     click(qtbot, panel, "loadWeights")
     qtbot.waitUntil(lambda: models.network.position == 0.25)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     click(qtbot, panel, "loadWeights")
     assert models.network.position == 0.25
+
+
+ALL, CHOICES = "All weights (*.safetensors)", "Choices (*.json)"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("ki-weights.json", ALL, "ki-weights.safetensors"),
+        ("mine.safetensors", CHOICES, "mine.json"),
+        ("my set 1.0", CHOICES, "my set 1.0.json"),
+        ("my set 1.0", ALL, "my set 1.0.safetensors"),
+        ("MINE.JSON", CHOICES, "MINE.JSON"),
+    ],
+)
+def test_that_the_chosen_filter_decides_the_form_of_saved_weights(
+    qtbot, panel, models, tmp_path, monkeypatch, case
+):
+    (typed, kind, written), asked = case, []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / typed), kind))
+    monkeypatch.setattr(models.weight_files, "save", asked.append)
+    click(qtbot, panel, "expertFold")
+    click(qtbot, panel, "saveWeights")
+    assert asked == [tmp_path / written]
+
+
+def test_that_a_file_with_the_ending_added_is_replaced_only_when_asked(
+    qtbot, panel, models, tmp_path, monkeypatch
+):
+    asked, answers = [], [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    (tmp_path / "mine.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), CHOICES)
+    )
+    monkeypatch.setattr(models.weight_files, "save", asked.append)
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    click(qtbot, panel, "expertFold")
+    click(qtbot, panel, "saveWeights")
+    assert asked == []
+    click(qtbot, panel, "saveWeights")
+    assert asked == [tmp_path / "mine.json"]
+
+
+def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp_path):
+    click(qtbot, panel, "expertFold")
+    told = child(panel, QLabel, "weightPosition")
+    for name in ("sharp.safetensors", "a very long name of a set of weights.safetensors"):
+        models.network.set_position(0.25)
+        models.weight_files.save(tmp_path / name)
+        qtbot.waitUntil((tmp_path / name).exists)
+        qtbot.waitUntil(lambda: not models.runner.tasks)
+        models.weight_files.load(tmp_path / name)
+        qtbot.waitUntil(lambda name=name: models.network.weights_file == name)
+        assert told.text().startswith(f"weights from {name[0]}")
+        assert told.width() >= told.fontMetrics().horizontalAdvance(told.text())
+        models.network.reset()
+        assert told.text() == "weights 1.00 \N{MIDDLE DOT} shipped 1.00"
+        models.network.undo()
+        assert models.network.weights_file == name
+        models.network.reset()
+
+
+def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    theirs = replace(models.network.card, version="9.0.0", origin=Origin.SITE)
+    models.network.provide((*models.network.cards, theirs))
+    models.network.choose(theirs.name)
+    assert child(panel, QLabel, "modelState").text() == "network: site"
+    assert child(panel, QLabel, "weightPosition").text().endswith("delivered 1.00")
+    assert child(dialog, QLabel, "weightsState").text() == "as delivered"
+    models.network.set_position(0.25)
+    assert child(panel, QLabel, "modelState").text() == "network: MODIFIED"
+    dialog.close()
 
 
 def test_that_undo_and_redo_buttons_say_why_they_rest(qtbot, panel, models):
@@ -314,18 +509,40 @@ def test_that_the_uncertainty_of_a_network_can_be_shown(panel, models):
     assert models.views.layer(NETWORK).quantity.code == "KiSD"
 
 
-def test_that_everything_in_the_weights_window_is_reached_by_the_tab_key(qtbot, panel, models):
+def walk(first, steps):
+    """Names of what has the keyboard while the Tab key is pressed again and again."""
+    first.setFocus()
+    seen = []
+    for _ in range(steps):
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        seen.append(QApplication.focusWidget().objectName())
+    return seen
+
+
+def test_that_the_tab_key_walks_through_the_weights_window(qtbot, panel, models):
     dialog = open_dialog(qtbot, panel, models)
-    wanted = {"layerTable", "singleTensor", "singleValue", "singleSet", "weightsReset"}
+    dialog.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is dialog)
     table = child(dialog, QTableWidget, "layerTable")
-    table.setTabKeyNavigation(False)
-    widget, seen = table, set()
-    for _ in range(60):
-        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
-            seen.add(widget.objectName())
-        widget = widget.nextInFocusChain()
-    assert wanted <= seen
+    table.setCurrentCell(0, GAIN)
+    seen = walk(table, 20)
+    assert {"layerTable", "singleTensor", "singleValue", "singleSet"} <= set(seen)
     dialog.close()
+
+
+def test_that_the_tab_key_leaves_the_tables_of_the_panel(qtbot, panel, models):
+    models.maps.compute()
+    agreement = child(panel, QTableWidget, "agreementTable")
+    qtbot.waitUntil(agreement.isVisible)
+    click(qtbot, panel, "probeFold")
+    click(qtbot, panel, "probeCompute")
+    probe = child(panel, QTableWidget, "probeTable")
+    qtbot.waitUntil(probe.isVisible)
+    panel.activateWindow()
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is panel)
+    for table in (agreement, probe):
+        table.setCurrentCell(0, 0)
+        assert walk(table, 1) != [table.objectName()]
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])

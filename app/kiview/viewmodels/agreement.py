@@ -9,8 +9,9 @@ from kiview.core.progress import Progress
 from kiview.jobs.compare_maps import Comparison, ComparisonRequest
 from kiview.tasks import Task, TaskRunner
 from kiview.viewmodels.curves import CurvesViewModel
+from kiview.viewmodels.marks import in_words
 from kiview.viewmodels.messages import MessagesViewModel
-from kiview.viewmodels.results import NETWORK, PATLAK, Result, ResultsViewModel
+from kiview.viewmodels.results import METHOD_NAMES, NETWORK, PATLAK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
 
 CompareJob = Callable[[ComparisonRequest, Progress], Comparison]
@@ -55,6 +56,12 @@ class AgreementViewModel(QObject):
             return f"Appears when {missing} computed." if missing else ""
         told = self.mismatches
         return f"The maps have {' and '.join(told)}." if told else ""
+
+    @property
+    def warnings(self) -> str:
+        """What has to be said about the maps compared, a line each: `network: MODIFIED`."""
+        known = self._results.all if self.comparison is not None else ()
+        return "\n".join(f"{METHOD_NAMES[r.method]}: {in_words(r.marks)}" for r in known if r.marks)
 
     @property
     def mismatches(self) -> tuple[str, ...]:

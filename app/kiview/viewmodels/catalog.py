@@ -5,7 +5,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject
 
 from kiview.core.errors import KiviewError
-from kiview.nets.catalog import Catalog
+from kiview.nets.catalog import BrokenNetwork, Catalog
 from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 
@@ -31,5 +31,10 @@ class CatalogViewModel(QObject):
             return
         self._network.provide(catalog.cards)
         if catalog.broken:
-            reasons = "\n".join(broken.reason for broken in catalog.broken)
+            reasons = "\n".join(_named(broken) for broken in catalog.broken)
             self._messages.show(reasons, MessageLevel.WARNING)
+
+
+def _named(broken: BrokenNetwork) -> str:
+    which = f"Network {broken.id}" if broken.id else "Networks"
+    return f"{which} ({broken.origin.value}): {broken.reason}"

@@ -12,6 +12,7 @@ from kiview.core.progress import Progress
 from kiview.jobs.export import DEFAULT_END_S, ExportFormat, ExportRequest, export_names
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.input_function import InputFunctionViewModel
+from kiview.viewmodels.marks import in_words
 from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
 from kiview.viewmodels.results import METHOD_NAMES, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
@@ -68,6 +69,11 @@ class ExportViewModel(QObject):
     def is_wanted(self, method: str) -> bool:
         """Whether the run of a method is to be written once there is one."""
         return method not in self._left_out
+
+    def warnings(self, method: str) -> str:
+        """What has to be said about the run of a method, `MODIFIED` for example; mostly empty."""
+        result = self._results.get(method)
+        return "" if result is None else in_words(result.marks)
 
     @property
     def is_running(self) -> bool:

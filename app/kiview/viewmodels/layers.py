@@ -22,6 +22,7 @@ from kiview.core.reslice import (
     value_at,
 )
 from kiview.core.units import SUV_BW, Quantity
+from kiview.viewmodels.marks import is_untied, marks
 
 PLANES_KEPT = 24
 """Planes kept per layer, so that another window or frame bar redraw reads nothing again."""
@@ -218,7 +219,9 @@ class Layer:
         planes: Where its slices come from.
         method: How it was made, for example `30-60 min`; empty for frames.
         stale: Whether an input changed since it was computed.
+        previewed: Whether it only shows what a run would give.
         modified: Whether the weights of its network differ from the shipped ones.
+        untied: Whether its network map was not made consistent with Patlak.
         note: Named mismatch with the map beside it, or other warning; empty if none.
     """
 
@@ -230,12 +233,24 @@ class Layer:
     method: str = ""
     stale: bool = False
     modified: bool = False
+    untied: bool = False
+    previewed: bool = False
     note: str = ""
 
     @property
     def geometry(self) -> VolumeGeometry:
         """Grid of the voxels."""
         return self.planes.source.geometry
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Warnings in one word each."""
+        return marks(
+            modified=self.modified,
+            untied=self.untied,
+            previewed=self.previewed,
+            stale=self.stale,
+        )
 
     @property
     def is_difference(self) -> bool:
@@ -268,6 +283,7 @@ def map_layer(
         PlaneCache(source),
         method=method,
         modified=parametric_map.provenance.modified,
+        untied=is_untied(parametric_map.provenance),
     )
 
 
@@ -287,6 +303,8 @@ def difference_layer(reference: Layer, other: Layer) -> Layer:
         method=reference.quantity.label,
         stale=reference.stale or other.stale,
         modified=reference.modified or other.modified,
+        untied=reference.untied or other.untied,
+        previewed=reference.previewed or other.previewed,
         note=other.note or reference.note,
     )
 

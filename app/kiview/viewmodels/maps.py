@@ -14,7 +14,7 @@ from kiview.core.study import Verdict
 from kiview.jobs.compute_patlak import PatlakRequest
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.input_function import InputFunctionViewModel
-from kiview.viewmodels.messages import MessagesViewModel
+from kiview.viewmodels.messages import Message, MessagesViewModel
 from kiview.viewmodels.results import PATLAK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
 
@@ -50,6 +50,7 @@ class MapsViewModel(QObject):
         self._runner, self._study, self._input = runner, study, input_function
         self._results, self._messages, self._job = results, messages, job
         self._task: Task | None = None
+        self._problem: Message | None = None
         self._running = ("", "", (0.0, 0.0))
         self.settings = PatlakSettings()
         results.register(PATLAK, self.key)
@@ -129,13 +130,13 @@ class MapsViewModel(QObject):
         try:
             request = self.request()
         except InvalidInputError as error:
-            self._messages.show_failure(TaskFailure(str(error)))
+            self._on_failed(TaskFailure(str(error)))
             return
         window = (self.settings.start_s, self.settings.end_s)
         self._running = (self.key(), self._input.identity, window)
         self._task = self._runner.start("Patlak Ki", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)
-        self._task.failed.connect(self._messages.show_failure)
+        self._task.failed.connect(self._on_failed)
         self._task.finished.connect(self._on_finished)
         self.changed.emit()
 
@@ -168,7 +169,12 @@ class MapsViewModel(QObject):
         self._results.judge()
         self.changed.emit()
 
+    def _on_failed(self, failure: TaskFailure) -> None:
+        self._messages.show_failure(failure)
+        self._problem = self._messages.current
+
     def _on_succeeded(self, maps: MapSet) -> None:
+        self._messages.withdraw(self._problem)
         self._results.store(Result(PATLAK, maps, *self._running, summary(maps, self._running[2])))
 
     def _on_finished(self) -> None:

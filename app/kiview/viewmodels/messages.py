@@ -56,6 +56,11 @@ class MessagesViewModel(QObject):
         """Show why a task failed."""
         self.show(failure.message, MessageLevel.PROBLEM, failure.details)
 
+    def withdraw(self, message: Message | None) -> None:
+        """Show nothing if this is still what is shown: it is not true any more."""
+        if message is not None and message is self.current:
+            self.dismiss()
+
     def dismiss(self) -> None:
         """Show nothing."""
         self.current = None

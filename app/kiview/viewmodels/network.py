@@ -9,7 +9,7 @@ from kiview.core.progress import Progress
 from kiview.nets.infer import NetworkRequest
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.maps import MapsViewModel, summary, why_no_kinetics
-from kiview.viewmodels.messages import MessagesViewModel
+from kiview.viewmodels.messages import Message, MessagesViewModel
 from kiview.viewmodels.network_choice import NetworkChoice
 from kiview.viewmodels.results import NETWORK, Result, ResultsViewModel
 
@@ -34,6 +34,7 @@ class NetworkViewModel(NetworkChoice):
         self._maps, self._results, self._messages = maps, results, messages
         self._job = job
         self._task: Task | None = None
+        self._problem: Message | None = None
         self._running = ("", "", (0.0, 0.0))
         results.register(NETWORK, self.key)
         maps.changed.connect(self._on_inputs_changed)
@@ -120,14 +121,19 @@ class NetworkViewModel(NetworkChoice):
         try:
             request = self.request()
         except KiviewError as error:
-            self._messages.show_failure(TaskFailure(str(error)))
+            self.tell(TaskFailure(str(error)))
             return
         self._running = (self.key(), self._input.identity, (request.start_s, request.end_s))
         self._task = self._runner.start("Network Ki", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)
-        self._task.failed.connect(self._messages.show_failure)
+        self._task.failed.connect(self.tell)
         self._task.finished.connect(self._on_finished)
         self.changed.emit()
+
+    def tell(self, failure: TaskFailure) -> None:
+        """Show why this network or its weights could not be used, until a run succeeds."""
+        self._messages.show_failure(failure)
+        self._problem = self._messages.current
 
     def _announce(self) -> None:
         self._results.judge()
@@ -137,6 +143,7 @@ class NetworkViewModel(NetworkChoice):
         self._announce()
 
     def _on_succeeded(self, maps: MapSet) -> None:
+        self._messages.withdraw(self._problem)
         network = maps.provenance.network_id
         text = f"{summary(maps, self._running[2])} \N{MIDDLE DOT} {network}"
         self._results.store(Result(NETWORK, maps, *self._running, text))

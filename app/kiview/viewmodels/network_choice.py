@@ -1,12 +1,21 @@
-"""Which network is used, with which weights; every change of weights can be undone."""
+"""Which network is used, with which weights, tied or not; every change of that can be undone."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from kiview.nets.catalog import NetworkCard
+from kiview.nets.catalog import NetworkCard, Origin
 from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.viewmodels.history import History
+from kiview.viewmodels.marks import in_words, marks
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What one step of undo brings back."""
+
+    weights: WeightSet
+    is_tied: bool
 
 
 class NetworkChoice(QObject):
@@ -20,7 +29,7 @@ class NetworkChoice(QObject):
 
     Signals:
         changed: Anything of this changed.
-        step_made: There is one more change of weights to undo.
+        step_made: There is one more change of weights or tie to undo.
     """
 
     changed = Signal()
@@ -29,7 +38,8 @@ class NetworkChoice(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._why_no_network = "No network is installed."
-        self._history: History[WeightSet] = History()
+        self._history: History[_State] = History()
+        self._file_names: dict[str, str] = {}
         self.cards: tuple[NetworkCard, ...] = ()
         self.card: NetworkCard | None = None
         self.weights: WeightSet | None = None
@@ -77,6 +87,35 @@ class NetworkChoice(QObject):
             return False
         return self.weights.state(self.card) is WeightState.MODIFIED
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything for a reset to take back: other weights, or no tie."""
+        return self.is_modified or (self.card is not None and not self.is_tied)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Warnings that a map computed now would carry, in one word each."""
+        return marks(modified=self.is_modified, untied=self.is_changed and not self.is_tied)
+
+    @property
+    def state_text(self) -> str:
+        """Those warnings, else who put the network there: `shipped`, `site` or `user`."""
+        origin = "" if self.card is None else self.card.origin.value
+        return in_words(self.marks) or origin
+
+    @property
+    def delivered_text(self) -> str:
+        """How weights that nobody changed are called; only KiView's own are shipped."""
+        is_shipped = self.card is None or self.card.origin is Origin.SHIPPED
+        return "shipped" if is_shipped else "delivered"
+
+    @property
+    def weights_file(self) -> str:
+        """Name of the file that the weights come from; empty when they are the network's own."""
+        if self.weights is None or self.weights.loaded is None:
+            return ""
+        return self._file_names.get(self.weights.loaded.sha256, "a file")
+
     def choose(self, name: str) -> None:
         """Choose a network, `id@version`, with its shipped weights."""
         chosen = next((card for card in self.cards if card.name == name), None)
@@ -85,12 +124,14 @@ class NetworkChoice(QObject):
         elif chosen is not None:
             self.card = chosen
             self._history.clear()
-            self._take(shipped_weights(chosen))
+            self._take(_State(shipped_weights(chosen), self.is_tied))
 
-    def use(self, card: NetworkCard, weights: WeightSet, what: str) -> None:
-        """Use weights from elsewhere, of the network they belong to."""
+    def use(self, card: NetworkCard, weights: WeightSet, file_name: str) -> None:
+        """Use weights from a file, of the network they belong to."""
+        if weights.loaded is not None:
+            self._file_names[weights.loaded.sha256] = file_name
         self.choose(card.name)
-        self.adjust(weights, what)
+        self.adjust(weights, "load")
 
     def set_position(self, position: float) -> None:
         """Move the weight slider, 0 smooth to 1 sharp."""
@@ -109,45 +150,50 @@ class NetworkChoice(QObject):
             weights: All of them.
             what: The control that changed them; quick changes of one are undone together.
         """
-        if self.weights is None or weights == self.weights:
-            return
-        if self._history.record(self.weights, what):
-            self.step_made.emit()
-        self._take(weights)
+        self._change(_State(weights, self.is_tied), what)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change of weights to take back."""
+        """Whether there is a change of weights or tie to take back."""
         return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether a change of weights was taken back."""
+        """Whether such a change was taken back."""
         return self._history.can_redo
 
     def undo(self) -> None:
-        """Take back the last change of weights."""
+        """Take back the last change of weights or tie."""
         if self.weights is not None:
-            self._take(self._history.undo(self.weights))
+            self._take(self._history.undo(_State(self.weights, self.is_tied)))
 
     def redo(self) -> None:
-        """Make the change of weights again that was taken back last."""
+        """Make the change again that was taken back last."""
         if self.weights is not None:
-            self._take(self._history.redo(self.weights))
+            self._take(self._history.redo(_State(self.weights, self.is_tied)))
 
     def set_tied(self, tied: bool) -> None:
         """Tie the map to Patlak at coarse scale, or not."""
-        if tied != self.is_tied:
-            self.is_tied = tied
-            self._announce()
+        if self.weights is not None:
+            self._change(_State(self.weights, tied), "tie" if tied else "untie")
 
-    def reset_weights(self) -> None:
-        """Back to the weights as shipped."""
-        if self.card is not None and self.is_modified:
-            self.adjust(shipped_weights(self.card), "reset")
+    def reset(self) -> None:
+        """Back to the weights as shipped, consistent with Patlak."""
+        if self.card is not None:
+            self._change(_State(shipped_weights(self.card), is_tied=True), "reset")
 
-    def _take(self, weights: WeightSet) -> None:
-        self.weights = weights
+    def _change(self, state: _State, what: str) -> None:
+        if self.weights is None:
+            return
+        before = _State(self.weights, self.is_tied)
+        if state == before:
+            return
+        if self._history.record(before, what):
+            self.step_made.emit()
+        self._take(state)
+
+    def _take(self, state: _State) -> None:
+        self.weights, self.is_tied = state.weights, state.is_tied
         self._announce()
 
     def _announce(self) -> None:

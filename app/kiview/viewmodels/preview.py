@@ -54,6 +54,7 @@ class PreviewViewModel(QObject):
         self._settled: _Identity = ()
         self._complete: _Identity = ()
         self._asked_made: _Identity = ()
+        self._asked_tied = True
         self._whole: _Identity = ()
         self._is_shown = False
         self._gathering = QTimer(self)
@@ -128,6 +129,7 @@ class PreviewViewModel(QObject):
         if self._task is not None or request is None:
             return
         self._asked, self._asked_made = self._identity(), self._made()
+        self._asked_tied = request.run.tied
         job = partial(self._job, request, self._kept, self._network.made_from())
         self._task = self._runner.start("Preview", job)
         self._task.succeeded.connect(self._on_previewed)
@@ -161,7 +163,7 @@ class PreviewViewModel(QObject):
         self._is_shown = True
         method = PLANES if preview.is_complete else NEAR
         self._views.set_map(NETWORK, preview.map, TITLE, "network", method)
-        self._views.mark(NETWORK, stale=True)
+        self._views.mark_preview(NETWORK, untied=not self._asked_tied)
         self.shown.emit()
 
     def _keep(self, kept: PreviewedStudy | None) -> None:

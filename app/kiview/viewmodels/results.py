@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.images import MapSet
+from kiview.viewmodels.marks import is_untied, marks
 
 PATLAK = "patlak"
 NETWORK = "network"
@@ -36,6 +37,12 @@ class Result:
     window_s: tuple[float, float]
     summary: str
     is_stale: bool = False
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Warnings about the run in one word each."""
+        made = self.maps.provenance
+        return marks(modified=made.modified, untied=is_untied(made), stale=self.is_stale)
 
 
 class ResultsViewModel(QObject):

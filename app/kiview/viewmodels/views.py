@@ -136,17 +136,32 @@ class ViewsViewModel(QObject):
             self._refresh_difference()
             self.layers_changed.emit()
 
-    def mark(self, key: str, *, stale: bool | None = None, note: str | None = None) -> None:
+    def mark_preview(self, key: str, *, untied: bool) -> None:
+        """Say that a column shows a preview, of a map that is tied to Patlak or not.
+
+        It is as new as its inputs; until the column is set again it is never stale.
+        """
+        layer = self._layers.get(key)
+        if layer is not None:
+            self._put(replace(layer, previewed=True, stale=False, untied=untied))
+
+    def mark(
+        self,
+        key: str,
+        *,
+        stale: bool | None = None,
+        note: str | None = None,
+    ) -> None:
         """Say that a map is stale (or is not any more), or name a mismatch."""
         layer = self._layers.get(key)
         if layer is None:
             return
         marked = replace(
             layer,
-            stale=layer.stale if stale is None else stale,
+            stale=(layer.stale if stale is None else stale) and not layer.previewed,
             note=layer.note if note is None else note,
         )
-        if (marked.stale, marked.note) != (layer.stale, layer.note):
+        if (marked.marks, marked.note) != (layer.marks, layer.note):
             self._put(marked)
 
     @property

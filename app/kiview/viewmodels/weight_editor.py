@@ -1,20 +1,23 @@
 """The expert's view of the chosen network: its layers and single weights, and edits of both."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.errors import NetworkError
 from kiview.jobs.read_weights import WeightsContent, read_weights
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.edits import GAIN_LIMITS, SHIFT_LIMIT, LayerEdit, SingleEdit
 from kiview.nets.layers import LayerRow
 from kiview.nets.weights import WeightSet
 from kiview.tasks import Task, TaskRunner
-from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 
 Index = tuple[int, ...]
+WEIGHT_DECIMALS = 5
+"""Digits of a single weight that are shown and can be entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class WeightValue:
     Attributes:
         now: Its value.
         shipped: As shipped.
-        limit: Largest magnitude it may be set to.
+        limit: Largest magnitude it may be set to, of those with the digits that are shown.
         is_edited: Whether it was set by itself.
     """
 
@@ -50,11 +53,9 @@ class WeightEditorViewModel(QObject):
     gain_limits = GAIN_LIMITS
     shift_limit = SHIFT_LIMIT
 
-    def __init__(
-        self, runner: TaskRunner, network: NetworkViewModel, messages: MessagesViewModel
-    ) -> None:
+    def __init__(self, runner: TaskRunner, network: NetworkViewModel) -> None:
         super().__init__()
-        self._runner, self._network, self._messages = runner, network, messages
+        self._runner, self._network = runner, network
         self._task: Task | None = None
         self._is_watched = False
         self._asked: tuple[NetworkCard, WeightSet] | None = None
@@ -66,11 +67,6 @@ class WeightEditorViewModel(QObject):
         """The network, for the headline."""
         card = self._network.card
         return "" if card is None else f"{card.id} {card.version} \N{MIDDLE DOT} {card.origin}"
-
-    @property
-    def is_modified(self) -> bool:
-        """Whether the weights differ from the shipped ones."""
-        return self._network.is_modified
 
     @property
     def layers(self) -> tuple[LayerRow, ...]:
@@ -114,7 +110,7 @@ class WeightEditorViewModel(QObject):
             return None
         edited = any((s.tensor, s.index) == (tensor, index) for s in self.singles)
         now, shipped = float(content.now[tensor][index]), float(content.shipped[tensor][index])
-        return WeightValue(now, shipped, content.limits[tensor], edited)
+        return WeightValue(now, shipped, _rounded_down(content.limits[tensor]), edited)
 
     def set_gain(self, layer: str, gain: float) -> None:
         """Multiply what a layer gives."""
@@ -125,8 +121,18 @@ class WeightEditorViewModel(QObject):
         self._edit_layer(replace(self._edit_of(layer), bias_shift=bias_shift), f"shift {layer}")
 
     def set_single(self, tensor: str, index: Index, value: float) -> None:
-        """Set one weight."""
-        weights = self._network.weights
+        """Set one weight.
+
+        Raises:
+            NetworkError: the value lies outside the limits of its tensor; nothing changes.
+        """
+        known, weights = self.value(tensor, index), self._network.weights
+        if known is not None and abs(value) > known.limit:
+            edges = f"{-known.limit:g} to {known.limit:g}"
+            raise NetworkError(
+                f"{value:g} is outside the limits of this tensor, {edges}; the weight stays as it"
+                " is."
+            )
         if weights is not None:
             edit = SingleEdit(tensor, index, value)
             self._network.adjust(weights.with_single(edit), f"weight {edit.where}")
@@ -160,7 +166,7 @@ class WeightEditorViewModel(QObject):
         self._asked = (card, weights)
         self._task = self._runner.start("Weights", partial(read_weights, card, weights))
         self._task.succeeded.connect(self._on_read)
-        self._task.failed.connect(self._messages.show_failure)
+        self._task.failed.connect(self._network.tell)
         self._task.finished.connect(self._on_finished)
 
     def _on_read(self, content: WeightsContent) -> None:
@@ -170,3 +176,8 @@ class WeightEditorViewModel(QObject):
         self._task = None
         self.changed.emit()
         self._read()
+
+
+def _rounded_down(limit: float) -> float:
+    scale = 10.0**WEIGHT_DECIMALS
+    return math.floor(limit * scale) / scale

@@ -14,7 +14,7 @@ from kiview.tasks import TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 
-_Loaded = tuple[NetworkCard, WeightSet]
+_Loaded = tuple[NetworkCard, WeightSet, str]
 
 
 class WeightFilesViewModel(QObject):
@@ -39,9 +39,10 @@ class WeightFilesViewModel(QObject):
 
     def load(self, path: Path) -> None:
         """Use the weights in a file, with the network they belong to."""
-        task = self._runner.start(f"Loading {path.name}", partial(_load, path, self._network.cards))
+        job = partial(_load, path, self._network.cards, self._network.card)
+        task = self._runner.start(f"Loading {path.name}", job)
         task.succeeded.connect(self._on_loaded)
-        task.failed.connect(self._messages.show_failure)
+        task.failed.connect(self._network.tell)
 
     def save(self, path: Path) -> None:
         """Write the weights in use, as `.json` or `.safetensors`."""
@@ -53,16 +54,18 @@ class WeightFilesViewModel(QObject):
         task.failed.connect(self._messages.show_failure)
 
     def _on_loaded(self, loaded: _Loaded) -> None:
-        self._network.use(*loaded, "load")
+        self._network.use(*loaded)
 
     def _on_saved(self, files: tuple[Path, ...]) -> None:
         names = " and ".join(path.name for path in files)
         self._messages.show(f"The weights are saved in {names}.")
 
 
-def _load(path: Path, cards: tuple[NetworkCard, ...], progress: Progress) -> _Loaded:
+def _load(
+    path: Path, cards: tuple[NetworkCard, ...], chosen: NetworkCard | None, progress: Progress
+) -> _Loaded:
     progress.step(None, f"Loading {path.name}")
-    return load_weight_set(path, cards)
+    return (*load_weight_set(path, cards, chosen), path.name)
 
 
 def _save(

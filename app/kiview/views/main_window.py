@@ -119,8 +119,8 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(area)
         layout.setContentsMargins(3, 3, 3, 3)
         layout.setSpacing(4)
+        layout.addWidget(Banner(models.messages))
         layout.addWidget(self._middle, 1)
-        self._banner = Banner(models.messages, area)
         return area
 
     def _work_area(self) -> QWidget:

@@ -181,11 +181,10 @@ class Menus(QObject):
 
     def _show_state(self) -> None:
         network = self._models.network
-        modified = network.is_modified
-        text = f"network: {'MODIFIED' if modified else 'shipped'}" if network.card else ""
-        self._state.setText(text)
-        if self._state.property("modified") != modified:
-            self._state.setProperty("modified", modified)
+        changed = network.is_changed
+        self._state.setText(f"network: {network.state_text}" if network.card else "")
+        if self._state.property("modified") != changed:
+            self._state.setProperty("modified", changed)
             self._state.style().unpolish(self._state)
             self._state.style().polish(self._state)
 

@@ -1,14 +1,17 @@
 """Small widgets that several panels share."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
+    QSlider,
     QTextBrowser,
     QToolButton,
     QVBoxLayout,
@@ -78,7 +81,26 @@ def named(widget: QWidget, name: str, tip: str) -> QWidget:
     text = widget.text() if isinstance(widget, QAbstractButton) else ""
     widget.setAccessibleName(text or tip.rstrip("."))
     widget.setAccessibleDescription(tip)
+    if isinstance(widget, QSlider | QAbstractSpinBox | QComboBox):
+        _WheelGuard(widget)
     return widget
+
+
+class _WheelGuard(QObject):
+    """Leaves the wheel to the panel that scrolls, unless the control has the keyboard."""
+
+    def __init__(self, control: QWidget) -> None:
+        super().__init__(control)
+        self._control = control
+        control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
+        control.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the parent have it: what is not accepted goes there."""
+        if event.type() == QEvent.Type.Wheel and not self._control.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
 
 
 def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> QDoubleSpinBox:

@@ -17,6 +17,7 @@ from kiview.core.reslice import Plane
 from kiview.core.units import KI
 from kiview.jobs.preview_network import Preview
 from kiview.viewmodels.results import NETWORK, PATLAK
+from kiview.viewmodels.views import DIFFERENCE_KEY
 
 
 def fake_network(request, progress):
@@ -24,7 +25,7 @@ def fake_network(request, progress):
     progress.step(0.5, "fake")
     image = request.image
     values = image.store.frame(image.frame_count - 1) * 1e-6
-    record = {"device": "CPU", "start_s": request.start_s}
+    record = {"device": "CPU", "start_s": request.start_s, "tied_to_patlak": request.tied}
     made = Provenance(
         "network",
         "test",
@@ -153,7 +154,7 @@ def test_that_moving_the_slider_says_modified_and_makes_only_the_network_stale(q
     assert models.network.is_modified
     assert models.results.get(NETWORK).is_stale
     assert not models.results.get(PATLAK).is_stale
-    models.network.reset_weights()
+    models.network.reset()
     assert not models.network.is_modified
     assert not models.results.get(NETWORK).is_stale
 
@@ -170,6 +171,38 @@ def test_that_the_tie_switch_makes_the_network_stale(qtbot, with_aorta):
     assert with_aorta.results.get(NETWORK).is_stale
 
 
+def test_that_an_untied_map_says_so_in_its_column_and_its_difference(qtbot, with_aorta):
+    compute(qtbot, with_aorta, PATLAK)
+    compute(qtbot, with_aorta, NETWORK)
+    assert with_aorta.views.layer(NETWORK).marks == ()
+    with_aorta.network.set_tied(False)
+    assert with_aorta.network.marks == ("UNTIED",)
+    compute(qtbot, with_aorta, NETWORK)
+    with_aorta.views.show_difference(True)
+    assert with_aorta.views.layer(NETWORK).marks == ("UNTIED",)
+    assert with_aorta.views.layer(DIFFERENCE_KEY).marks == ("UNTIED",)
+    assert with_aorta.views.layer(PATLAK).marks == ()
+
+
+def test_that_undo_and_reset_bring_the_tie_back(with_aorta):
+    network = with_aorta.network
+    network.set_position(0.25)
+    network.set_tied(False)
+    assert network.marks == ("MODIFIED", "UNTIED")
+    with_aorta.undo.undo()
+    assert (network.is_tied, network.position) == (True, 0.25)
+    with_aorta.undo.redo()
+    assert not network.is_tied
+    network.reset()
+    assert not network.is_changed
+    assert network.marks == ()
+    with_aorta.undo.undo()
+    assert (network.is_tied, network.position) == (False, 0.25)
+    network.set_position(network.shipped_position)
+    assert not network.is_modified
+    assert network.is_changed
+
+
 def test_that_a_refusing_network_is_a_sentence_and_leaves_the_old_map(qtbot, with_aorta):
     def refuse(_request, _progress):
         raise NetworkError("This network was trained on FDG.")
@@ -177,6 +210,26 @@ def test_that_a_refusing_network_is_a_sentence_and_leaves_the_old_map(qtbot, wit
     with_aorta.network._job = refuse
     assert compute(qtbot, with_aorta, NETWORK) is None
     assert with_aorta.messages.current.text == "This network was trained on FDG."
+
+
+@pytest.mark.parametrize("method", [PATLAK, NETWORK])
+def test_that_a_run_that_succeeds_takes_back_what_was_told_of_the_one_before(
+    qtbot, with_aorta, method
+):
+    def refuse(_request, _progress):
+        raise NetworkError("The file model.onnx cannot be read.")
+
+    models = with_aorta
+    owner = models.maps if method == PATLAK else models.network
+    job, owner._job = owner._job, refuse
+    compute(qtbot, models, method)
+    assert models.messages.current is not None
+    owner._job = job
+    compute(qtbot, models, method)
+    assert models.messages.current is None
+    models.messages.show("The weights are saved in mine.json.")
+    compute(qtbot, models, method)
+    assert models.messages.current is not None
 
 
 def test_that_without_networks_the_reason_is_told(qapp, jobs):  # noqa: ARG001
@@ -264,14 +317,29 @@ def test_that_the_slider_is_previewed_and_the_stored_map_stays(qtbot, with_aorta
         models.network.set_position(0.5)
     layer = models.views.layer(NETWORK)
     assert layer.title == "Preview Ki"
-    assert layer.stale
+    assert layer.marks == ("PREVIEW",)
     assert layer.value_at(at) == pytest.approx(0.5 * before)
     assert models.results.get(NETWORK).maps is stored.maps
     qtbot.waitUntil(lambda: not models.runner.tasks)
-    models.network.reset_weights()
+    models.network.reset()
     assert not models.preview.is_shown
     assert models.views.layer(NETWORK).title == "Network Ki"
     assert models.views.layer(NETWORK).value_at(at) == before
+
+
+def test_that_a_preview_is_marked_as_one_and_never_as_stale(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    compute(qtbot, models, NETWORK)
+    models.views.show_difference(True)
+    models.network.set_position(0.5)
+    settled(qtbot, models)
+    models.agreement.changed.emit()
+    assert models.views.layer(NETWORK).marks == ("PREVIEW",)
+    assert models.views.layer(DIFFERENCE_KEY).marks == ("PREVIEW",)
+    assert models.results.get(NETWORK).is_stale
+    models.maps.set_window_min(20, 60)
+    assert models.views.layer(NETWORK).marks == ("STALE",)
 
 
 def test_that_only_the_last_of_many_slider_positions_has_to_be_shown(qtbot, with_aorta):
@@ -407,6 +475,9 @@ def test_that_the_tie_switch_is_previewed_too(qtbot, with_aorta, fake_preview):
     with_aorta.network.set_tied(False)
     settled(qtbot, with_aorta)
     assert not fake_preview.requests[-1].run.tied
+    assert with_aorta.views.layer(NETWORK).untied
+    with_aorta.network.reset()
+    assert not with_aorta.views.layer(NETWORK).untied
 
 
 def test_that_a_change_of_weights_is_undone_and_done_again(with_aorta):
@@ -423,7 +494,7 @@ def test_that_a_change_of_weights_is_undone_and_done_again(with_aorta):
     network.redo()
     network.redo()
     assert network.weights == changed
-    network.reset_weights()
+    network.reset()
     network.undo()
     assert network.weights == changed
 

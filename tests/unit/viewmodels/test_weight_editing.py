@@ -10,8 +10,10 @@ from kiview import application, paths
 from kiview.core.errors import NetworkError
 from kiview.jobs.probe_network import ProbeReport, ProbeScores, score_rows
 from kiview.nets.catalog import BrokenNetwork, Catalog, Origin, load_catalog
+from kiview.nets.edits import SingleEdit
 from kiview.nets.weights import shipped_weights
 from kiview.viewmodels.catalog import CatalogViewModel
+from kiview.viewmodels.weight_editor import WEIGHT_DECIMALS
 
 
 @pytest.fixture
@@ -114,6 +116,18 @@ def test_that_one_weight_is_seen_set_and_taken_back(qtbot, models, editor):
     assert not models.network.is_modified
 
 
+def test_that_a_single_weight_may_be_set_to_its_limit_and_not_beyond(models, editor):
+    tensor, shape = editor.tensors[0]
+    index = tuple(0 for _ in shape)
+    limit = editor.value(tensor, index).limit
+    assert round(limit, WEIGHT_DECIMALS) == limit
+    with pytest.raises(NetworkError, match=f"-{limit:g} to {limit:g}"):
+        editor.set_single(tensor, index, -limit - 1e-5)
+    assert not models.network.is_modified
+    editor.set_single(tensor, index, -limit)
+    assert models.network.is_modified
+
+
 def test_that_a_weight_that_is_not_there_has_no_value(editor):
     tensor, shape = editor.tensors[0]
     assert editor.value("nothing.weight", (0,)) is None
@@ -124,7 +138,8 @@ def test_that_a_weight_that_is_not_there_has_no_value(editor):
 def test_that_an_edit_that_cannot_be_applied_is_told_once(qtbot, models, editor):
     tensor, shape = editor.tensors[0]
     beyond = 3 * editor.value(tensor, tuple(0 for _ in shape)).limit
-    editor.set_single(tensor, tuple(0 for _ in shape), beyond)
+    edit = SingleEdit(tensor, tuple(0 for _ in shape), beyond)
+    models.network.adjust(models.network.weights.with_single(edit), "a file")
     qtbot.waitUntil(lambda: models.messages.current is not None)
     assert "cannot be" in models.messages.current.text
     models.messages.dismiss()
@@ -145,7 +160,7 @@ def test_that_saved_weights_come_back_the_same(qtbot, models, editor, tmp_path, 
     models.weight_files.save(path)
     qtbot.waitUntil(is_idle(models))
     assert f"mine{ending}" in models.messages.current.text
-    models.network.reset_weights()
+    models.network.reset()
     models.weight_files.load(path)
     qtbot.waitUntil(is_idle(models))
     assert models.network.weights.identity(card) == identity
@@ -163,7 +178,7 @@ def test_that_tensors_from_a_file_put_the_slider_out_of_use(qtbot, models, tmp_p
     models.weight_files.load(path)
     qtbot.waitUntil(is_idle(models))
     assert "from a file" in models.network.why_no_slider
-    models.network.reset_weights()
+    models.network.reset()
     assert models.network.why_no_slider == ""
 
 
@@ -259,6 +274,20 @@ def test_that_the_chosen_network_stays_when_a_new_version_appears(models):
     assert models.network.card == shipped
 
 
+def test_that_weights_that_fit_the_chosen_network_are_loaded_into_it(qtbot, models, tmp_path):
+    shipped = models.network.card
+    newer = replace(shipped, version="9.0.0", origin=Origin.USER)
+    models.network.provide((shipped, newer))
+    models.network.set_position(0.25)
+    path = tmp_path / "mine.safetensors"
+    models.weight_files.save(path)
+    qtbot.waitUntil(is_idle(models))
+    models.network.choose(newer.name)
+    models.weight_files.load(path)
+    qtbot.waitUntil(lambda: models.network.weights_file == path.name)
+    assert models.network.card == newer
+
+
 def test_that_a_broken_network_is_told_and_hides_no_other(models):
     shipped = load_catalog(paths.models_dir())
     broken = BrokenNetwork("theirs", Origin.SITE, "The card of 'theirs' was changed.")
@@ -266,7 +295,8 @@ def test_that_a_broken_network_is_told_and_hides_no_other(models):
         models.network, models.messages, lambda: Catalog(shipped.cards, (broken,))
     )
     catalog.refresh()
-    assert models.messages.current.text == "The card of 'theirs' was changed."
+    told = "Network theirs (site): The card of 'theirs' was changed."
+    assert models.messages.current.text == told
     assert models.network.card is not None
 
 

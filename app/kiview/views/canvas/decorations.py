@@ -20,6 +20,8 @@ _SCALE_LENGTHS_MM = (500, 200, 100, 50, 20, 10, 5, 2, 1)
 _METRES_PER_INCH = 0.0254
 _LONGEST_SCALE_PX = 200.0
 _BADGE_ALPHA = 45
+_BADGE_HEIGHT, _BADGE_PADDING, _BADGE_GAP = 16, 10, 4
+_TITLE_ROOM = 64
 
 
 Fragment = tuple[QPointF, QImage]
@@ -57,10 +59,34 @@ def draw_header(painter: QPainter, header: Header, width: float) -> None:
     if header.active:
         painter.fillRect(QRectF(0, 0, width, 2), QColor(palette.ACCENT))
     right = width - MARGIN
-    for badge in reversed(header.badges):
-        right = _draw_badge(painter, badge, right) - 4
+    for badge in reversed(header.badges[: _count_beside_title(painter, header.badges, width)]):
+        right = _draw_badge(painter, badge, right, 4) - _BADGE_GAP
     _draw_title(painter, header, right)
     _draw_colour_bar(painter, header, width)
+
+
+def draw_badges_below(painter: QPainter, badges: tuple[str, ...], area: QRectF) -> None:
+    """Badges that find no room in the header, in the upper right corner of the picture."""
+    top = area.top() + _BADGE_GAP
+    for badge in badges[_count_beside_title(painter, badges, area.width()) :]:
+        width = QFontMetricsF(painter.font(), painter.device()).horizontalAdvance(badge)
+        right, wide = area.right() - MARGIN, width + _BADGE_PADDING
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(palette.PANEL))
+        painter.drawRoundedRect(QRectF(right - wide, top, wide, _BADGE_HEIGHT), 4, 4)
+        _draw_badge(painter, badge, right, top)
+        top += _BADGE_HEIGHT + _BADGE_GAP
+
+
+def _count_beside_title(painter: QPainter, badges: tuple[str, ...], width: float) -> int:
+    """How many badges, from the first, leave room for the title."""
+    metrics = QFontMetricsF(painter.font(), painter.device())
+    room = width - 2 * MARGIN - _TITLE_ROOM
+    for count, badge in enumerate(badges):
+        room -= metrics.horizontalAdvance(badge) + _BADGE_PADDING + _BADGE_GAP
+        if room < 0:
+            return count
+    return len(badges)
 
 
 def _draw_title(painter: QPainter, header: Header, right: float) -> None:
@@ -82,11 +108,11 @@ def _draw_title(painter: QPainter, header: Header, right: float) -> None:
         painter.drawText(QRectF(left, 3, right - left, 17), Qt.AlignmentFlag.AlignVCenter, detail)
 
 
-def _draw_badge(painter: QPainter, text: str, right: float) -> float:
+def _draw_badge(painter: QPainter, text: str, right: float, top: float) -> float:
     """Draw a badge that ends at `right`; returns where it begins."""
     metrics = QFontMetricsF(painter.font(), painter.device())
-    width = metrics.horizontalAdvance(text) + 10
-    box = QRectF(right - width, 4, width, 16)
+    width = metrics.horizontalAdvance(text) + _BADGE_PADDING
+    box = QRectF(right - width, top, width, _BADGE_HEIGHT)
     fill = QColor(palette.WARNING)
     fill.setAlpha(_BADGE_ALPHA)
     painter.setPen(Qt.PenStyle.NoPen)

@@ -228,7 +228,7 @@ class SliceView(QWidget):
             above = QPointF(MARGIN, low_left.y() - BOTTOM_STRIP + 4)
             room = area.width() - 2 * MARGIN
             decorations.draw_pill_left(painter, (layer.note,), above, room, palette.WARNING)
-
+        decorations.draw_badges_below(painter, layer.marks, area)
         if self.hasFocus():
             painter.setPen(QColor(palette.ACCENT))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -306,11 +306,10 @@ class SliceView(QWidget):
 
 def _header_of(views: ViewsViewModel, layer: Layer) -> Header:
     window = views.scales.window(layer.quantity)
-    badges = ("MODIFIED",) * layer.modified + ("STALE",) * layer.stale
     return Header(
         title=layer.title,
         detail=views.frames.text if layer.key == IMAGE_KEY else layer.method,
-        badges=badges,
+        badges=layer.marks,
         low=f"{window.low:.3g}".replace("-", MINUS),
         high=f"{window.high:.3g}".replace("-", MINUS),
         unit=layer.quantity.unit.symbol,

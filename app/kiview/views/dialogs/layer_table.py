@@ -18,7 +18,7 @@ from kiview.views.theme import colour
 
 _COLUMNS = ("Layer", "Kernel", "Weights", "Norm", "Shipped norm", "Gain", "Bias shift")
 _GAIN, _SHIFT = 5, 6
-_STEP, _DECIMALS = 0.05, 3
+_STEP, _DECIMALS, _WIDEST = 0.05, 3, 1e6
 _ROW_HEIGHT, _NARROWEST = 24, 72
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -40,6 +40,7 @@ class LayerTable(QTableWidget):
         self._explain()
         self.verticalHeader().hide()
         self.setShowGrid(False)
+        self.setTabKeyNavigation(False)  # the arrow keys walk inside, Tab walks on
         self.setAlternatingRowColors(True)
         self.setEditTriggers(
             QTableWidget.EditTrigger.DoubleClicked
@@ -50,11 +51,9 @@ class LayerTable(QTableWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(_NARROWEST)
-        low, high = model.gain_limits
-        reach = model.shift_limit
-        self._delegates = (_Bounded(self, low, high), _Bounded(self, -reach, reach))
-        self.setItemDelegateForColumn(_GAIN, self._delegates[0])
-        self.setItemDelegateForColumn(_SHIFT, self._delegates[1])
+        self._number = _Number(self)
+        self.setItemDelegateForColumn(_GAIN, self._number)
+        self.setItemDelegateForColumn(_SHIFT, self._number)
         self.itemChanged.connect(self._on_edited)
         model.changed.connect(self._refresh)
         self._refresh()
@@ -117,12 +116,11 @@ class LayerTable(QTableWidget):
         self._refresh()
 
 
-class _Bounded(QStyledItemDelegate):
-    """Edits a number between limits; every step of the arrow keys counts at once."""
+class _Number(QStyledItemDelegate):
+    """Edits a number; every step of the arrow keys counts at once.
 
-    def __init__(self, parent: QWidget, low: float, high: float) -> None:
-        super().__init__(parent)
-        self._low, self._high = low, high
+    Any number can be typed, so that one beyond the limits is refused and not cut to another.
+    """
 
     def createEditor(
         self,
@@ -130,9 +128,9 @@ class _Bounded(QStyledItemDelegate):
         option: QStyleOptionViewItem,  # noqa: ARG002 - Qt's interface
         index: _Index,  # noqa: ARG002
     ) -> QWidget:
-        """A spin box within the limits."""
+        """A spin box."""
         box = QDoubleSpinBox(parent)
-        box.setRange(self._low, self._high)
+        box.setRange(-_WIDEST, _WIDEST)
         box.setDecimals(_DECIMALS)
         box.setSingleStep(_STEP)
         box.setAlignment(Qt.AlignmentFlag.AlignRight)

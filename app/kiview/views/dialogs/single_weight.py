@@ -12,13 +12,12 @@ from PySide6.QtWidgets import (
 
 from kiview.core.errors import KiviewError
 from kiview.nets.edits import SingleEdit
-from kiview.viewmodels.weight_editor import Index, WeightEditorViewModel
+from kiview.viewmodels.weight_editor import WEIGHT_DECIMALS, Index, WeightEditorViewModel
 from kiview.views.parts import button, labelled, line_label, named, number_box, row
 
 _MOST_DIMENSIONS = 4
 _DIMENSIONS = ("output", "input", "row", "column")
-_DECIMALS = 5
-_WIDEST = 999.0
+_WIDEST = 1e6  # a number beyond the limits is refused, not cut to another
 _LIST_HEIGHT = 74
 
 
@@ -38,7 +37,7 @@ class SingleWeight(QWidget):
         named(self._tensor, "singleTensor", "Tensor that the weight is in, with its shape.")
         self._indices = [_index_box(name) for name in _DIMENSIONS]
         self._value = number_box(
-            "singleValue", "New value of the weight.", (-_WIDEST, _WIDEST), _DECIMALS
+            "singleValue", "New value of the weight.", (-_WIDEST, _WIDEST), WEIGHT_DECIMALS
         )
         self._told = line_label("", "soft", "singleTold")
         self._set = button("Set", "singleSet", "Give this weight the value.")
@@ -106,10 +105,9 @@ class SingleWeight(QWidget):
             self._told.setText("Reading\N{HORIZONTAL ELLIPSIS}")
             return
         dot = " \N{MIDDLE DOT} "
-        limit = f"within \N{PLUS-MINUS SIGN}{value.limit:.4g}"
+        limit = f"within \N{PLUS-MINUS SIGN}{value.limit:g}"
         shown = dot.join((f"now {value.now:.5f}", f"shipped {value.shipped:.5f}", limit))
         self._told.setText(shown.replace("-", "\N{MINUS SIGN}"))
-        self._value.setRange(-value.limit, value.limit)
         if not self._value.hasFocus():
             self._value.setValue(value.now)
 
@@ -138,7 +136,9 @@ class SingleWeight(QWidget):
         try:
             self._model.set_single(*self._chosen, self._value.value())
         except KiviewError as error:
-            self.refused.emit(str(error))
+            self.refused.emit(str(error).replace("-", "\N{MINUS SIGN}"))
+            self._value.clearFocus()
+            self._show_value()
         else:
             self.refused.emit("")
 

@@ -3,6 +3,7 @@
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
+from kiview.viewmodels.marks import in_words
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.weight_editor import WeightEditorViewModel
@@ -38,8 +39,8 @@ class WeightsDialog(QDialog):
         table, single = LayerTable(model), SingleWeight(model)
         table.refused.connect(self._on_refused)
         single.refused.connect(self._on_refused)
-        reset = button("Reset to shipped", "weightsReset", "Take back every change of weights.")
-        reset.clicked.connect(network.reset_weights)
+        reset = button("Reset", "weightsReset", "Take back every change.")
+        reset.clicked.connect(network.reset)
         self._reset = reset
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
@@ -72,8 +73,8 @@ class WeightsDialog(QDialog):
         self._refused.setVisible(bool(sentence))
 
     def _refresh(self) -> None:
-        modified = self._model.is_modified
+        told = in_words(self._network.marks)
         self._title.setText(self._model.title)
-        self._state.setText("MODIFIED" if modified else "as shipped")
-        set_role(self._state, "warning" if modified else "soft")
-        self._reset.setEnabled(modified)
+        self._state.setText(told or f"as {self._network.delivered_text}")
+        set_role(self._state, "warning" if told else "soft")
+        self._reset.setEnabled(self._network.is_changed)

@@ -39,6 +39,7 @@ class AgreementTable(QWidget):
             self._table.setHorizontalHeaderItem(column, item)
         self._table.verticalHeader().hide()
         self._table.setShowGrid(False)
+        self._table.setTabKeyNavigation(False)  # the arrow keys walk inside, Tab walks on
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self._table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -48,18 +49,24 @@ class AgreementTable(QWidget):
         header.setMinimumSectionSize(24)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         told = text_label("", "soft", "agreementStatus")
+        warnings = text_label("", "warning", "agreementWarnings")
         self._unit = text_label(_UNIT, "soft", "agreementUnit")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(told)
+        layout.addWidget(warnings)
         layout.addWidget(self._unit)
         layout.addWidget(self._table)
         TextBinding(told, self._status, model.changed)
+        TextBinding(warnings, self._warnings, model.changed)
         model.changed.connect(self._refresh)
         self._refresh()
 
     def _status(self) -> str:
         return self._model.status
+
+    def _warnings(self) -> str:
+        return self._model.warnings
 
     def _refresh(self) -> None:
         comparison = self._model.comparison

@@ -1,5 +1,6 @@
 """What is written where."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtWidgets import QCheckBox, QFileDialog
@@ -15,6 +16,8 @@ _FORMATS = {
     ExportFormat.DICOM: ("DICOM PET series", "For clinical viewers and the archive."),
     ExportFormat.PARAMETRIC_MAP: ("DICOM Parametric Map", "Float values, for newer viewers."),
 }
+
+_INDENT = 21
 
 
 class _Switch:
@@ -46,6 +49,10 @@ class ExportPanel(Panel):
         self.content.addWidget(section("Maps"))
         for method, name in METHOD_NAMES.items():
             self._add_switch(f"{name} maps", f"export_{method}", "Write this run.", method)
+            warning = text_label("", "warning", f"export_{method}_warning")
+            warning.setContentsMargins(_INDENT, 0, 0, 0)
+            TextBinding(warning, partial(model.warnings, method), model.changed)
+            self.content.addWidget(warning)
         self.content.addWidget(section("Formats"))
         for form, (text, tip) in _FORMATS.items():
             self._add_switch(text, f"export_{form.value}", tip, form)

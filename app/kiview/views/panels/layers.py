@@ -4,10 +4,12 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from kiview.viewmodels.layers import Layer
+from kiview.viewmodels.marks import in_words
 from kiview.viewmodels.views import ViewsViewModel
 from kiview.views.parts import button, line_label, section, text_label
 
 _NAME_WIDTH = 118
+_INDENT = 4
 _DASH = "\N{EN DASH}"
 
 
@@ -56,21 +58,24 @@ class LayersPanel(QWidget):
             return
         self._listed = listed
         _clear(self._rows)
-        for line, (key, title, window, role) in enumerate(listed):
+        for line, (key, title, window, role, warnings) in enumerate(listed):
             name = button("", f"layer_{key}", f"Window controls for {title}.", role)
             shown = name.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, _NAME_WIDTH)
             name.setText(shown)
             name.clicked.connect(_Activate(name, self._views, key).activate)
-            self._rows.addWidget(name, line, 0)
-            self._rows.addWidget(line_label(window), line, 1)
+            self._rows.addWidget(name, 2 * line, 0)
+            self._rows.addWidget(line_label(window), 2 * line, 1)
+            if warnings:
+                said = line_label(warnings, "warning", f"layer_{key}_warning")
+                said.setContentsMargins(_INDENT, 0, 0, 0)
+                self._rows.addWidget(said, 2 * line + 1, 0, 1, 2)
         self._empty.setVisible(not listed)
 
     def _texts(self, layer: Layer) -> tuple[str, ...]:
         window = self._views.scales.window(layer.quantity)
-        stale = " \N{MIDDLE DOT} stale" if layer.stale else ""
         role = "chosen" if layer is self._views.active_layer else "plain"
         shown = f"{_short(window.low)}{_DASH}{_short(window.high)}"
-        return layer.key, f"{layer.title}{stale}", shown, role
+        return layer.key, layer.title, shown, role, in_words(layer.marks)
 
 
 def _clear(grid: QGridLayout) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 
 from kiview.viewmodels.window import WindowModels
 from kiview.views.binding import EnabledBinding
@@ -12,6 +12,7 @@ from kiview.views.parts import button, row
 
 _FILES = "Weight sets (*.json *.safetensors)"
 _SAVED_AS = "Choices (*.json);;All weights (*.safetensors)"
+_ENDINGS = (".json", ".safetensors")
 
 
 class NetworkExpert(QWidget):
@@ -73,10 +74,17 @@ class NetworkExpert(QWidget):
         """Ask where the weights shall go and write them."""
         suggested = self._models.weight_files.suggested_name
         name, kind = QFileDialog.getSaveFileName(self, "Save weights", suggested, _SAVED_AS)
-        if name:
-            path = Path(name)
-            ending = ".safetensors" if "safetensors" in kind else ".json"
-            self._models.weight_files.save(path if path.suffix else path.with_suffix(ending))
+        if not name:
+            return
+        path = _with_ending(Path(name), kind)
+        if path == Path(name) or not path.exists() or self._may_replace(path):
+            self._models.weight_files.save(path)
+
+    def _may_replace(self, path: Path) -> bool:
+        """Ask for a file that the dialog did not ask about: its ending was not typed."""
+        question = f"{path.name} is there already.\n\nReplace it?"
+        answer = QMessageBox.question(self, "Replace the file?", question)
+        return answer == QMessageBox.StandardButton.Yes
 
     def _on_update(self) -> None:
         update = self._models.update
@@ -104,3 +112,12 @@ class NetworkExpert(QWidget):
 
     def _why_no_redo(self) -> str:
         return "" if self._models.network.can_redo else "No change was taken back."
+
+
+def _with_ending(path: Path, kind: str) -> Path:
+    """The path with the ending of the chosen filter, in place of that of the other one."""
+    ending = _ENDINGS[1] if _ENDINGS[1] in kind else _ENDINGS[0]
+    if path.suffix.lower() == ending:
+        return path
+    kept = path.stem if path.suffix.lower() in _ENDINGS else path.name
+    return path.with_name(kept + ending)

@@ -19,6 +19,7 @@ from kiview.views.panels.probe_table import ProbeTable
 from kiview.views.parts import Panel, button, labelled, line_label, named, row, section, text_label
 
 _STEPS = 100
+_FILE_NAME_WIDTH = 140
 _DOT = " \N{MIDDLE DOT} "
 
 
@@ -88,16 +89,21 @@ class NetworkPanel(Panel):
         self.content.addWidget(tied)
 
     def _add_compute(self) -> None:
-        self._modified = text_label("", "warning", "modifiedState")
+        self._modified = line_label("", "warning", "modifiedState")
         TextBinding(self._modified, self._modified_text, self._model.changed)
-        reset = button("Reset", "resetWeights", "Back to the weights as shipped.", "link")
-        reset.clicked.connect(self._model.reset_weights)
+        reset = button(
+            "Reset",
+            "resetWeights",
+            "Back to the weights as shipped, consistent with Patlak.",
+            "link",
+        )
+        reset.clicked.connect(self._model.reset)
         _keep_room(reset)  # nothing below moves away under the mouse
         _keep_room(self._modified)
         self._reset = reset
         self._model.changed.connect(self._show_reset)
         self._show_reset()
-        self.content.addLayout(row(self._modified, reset))
+        self.content.addLayout(row(self._modified, None, reset))
         compute = button(
             "Compute network map", "computeNetwork", "Run the network in the background.", "primary"
         )
@@ -115,7 +121,7 @@ class NetworkPanel(Panel):
         return "" if self._model.card is not None else self._model.why_not
 
     def _show_reset(self) -> None:
-        self._reset.setVisible(self._model.is_modified)
+        self._reset.setVisible(self._model.is_changed)
 
     def _status(self) -> str:
         return self._model.status
@@ -135,8 +141,12 @@ class NetworkPanel(Panel):
     def _position_text(self) -> str:
         if self._model.card is None:
             return "weights"
-        shipped = f"shipped {self._model.shipped_position:.2f}"
-        return f"weights {self._model.position:.2f}{_DOT}{shipped}"
+        if self._model.weights_file:
+            metrics, name = self.fontMetrics(), self._model.weights_file
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, _FILE_NAME_WIDTH)
+            return f"weights from {shown}"
+        origin = f"{self._model.delivered_text} {self._model.shipped_position:.2f}"
+        return f"weights {self._model.position:.2f}{_DOT}{origin}"
 
     def _share_text(self) -> str:
         return f"image blend {100 * self._share():.0f} % network"
@@ -152,10 +162,8 @@ class NetworkPanel(Panel):
         return self._model.is_tied
 
     def _modified_text(self) -> str:
-        if not self._model.is_modified:
-            return ""
         shown = self._model.modified_map_id
-        return "MODIFIED weights" + (f"{_DOT}{shown}" if shown else "")
+        return _DOT.join((*self._model.marks, shown) if shown else self._model.marks)
 
     def _findings_text(self) -> str:
         return "\n".join(self._model.findings)
