@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kitrain import metrics
-from kitrain.baselines import filtered_patlak
+from kitrain.baselines import direct, filtered_patlak
 from kitrain.methods import (
     CONTROL,
     DIRECT,
@@ -154,3 +154,13 @@ def test_that_filters_are_chosen_by_the_error_on_the_given_people():
     quiet, loud = (choose_filters([fake_slab(noise=n)]) for n in (0.002, 0.3))
     assert quiet.in_plane_mm < loud.in_plane_mm
     assert quiet.whole_mm <= loud.whole_mm
+
+
+def test_that_the_direct_image_is_judged_in_the_scale_of_the_curve_like_the_truth(record):
+    """A curve wrong by its scale alone must not make the reference look wrong."""
+    scaled = replace(record, target_scale=1.25)
+    plain_error, scaled_error = (
+        score_set([r], [plain(DIRECT, direct(0.0))], print).methods[DIRECT].mean("nrmse")
+        for r in (record, scaled)
+    )
+    assert scaled_error == pytest.approx(plain_error, rel=1e-5)

@@ -40,9 +40,13 @@ def guided_patlak(width_mm: float) -> Method:
 
 
 def direct(width_mm: float) -> Method:
-    """4-D direct reconstruction of the same data, under a Gaussian of given FWHM (0: as it is)."""
+    """4-D direct reconstruction of the same data, under a Gaussian of given FWHM (0: as it is).
+
+    It was made with the true curve and is told in the scale of the group's curve, as the truth is.
+    """
 
     def apply(record: GroupRecord, realisation: int) -> Volume:
-        return smooth(record.ki_direct[realisation], (width_mm,) * 3, record.spacing_mm)
+        ki = record.ki_direct[realisation] * np.float32(record.target_scale)
+        return smooth(ki, (width_mm,) * 3, record.spacing_mm)
 
     return apply
