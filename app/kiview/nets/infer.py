@@ -249,6 +249,7 @@ def network_region(
     runtime: NetworkRuntime,
     region: Region,
     scratch: Volume | None = None,
+    halo: int = HALO,
 ) -> NetworkOutputs:
     """Run a network over a box of a study; equals the same box of the whole map.
 
@@ -257,6 +258,8 @@ def network_region(
         runtime: The network.
         region: The box.
         scratch: Memory for the network's input, used if it has the right shape.
+        halo: Voxels around the box that the network is shown, a multiple of 4. With fewer than
+            `HALO` the map is exact only where it lies `HALO` inside what is shown.
 
     Returns:
         Everything in /min, each shaped like the region.
@@ -265,17 +268,18 @@ def network_region(
     shape = (region.z1 - region.z0, region.y1 - region.y0, region.x1 - region.x0)
     if n <= 0:
         return NetworkOutputs(**{name: np.zeros(shape, np.float32) for name in runtime.outputs})
-    rows, top = _aligned(region.y0, region.y1, prepared.features.values.shape[2])
-    columns, left = _aligned(region.x0, region.x1, prepared.features.values.shape[3])
+    height, width = prepared.features.values.shape[2:]
+    rows, top = _aligned(region.y0, region.y1, height, halo)
+    columns, left = _aligned(region.x0, region.x1, width, halo)
     block = prepared.features.block(region.z0, region.z1, rows, columns, scratch)
     found = runtime.run(block)._asdict()
     inside = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
     return NetworkOutputs(**{name: found[name][inside] * n for name in runtime.outputs})
 
 
-def _aligned(first: int, last: int, size: int) -> tuple[slice, int]:
-    start = max(0, (first - HALO) // _ALIGN * _ALIGN)
-    stop = min(size, -(-(last + HALO) // _ALIGN) * _ALIGN)
+def _aligned(first: int, last: int, size: int, halo: int) -> tuple[slice, int]:
+    start = max(0, (first - halo) // _ALIGN * _ALIGN)
+    stop = min(size, -(-(last + halo) // _ALIGN) * _ALIGN)
     return slice(start, stop), first - start
 
 

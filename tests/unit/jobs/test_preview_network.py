@@ -16,9 +16,10 @@ from kiview.core.roi import Roi
 from kiview.core.tac import extract
 from kiview.jobs import preview_network as job
 from kiview.jobs import preview_plan
-from kiview.jobs.preview_network import PreviewRequest, preview_network
+from kiview.jobs.preview_network import NEAR_HALO, PreviewRequest, preview_network
 from kiview.nets.catalog import load_catalog
-from kiview.nets.infer import NetworkRequest, run_network
+from kiview.nets.infer import HALO, NetworkRequest, Region, network_region, prepare, run_network
+from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.tie import PatlakReference, make_consistent, reach_voxels
 from kiview.nets.weights import shipped_weights
 
@@ -126,6 +127,19 @@ def test_that_the_first_step_redraws_100_mm_about_the_cursor_and_nothing_else(co
     index = geometry.nearest_index(small_study.lesion_mm())
     assert first.map.values[index] == pytest.approx(whole.values[index], rel=0.01)
     assert first.map.values[index] != pytest.approx(computed.values[index], rel=0.01)
+
+
+def test_that_the_quick_neighbourhood_is_exact_at_the_cursor_and_close_elsewhere(wide):
+    """Half the reach of the network is enough for what is replaced within seconds."""
+    prepared, runtime = prepare(wide, NullProgress()), NetworkRuntime(wide.card)
+    box = Region(6, 10, 36, 64, 36, 64)
+    exact, quick = (
+        network_region(prepared, runtime, box, halo=halo).ki for halo in (HALO, NEAR_HALO)
+    )
+    middle = (slice(None), slice(12, 16), slice(12, 16))
+    np.testing.assert_allclose(quick[middle], exact[middle], atol=1e-6 * exact.max())
+    assert np.abs(quick - exact).max() < 0.03 * exact.max()
+    assert np.sqrt(((quick - exact) ** 2).mean()) < 0.005 * np.sqrt((exact**2).mean())
 
 
 @pytest.mark.usefixtures("small_pieces")
