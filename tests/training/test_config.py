@@ -127,6 +127,8 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
         ),
         ("[data]", "[data", "cannot be read"),
         ("train = 4", "train = 1\ndraw = 1", "a retry validates on 1 other people"),
+        ("[base]", '[initial]\nkind = "network"\n[base]', "need each other; give both or neither"),
+        ("[base]", '[initial]\nnetwork = "one"\n[base]', "need each other; give both or neither"),
     ],
 )
 def test_that_a_wrong_configuration_is_refused_with_the_reason(tmp_path, old, new, told):

@@ -5,12 +5,12 @@ import torch
 
 from kitrain.architecture import new_network
 from kitrain.bundle import read_bundle
-from kitrain.config import LossConfig, NetworkConfig
+from kitrain.config import ConfigError, InitialConfig, Initialisation, LossConfig, NetworkConfig
 from kitrain.dataset import SlabSet
 from kitrain.export_onnx import ExportMismatchError, export, tensor_offsets
 from kitrain.loss_terms import charbonnier
 from kitrain.losses import loss
-from kitrain.network import KiNetwork, blend, combine
+from kitrain.network import TYPICAL_SIGMA, KiNetwork, blend, combine
 from kitrain.train import ki_map, network_with
 from kiview.core.progress import NullProgress
 from kiview.nets import infer
@@ -77,6 +77,22 @@ def test_that_both_maps_are_not_negative_and_add_up_to_a_denoised_uptake():
     torch.testing.assert_close(ki, v)
     high = features[:, FUR_CHANNEL] > 1.5
     torch.testing.assert_close((ki + v)[high], features[:, FUR_CHANNEL][high], atol=2e-3, rtol=0)
+
+
+def test_that_a_start_from_another_network_gives_its_maps_and_a_plain_spread(shipped, prepared):
+    start = InitialConfig(Initialisation.NETWORK, network=card().id)
+    size = NetworkConfig(shipped.width, with_sigma=True)
+    network = new_network(size, 0, start).eval()
+    expected = torch_maps(shipped, shipped.shipped_position, prepared)
+    np.testing.assert_allclose(ki_map(network, prepared.features), expected, rtol=1e-6, atol=1e-9)
+    sigma = network(torch.rand(1, CHANNEL_COUNT, 16, 16))[2]
+    np.testing.assert_allclose(sigma.detach(), TYPICAL_SIGMA, rtol=1e-6)
+
+
+def test_that_a_start_from_a_network_with_other_layers_is_refused():
+    start = InitialConfig(Initialisation.NETWORK, network=card().id)
+    with pytest.raises(ConfigError, match="has other layers than the configuration asks for"):
+        new_network(NetworkConfig(width=8), 0, start)
 
 
 def test_that_the_network_has_the_documented_size_and_no_normalisation():

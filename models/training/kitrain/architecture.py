@@ -1,10 +1,20 @@
 """From a configuration to a network with its first weights."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
-from kitrain.config import InitialConfig, Initialisation, NetworkConfig
+from kitrain.config import ConfigError, InitialConfig, Initialisation, NetworkConfig
 from kitrain.network import KiNetwork
+from kiview.nets.catalog import load_catalog
+from kiview.nets.weights import shipped_weights
+
+MODELS = Path(__file__).resolve().parents[2]
+"""The networks that come with the training code."""
+
+
+_HEAD = ("head.weight", "head.bias")
 
 
 def build_network(size: NetworkConfig) -> KiNetwork:
@@ -19,12 +29,48 @@ def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = 
         size: Of the network.
         seed: Of the draw.
         initial: How weights begin; None for the network's own start.
+
+    Raises:
+        NetworkError: the network to go on with is not there.
+        ConfigError: its layers are not those that were asked for.
     """
     torch.manual_seed(seed)
     network = build_network(size)
-    if initial is not None:
+    if initial is None:
+        return network
+    if initial.kind is Initialisation.NETWORK:
+        go_on_with(network, initial.network, MODELS)
+    else:
         initialise(network, initial)
     return network
+
+
+def go_on_with(network: KiNetwork, known_id: str, models: Path) -> None:
+    """Take the weights of a network as it is shipped; an output it lacks begins at nothing.
+
+    Args:
+        network: Gets them.
+        known_id: Id in the catalogue of `models`.
+        models: Folder of networks.
+
+    Raises:
+        NetworkError: it is not there or was changed.
+        ConfigError: its layers are others.
+    """
+    card = load_catalog(models).card(known_id)
+    known = {n: torch.from_numpy(t.copy()) for n, t in shipped_weights(card).tensors(card).items()}
+    wanted = network.state_dict()
+    for name in _HEAD:
+        missing = len(wanted[name]) - len(known.get(name, wanted[name]))
+        if missing > 0:
+            known[name] = torch.cat([known[name], torch.zeros_like(wanted[name][:missing])])
+    try:
+        network.load_state_dict(known)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"The network {known_id!r} has other layers than the configuration asks for; name"
+            " another one or change [network]."
+        ) from error
 
 
 def network_with(weights: dict[str, Tensor], width: int) -> KiNetwork:

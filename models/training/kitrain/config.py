@@ -22,6 +22,7 @@ class Initialisation(StrEnum):
     GAUSSIAN = "gaussian"
     UNIFORM = "uniform"
     CONSTANT = "constant"
+    NETWORK = "network"
 
 
 class Optimiser(StrEnum):
@@ -96,14 +97,17 @@ class InitialConfig:
     """First weights.
 
     Attributes:
-        kind: `kaiming` is the network's own start; the others replace every weight and bias.
+        kind: `kaiming` is the network's own start; `network` goes on with the weights of another;
+            the others replace every weight and bias.
         spread: Half width of `uniform`, standard deviation of `gaussian`, gain of `xavier`.
         value: Of `constant`.
+        network: Id of a network in the catalogue beside the training code, for `network`.
     """
 
     kind: Initialisation = Initialisation.KAIMING
     spread: float = 1.0
     value: float = 0.01
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from kitrain.config import (
     ConfigError,
     DataConfig,
     InitialConfig,
+    Initialisation,
     LossConfig,
     NetworkConfig,
     OptimiserConfig,
@@ -106,6 +107,7 @@ def read_config(path: Path) -> RunConfig:
     config = build(RunConfig, tables, path.name)
     _check_variants(config, path.name)
     _check_retry(config, path.name)
+    _check_initial(config, path.name)
     return config
 
 
@@ -202,6 +204,15 @@ def _variant(
         loss=build(LossConfig, in_loss, where),
         schedule=build(OptimiserConfig, in_schedule, where),
     )
+
+
+def _check_initial(config: RunConfig, where: str) -> None:
+    initial = config.initial
+    if (initial.kind is Initialisation.NETWORK) != bool(initial.network):
+        raise ConfigError(
+            f'{where} [initial]: kind = "network" and network = "ID" need each other; give both or'
+            " neither."
+        )
 
 
 def _check_retry(config: RunConfig, where: str) -> None:
