@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -249,6 +249,30 @@ def test_that_progress_and_cancel_appear_for_long_work(qtbot, jobs):
     assert models.results.get(PATLAK) is None
     assert models.messages.current is None  # cancelled is not an error
     assert not cancel.isVisible()
+
+
+class Screen:
+    def __init__(self, width, height):
+        self._size = QSize(width, height)
+
+    def availableSize(self):  # noqa: N802 - Qt's name
+        return self._size
+
+
+@pytest.mark.parametrize("room", [(1280, 800), (1366, 728), (1440, 900)])
+def test_that_the_window_fits_on_a_small_screen(qtbot, models, monkeypatch, room):
+    monkeypatch.setattr(MainWindow, "screen", lambda _: Screen(*room))
+    window = MainWindow(models)
+    qtbot.addWidget(window)
+    assert window.width() == room[0]
+    assert room[1] - 60 < window.height() < room[1]  # the title bar needs some of it
+
+
+def test_that_a_large_screen_gets_a_comfortable_window(qtbot, models, monkeypatch):
+    monkeypatch.setattr(MainWindow, "screen", lambda _: Screen(1920, 1080))
+    window = MainWindow(models)
+    qtbot.addWidget(window)
+    assert window.size() == QSize(1440, 900)
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
