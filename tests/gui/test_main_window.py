@@ -8,10 +8,13 @@ from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QDialogButtonBox,
     QLabel,
     QLineEdit,
     QListWidget,
+    QProxyStyle,
     QPushButton,
+    QStyle,
     QTabWidget,
     QTextBrowser,
     QWidget,
@@ -286,6 +289,19 @@ def test_that_no_button_is_narrower_than_its_text(qtbot, window, models, size):
             if button.isVisible() and button.text():
                 needed = button.fontMetrics().horizontalAdvance(button.text())
                 assert button.width() >= needed, (name, button.objectName())
+
+
+class DesktopWithIcons(QProxyStyle):
+    def styleHint(self, hint, option=None, widget=None, data=None):  # noqa: N802 - Qt's name
+        if hint == QStyle.StyleHint.SH_DialogButtonBox_ButtonsHaveIcons:
+            return 1
+        return super().styleHint(hint, option, widget, data)
+
+
+def test_that_buttons_of_dialogs_have_no_icon_on_any_desktop(window):
+    style, box = DesktopWithIcons(), QDialogButtonBox(window)
+    box.setStyle(style)
+    assert box.addButton(QDialogButtonBox.StandardButton.Close).icon().isNull()
 
 
 def test_that_an_unexpected_exception_is_a_calm_sentence_with_details(window, models, caplog):
