@@ -316,14 +316,13 @@ def test_that_a_weight_beyond_its_limits_is_refused_and_told(qtbot, panel, model
 def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, models):
     dialog = open_dialog(qtbot, panel, models)
     tensors = child(dialog, QComboBox, "singleTensor")
-    name, shape = next((n, s) for n, s in models.weight_editor.tensors if len(s) == 4)
+    name = next(n for n, s in models.weight_editor.tensors if len(s) == 4)
     tensors.setCurrentIndex(tensors.findData(name))
     boxes = [
         child(dialog, QDoubleSpinBox, f"single_{axis}")
         for axis in ("output", "input", "row", "column")
     ]
     assert [box.isVisible() for box in boxes] == [True] * 4
-    assert [box.maximum() for box in boxes] == [n - 1 for n in shape]
     boxes[0].setValue(1)
     boxes[3].setValue(2)
     value = models.weight_editor.value(name, (1, 0, 0, 2))
@@ -344,6 +343,39 @@ def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, model
     assert boxes[0].value() == 1
     click(qtbot, dialog, "singleBack")
     assert not models.network.is_modified
+    dialog.close()
+
+
+def test_that_the_weights_window_is_calm_before_anything_is_edited(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    listed = child(dialog, QListWidget, "singleList")
+    assert not listed.isVisible()
+    name, shape = models.weight_editor.tensors[0]
+    models.weight_editor.set_single(name, tuple(0 for _ in shape), 0.01)
+    assert listed.isVisible()
+    models.network.reset()
+    assert not listed.isVisible()
+    dialog.close()
+
+
+def test_that_an_index_beyond_its_axis_is_told_and_not_cut(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    _, shape = models.weight_editor.tensors[0]
+    box, told = child(dialog, QDoubleSpinBox, "single_output"), child(dialog, QLabel, "singleTold")
+    last = shape[0] - 1
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, f"{shape[0]}")
+    assert box.value() == shape[0]
+    assert told.text() == f"There is no output {shape[0]}: 0 to {last}."
+    assert not child(dialog, QPushButton, "singleSet").isEnabled()
+    box.selectAll()
+    QTest.keyClicks(box, f"{last - 1}")
+    assert child(dialog, QPushButton, "singleSet").isEnabled()
+    for _ in range(3):
+        QTest.keyClick(box, Qt.Key.Key_Up)
+    assert box.value() == last
+    assert told.text().startswith("now")
     dialog.close()
 
 

@@ -106,6 +106,14 @@ class _WheelGuard(QObject):
 def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> QDoubleSpinBox:
     """An entry for a number."""
     box = QDoubleSpinBox()
+    dress_number_box(box, name, tip, limits, decimals)
+    return box
+
+
+def dress_number_box(
+    box: QDoubleSpinBox, name: str, tip: str, limits: tuple[float, float], decimals: int
+) -> None:
+    """Give an entry for a number its name, tip, limits and width."""
     named(box, name, tip)
     box.setRange(*limits)
     box.setDecimals(decimals)
@@ -113,7 +121,6 @@ def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) 
     # Without buttons the styled entry field gets no width: the style sheet makes them 0 px wide.
     widest = f"{min(limits[1], _WIDEST_NUMBER):.{decimals}f}"
     box.setFixedWidth(box.fontMetrics().horizontalAdvance(widest) + _ENTRY_MARGIN)
-    return box
 
 
 def row(*widgets: QWidget | None, spacing: int = 6) -> QHBoxLayout:
