@@ -260,7 +260,7 @@ def test_that_a_gain_is_typed_into_the_table_and_previewed(qtbot, panel, models)
     click(qtbot, dialog, "weightsReset")
     assert not models.network.is_modified
     assert table.item(0, GAIN).data(Qt.ItemDataRole.EditRole) == 1.0
-    assert child(dialog, QLabel, "weightsState").text() == "as shipped"
+    assert child(dialog, QLabel, "weightsState").text() == "as installed"
     dialog.close()
 
 
@@ -463,10 +463,20 @@ def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp
         assert told.text().startswith(f"weights from {name[0]}")
         assert told.width() >= told.fontMetrics().horizontalAdvance(told.text())
         models.network.reset()
-        assert told.text() == "weights 1.00 \N{MIDDLE DOT} shipped 1.00"
+        assert told.text() == "weights 1.00 \N{MIDDLE DOT} installed 1.00"
         models.network.undo()
         assert models.network.weights_file == name
         models.network.reset()
+
+
+def everything_said(widget):
+    """Texts and tips of labels, buttons, the choice and the heads of tables, in small letters."""
+    said = [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
+    for table in widget.findChildren(QTableWidget):
+        heads = [table.horizontalHeaderItem(n) for n in range(table.columnCount())]
+        said += [text for head in heads if head for text in (head.text(), head.toolTip())]
+    said += [each.toolTip() for each in widget.findChildren(QWidget)]
+    return "\n".join(said).lower()
 
 
 def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models):
@@ -475,8 +485,14 @@ def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models
     models.network.provide((*models.network.cards, theirs))
     models.network.choose(theirs.name)
     assert child(panel, QLabel, "modelState").text() == "network: site"
-    assert child(panel, QLabel, "weightPosition").text().endswith("delivered 1.00")
-    assert child(dialog, QLabel, "weightsState").text() == "as delivered"
+    assert child(panel, QLabel, "weightPosition").text().endswith("installed 1.00")
+    assert child(dialog, QLabel, "weightsState").text() == "as installed"
+    qtbot.waitUntil(lambda: "now" in child(dialog, QLabel, "singleTold").text())
+    click(qtbot, panel, "probeFold")
+    click(qtbot, panel, "probeCompute")
+    qtbot.waitUntil(child(panel, QTableWidget, "probeTable").isVisible)
+    for shown in (child(panel, QWidget, "networkPanel"), dialog):
+        assert "shipped" not in everything_said(shown)
     models.network.set_position(0.25)
     assert child(panel, QLabel, "modelState").text() == "network: MODIFIED"
     dialog.close()
@@ -502,7 +518,7 @@ def test_that_the_probe_fills_its_table_by_a_click(qtbot, panel):
     click(qtbot, panel, "probeCompute")
     qtbot.waitUntil(table.isVisible)
     heads = [table.horizontalHeaderItem(column).text() for column in range(4)]
-    assert heads == ["", "shipped", "now", "Patlak"]
+    assert heads == ["", "installed", "now", "Patlak"]
     texts = [[table.item(line, column).text() for column in range(4)] for line in range(6)]
     assert ["Noise %", "16", "8", "16"] in texts
     assert all(table.item(line, 0).toolTip() for line in range(6))

@@ -220,7 +220,7 @@ class Layer:
         method: How it was made, for example `30-60 min`; empty for frames.
         stale: Whether an input changed since it was computed.
         previewed: Whether it only shows what a run would give.
-        modified: Whether the weights of its network differ from the shipped ones.
+        modified: Whether the weights of its network differ from the installed ones.
         untied: Whether its network map was not made consistent with Patlak.
         note: Named mismatch with the map beside it, or other warning; empty if none.
     """

@@ -26,7 +26,7 @@ class WeightValue:
 
     Attributes:
         now: Its value.
-        shipped: As shipped.
+        shipped: As installed.
         limit: Largest magnitude it may be set to, of those with the digits that are shown.
         is_edited: Whether it was set by itself.
     """

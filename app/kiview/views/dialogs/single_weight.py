@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
 
 from kiview.core.errors import KiviewError
 from kiview.nets.edits import SingleEdit
+from kiview.viewmodels.marks import INSTALLED
 from kiview.viewmodels.weight_editor import WEIGHT_DECIMALS, Index, WeightEditorViewModel
 from kiview.views.parts import (
     button,
@@ -120,7 +121,7 @@ class SingleWeight(QWidget):
             return
         dot = " \N{MIDDLE DOT} "
         limit = f"within \N{PLUS-MINUS SIGN}{value.limit:g}"
-        shown = dot.join((f"now {value.now:.5f}", f"shipped {value.shipped:.5f}", limit))
+        shown = dot.join((f"now {value.now:.5f}", f"{INSTALLED} {value.shipped:.5f}", limit))
         self._told.setText(shown.replace("-", "\N{MINUS SIGN}"))
         if not self._value.hasFocus():
             self._value.setValue(value.now)

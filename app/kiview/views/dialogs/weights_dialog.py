@@ -3,7 +3,7 @@
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
-from kiview.viewmodels.marks import in_words
+from kiview.viewmodels.marks import INSTALLED, in_words
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.weight_editor import WeightEditorViewModel
@@ -18,7 +18,7 @@ _LAYERS = (
 
 
 class WeightsDialog(QDialog):
-    """Stays open beside the window; nothing in it touches the shipped files."""
+    """Stays open beside the window; nothing in it touches the installed files."""
 
     def __init__(
         self,
@@ -75,6 +75,6 @@ class WeightsDialog(QDialog):
     def _refresh(self) -> None:
         told = in_words(self._network.marks)
         self._title.setText(self._model.title)
-        self._state.setText(told or f"as {self._network.delivered_text}")
+        self._state.setText(told or f"as {INSTALLED}")
         set_role(self._state, "warning" if told else "soft")
         self._reset.setEnabled(self._network.is_changed)

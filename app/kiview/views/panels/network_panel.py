@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider, QWidget
 
 from kiview.nets.catalog import NetworkCard
+from kiview.viewmodels.marks import INSTALLED
 from kiview.viewmodels.window import WindowModels
 from kiview.views.binding import (
     ChoiceBinding,
@@ -65,7 +66,7 @@ class NetworkPanel(Panel):
         EnabledBinding(self._blend, self._why_no_card, self._model.changed)
 
     def _add_folded(self, models: WindowModels) -> None:
-        tip = "A simulated person with known truth: shipped weights against these."
+        tip = "A simulated person with known truth: installed weights against these."
         probe = Disclosure("Probe phantom", "probeFold", tip, ProbeTable(models.probe))
         tip = "Edit, load and save weights; update the network."
         expert = Disclosure("Expert", "expertFold", tip, NetworkExpert(models))
@@ -94,7 +95,7 @@ class NetworkPanel(Panel):
         reset = button(
             "Reset",
             "resetWeights",
-            "Back to the weights as shipped, consistent with Patlak.",
+            "Back to the weights as installed, consistent with Patlak.",
             "link",
         )
         reset.clicked.connect(self._model.reset)
@@ -145,7 +146,7 @@ class NetworkPanel(Panel):
             metrics, name = self.fontMetrics(), self._model.weights_file
             shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, _FILE_NAME_WIDTH)
             return f"weights from {shown}"
-        origin = f"{self._model.delivered_text} {self._model.shipped_position:.2f}"
+        origin = f"{INSTALLED} {self._model.shipped_position:.2f}"
         return f"weights {self._model.position:.2f}{_DOT}{origin}"
 
     def _share_text(self) -> str:
