@@ -15,6 +15,7 @@ from kiview.core.patlak import Weighting
 from kiview.core.provenance import Provenance
 from kiview.core.reslice import Plane
 from kiview.core.units import KI
+from kiview.core.voxel_box import VoxelBox
 from kiview.jobs.preview_network import Preview
 from kiview.viewmodels.results import NETWORK, PATLAK
 from kiview.viewmodels.views import DIFFERENCE_KEY
@@ -60,6 +61,7 @@ class FakePreview:
             is_complete=count == 3,
             fraction=count / 3,
             is_whole=count == 3 and self.ends_whole,
+            boxes=() if count == 3 else (VoxelBox(small_study.geometry(), (0, 0, 0), (2, 2, 2)),),
         )
 
 
@@ -360,12 +362,17 @@ def settled(qtbot, models):
 
 def test_that_a_preview_goes_on_until_the_planes_are_whole(qtbot, with_aorta, fake_preview):
     models = with_aorta
+    compute(qtbot, models, PATLAK)
     compute(qtbot, models, NETWORK)
+    models.views.show_difference(True)
     models.network.set_position(0.5)
     with qtbot.waitSignal(models.preview.shown):
         pass
     assert "near the cursor" in models.views.layer(NETWORK).method
+    shown = [models.views.layer(key) for key in (PATLAK, NETWORK, DIFFERENCE_KEY)]
+    assert [len(layer.previewed_boxes) for layer in shown] == [0, 1, 1]
     settled(qtbot, models)
+    assert models.views.layer(NETWORK).previewed_boxes == ()
     assert len(fake_preview.requests) == 3
     assert "these planes" in models.views.layer(NETWORK).method
     assert fake_preview.requests[0].planes == (Plane.CORONAL, Plane.SAGITTAL)
