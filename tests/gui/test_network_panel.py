@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QLocale, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -293,6 +293,29 @@ def test_that_a_gain_beyond_its_limits_is_refused_and_told(qtbot, panel, models,
     assert f"{low:g} to {high:g}" in told.text()
     type_into(qtbot, table, 1, GAIN, "1.2")
     assert not told.isVisible()
+    dialog.close()
+
+
+@pytest.fixture(params=["C", "de_DE", "en_US"])
+def system(request):
+    """Languages that write numbers differently."""
+    before = QLocale()
+    QLocale.setDefault(QLocale(request.param))
+    yield
+    QLocale.setDefault(before)
+
+
+@pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("typed", ["1.25", "1,25"])
+def test_that_a_decimal_comma_is_never_lost(qtbot, panel, models, typed):
+    dialog = open_dialog(qtbot, panel, models)
+    type_into(qtbot, child(dialog, QTableWidget, "layerTable"), 0, GAIN, typed)
+    (edit,) = models.network.weights.layers
+    assert edit.gain == 1.25
+    entry = child(dialog, QDoubleSpinBox, "singleValue")
+    entry.selectAll()
+    QTest.keyClicks(entry, typed)
+    assert (entry.text(), entry.value()) == ("1.25", 1.25)
     dialog.close()
 
 

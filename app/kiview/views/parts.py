@@ -5,7 +5,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QComboBox,
-    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from kiview import paths
+from kiview.views.number_box import NumberBox
 
 _WIDEST_NUMBER = 999.0
 _ENTRY_MARGIN = 22
@@ -103,23 +103,18 @@ class _WheelGuard(QObject):
         return super().eventFilter(watched, event)
 
 
-def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> QDoubleSpinBox:
+def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> NumberBox:
     """An entry for a number."""
-    box = QDoubleSpinBox()
-    dress_number_box(box, name, tip, limits, decimals)
+    box = NumberBox(limits, decimals)
+    dress_number_box(box, name, tip)
     return box
 
 
-def dress_number_box(
-    box: QDoubleSpinBox, name: str, tip: str, limits: tuple[float, float], decimals: int
-) -> None:
-    """Give an entry for a number its name, tip, limits and width."""
+def dress_number_box(box: NumberBox, name: str, tip: str) -> None:
+    """Give an entry for a number its name, tip and width."""
     named(box, name, tip)
-    box.setRange(*limits)
-    box.setDecimals(decimals)
-    box.setAlignment(Qt.AlignmentFlag.AlignRight)
     # Without buttons the styled entry field gets no width: the style sheet makes them 0 px wide.
-    widest = f"{min(limits[1], _WIDEST_NUMBER):.{decimals}f}"
+    widest = f"{min(box.maximum(), _WIDEST_NUMBER):.{box.decimals()}f}"
     box.setFixedWidth(box.fontMetrics().horizontalAdvance(widest) + _ENTRY_MARGIN)
 
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 from kiview.core.errors import KiviewError
 from kiview.nets.layers import LayerRow
 from kiview.viewmodels.weight_editor import WeightEditorViewModel
+from kiview.views.number_box import NumberBox
 from kiview.views.theme import colour
 
 _COLUMNS = ("Layer", "Kernel", "Weights", "Norm", "Installed norm", "Gain", "Bias shift")
@@ -129,11 +130,8 @@ class _Number(QStyledItemDelegate):
         index: _Index,  # noqa: ARG002
     ) -> QWidget:
         """A spin box."""
-        box = QDoubleSpinBox(parent)
-        box.setRange(-_WIDEST, _WIDEST)
-        box.setDecimals(_DECIMALS)
+        box = NumberBox((-_WIDEST, _WIDEST), _DECIMALS, parent)
         box.setSingleStep(_STEP)
-        box.setAlignment(Qt.AlignmentFlag.AlignRight)
         box.setKeyboardTracking(False)
         box.valueChanged.connect(self._on_stepped)
         return box

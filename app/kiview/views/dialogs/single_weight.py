@@ -3,7 +3,6 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QListWidget,
     QListWidgetItem,
     QVBoxLayout,
@@ -14,6 +13,7 @@ from kiview.core.errors import KiviewError
 from kiview.nets.edits import SingleEdit
 from kiview.viewmodels.marks import INSTALLED
 from kiview.viewmodels.weight_editor import WEIGHT_DECIMALS, Index, WeightEditorViewModel
+from kiview.views.number_box import NumberBox
 from kiview.views.parts import (
     button,
     dress_number_box,
@@ -106,8 +106,8 @@ class SingleWeight(QWidget):
         shape = self._shape_of(str(self._tensor.currentData() or ""))
         for place, box in enumerate(self._indices):
             box.setVisible(place < len(shape))
-            box.size = shape[place] if place < len(shape) else 1
-            box.setValue(min(box.value(), box.size - 1))
+            box.count = shape[place] if place < len(shape) else 1
+            box.setValue(min(box.value(), box.count - 1))
         self._show_value()
 
     def _show_value(self) -> None:
@@ -161,33 +161,32 @@ class SingleWeight(QWidget):
         self._model.reset_single(*self._chosen)
 
 
-class _IndexBox(QDoubleSpinBox):
+class _IndexBox(NumberBox):
     """Place along one axis of a tensor.
 
     A place beyond the axis can be typed, and is told; cutting it would choose another weight.
 
     Attributes:
         dimension: Name of the axis.
-        size: Number of places along it.
+        count: Number of places along it.
     """
 
     def __init__(self, dimension: str) -> None:
-        super().__init__()
-        self.dimension, self.size = dimension, 1
-        tip = f"Place along the {dimension} axis."
-        dress_number_box(self, f"single_{dimension}", tip, (0, _LARGEST_INDEX), 0)
+        super().__init__((0, _LARGEST_INDEX), 0)
+        self.dimension, self.count = dimension, 1
+        dress_number_box(self, f"single_{dimension}", f"Place along the {dimension} axis.")
 
     @property
     def beyond(self) -> str:
         """A sentence when there is no such place, else an empty text."""
-        if self.value() < self.size:
+        if self.value() < self.count:
             return ""
-        return f"There is no {self.dimension} {self.value():.0f}: 0 to {self.size - 1}."
+        return f"There is no {self.dimension} {self.value():.0f}: 0 to {self.count - 1}."
 
     def stepBy(self, steps: int) -> None:
         """The arrow keys and the wheel stop at the end of the axis."""
         wanted = max(0.0, self.value() + steps)
-        self.setValue(min(wanted, self.size - 1))
+        self.setValue(min(wanted, self.count - 1))
 
 
 def _shape(shape: Index) -> str:
