@@ -319,6 +319,34 @@ def test_that_a_decimal_comma_is_never_lost(qtbot, panel, models, typed):
     dialog.close()
 
 
+@pytest.mark.parametrize("then", ["reset", "undo", "other network", "close"])
+def test_that_a_refusal_goes_with_what_it_was_about(qtbot, panel, models, then):
+    theirs = replace(models.network.card, version="9.0.0", origin=Origin.SITE)
+    models.network.provide((*models.network.cards, theirs))
+    dialog = open_dialog(qtbot, panel, models)
+    models.network.set_position(0.25)
+    button, told = (
+        child(dialog, QPushButton, "singleSet"),
+        child(dialog, QLabel, "weightsRefused"),
+    )
+    place = button.mapToGlobal(QPoint(0, 0))
+    type_into(qtbot, child(dialog, QTableWidget, "layerTable"), 0, GAIN, "9.9")
+    qtbot.wait(20)
+    assert told.isVisible()
+    assert button.mapToGlobal(QPoint(0, 0)) == place
+    if then == "reset":
+        click(qtbot, dialog, "weightsReset")
+    elif then == "undo":
+        models.network.undo()
+    elif then == "other network":
+        models.network.choose(theirs.name)
+    else:
+        dialog.close()
+        click(qtbot, panel, "editWeights")
+    assert not told.isVisible()
+    dialog.close()
+
+
 @pytest.mark.parametrize("typed", ["1.5", "-2.25", "12345678"])
 def test_that_a_weight_beyond_its_limits_is_refused_and_told(qtbot, panel, models, typed):
     dialog = open_dialog(qtbot, panel, models)

@@ -137,6 +137,13 @@ def labelled(text: str, *widgets: QWidget) -> QHBoxLayout:
     return row(label, None, *widgets)
 
 
+def keep_room(widget: QWidget) -> None:
+    """Let a widget take its room while it is hidden, so that nothing moves when it comes."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
+
+
 def rule() -> QFrame:
     """A thin line."""
     line = QFrame()

@@ -17,7 +17,17 @@ from kiview.views.disclosure import Disclosure
 from kiview.views.panels.agreement_table import AgreementTable
 from kiview.views.panels.network_expert import NetworkExpert
 from kiview.views.panels.probe_table import ProbeTable
-from kiview.views.parts import Panel, button, labelled, line_label, named, row, section, text_label
+from kiview.views.parts import (
+    Panel,
+    button,
+    keep_room,
+    labelled,
+    line_label,
+    named,
+    row,
+    section,
+    text_label,
+)
 
 _STEPS = 100
 _FILE_NAME_WIDTH = 140
@@ -99,8 +109,8 @@ class NetworkPanel(Panel):
             "link",
         )
         reset.clicked.connect(self._model.reset)
-        _keep_room(reset)  # nothing below moves away under the mouse
-        _keep_room(self._modified)
+        keep_room(reset)  # nothing below moves away under the mouse
+        keep_room(self._modified)
         self._reset = reset
         self._model.changed.connect(self._show_reset)
         self._show_reset()
@@ -172,12 +182,6 @@ class NetworkPanel(Panel):
 
 def _card_text(card: NetworkCard) -> str:
     return f"{card.id} {card.version}{_DOT}{card.origin}"
-
-
-def _keep_room(widget: QWidget) -> None:
-    policy = widget.sizePolicy()
-    policy.setRetainSizeWhenHidden(True)
-    widget.setSizePolicy(policy)
 
 
 def _slider(name: str, tip: str) -> QSlider:
