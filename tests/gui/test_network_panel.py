@@ -460,6 +460,22 @@ def test_that_weights_are_saved_and_loaded_by_the_buttons(
     assert models.network.position == 0.25
 
 
+def test_that_a_file_that_is_loaded_is_told_and_takes_the_last_refusal_away(
+    qtbot, panel, models, tmp_path
+):
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    bad.write_text("no JSON", encoding="utf-8")
+    models.weight_files.save(good)
+    qtbot.waitUntil(lambda: good.exists() and not models.runner.tasks)
+    banner = child(panel, QLabel, "bannerText")
+    models.weight_files.load(bad)
+    qtbot.waitUntil(lambda: banner.text().startswith("bad.json is not"))
+    models.weight_files.load(good)
+    card = models.network.card
+    told = f"{card.id} {card.version} now has the weights in good.json."
+    qtbot.waitUntil(lambda: banner.text() == told)
+
+
 ALL, CHOICES = "All weights (*.safetensors)", "Choices (*.json)"
 
 
@@ -512,7 +528,8 @@ def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp
         models.weight_files.load(tmp_path / name)
         qtbot.waitUntil(lambda name=name: models.network.weights_file == name)
         assert told.text().startswith(f"weights from {name[0]}")
-        assert told.width() >= told.fontMetrics().horizontalAdvance(told.text())
+        needed = told.fontMetrics().horizontalAdvance(told.text())
+        qtbot.waitUntil(lambda needed=needed: told.width() >= needed)
         models.network.reset()
         assert told.text() == "weights 1.00 \N{MIDDLE DOT} installed 1.00"
         models.network.undo()
