@@ -251,6 +251,35 @@ def test_that_both_maps_are_compared_over_body_and_regions(qtbot, with_aorta):
     assert models.agreement.mismatches == ()
 
 
+def test_that_maps_that_become_stale_are_not_compared_again(qtbot, with_aorta):
+    models, started = with_aorta, []
+    compute(qtbot, models, PATLAK)
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    before = models.agreement.comparison
+    models.runner.started.connect(lambda task: started.append(task.title))
+    with qtbot.waitSignal(models.agreement.changed):
+        models.network.set_position(0.5)
+    assert models.agreement.warnings.endswith("STALE")
+    settled(qtbot, models)
+    assert models.agreement.comparison is before
+    assert "Comparing maps" not in started
+    models.rois.add(small_study.aorta(), "Second")
+    qtbot.waitUntil(lambda: len(models.agreement.comparison.rows) == 3)
+
+
+def test_that_a_comparison_stopped_by_the_user_is_made_at_the_next_chance(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    models.network.compute()
+    qtbot.waitUntil(lambda: models.results.get(NETWORK) is not None)
+    models.runner.cancel_all()
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    assert models.agreement.comparison is None
+    models.network.set_position(0.5)
+    qtbot.waitUntil(lambda: models.agreement.comparison is not None)
+
+
 def test_that_maps_of_different_input_functions_are_labelled(qtbot, with_aorta):
     models = with_aorta
     compute(qtbot, models, PATLAK)
