@@ -277,7 +277,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         "--weights",
         type=arguments.path,
         metavar="FILE",
-        help="evaluate: weight set to score beside the shipped weights, .json or .safetensors",
+        help="evaluate: weight set to score beside the installed weights, .json or .safetensors",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(handler=_models)

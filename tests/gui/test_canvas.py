@@ -12,6 +12,7 @@ from tests.helpers.qt import child
 
 from kiview.core.reslice import Plane
 from kiview.core.units import KI, SUV_BW
+from kiview.core.voxel_box import VoxelBox
 from kiview.viewmodels import layers
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.rois import RoisViewModel
@@ -20,6 +21,7 @@ from kiview.views.canvas import decorations
 from kiview.views.canvas.canvas_widget import CanvasWidget
 from kiview.views.canvas.colormap import NAMES, colour_table
 from kiview.views.canvas.mouse import dragged_window
+from kiview.views.canvas.preview_outline import preview_outline
 from kiview.views.canvas.rendering import Renderer, Tint, pixels_of
 from kiview.views.canvas.viewport import Viewport
 
@@ -97,6 +99,51 @@ def test_that_columns_are_layers_and_rows_are_planes(window):
     assert len(canvas.slice_views) == 12
     views.remove_map("network")
     assert len(canvas.slice_views) == 6
+
+
+def line_of(view, boxes):
+    """Where the line around what is previewed runs in a view, in screen mm; None without one."""
+    at = float(view._views.link.cursor_lps_mm[view.plane.normal_axis])
+    path = preview_outline(boxes, view.plane, at, view.viewport)
+    if path.isEmpty():
+        return None
+    edges = path.boundingRect()
+    return (*view.viewport.to_mm(edges.topLeft()), *view.viewport.to_mm(edges.bottomRight()))
+
+
+def test_that_what_is_previewed_has_a_line_around_it_until_all_is(window):
+    canvas, views, _ = window
+    grid = views.layer("network").geometry
+    index = grid.nearest_index(views.link.cursor_lps_mm)
+    near = VoxelBox(grid, tuple(i - 3 for i in index), tuple(i + 4 for i in index))
+    view = canvas.slice_view("network", Plane.CORONAL)
+    plain = view.grab().toImage()
+    views.mark_preview("network", untied=False, boxes=(near,))
+    QApplication.processEvents()
+    outer = grid.to_lps_mm([np.array(near.first_zyx) - 0.5, np.array(near.end_zyx) - 0.5])
+    left, top = view.pixel_of(outer[0]), view.pixel_of(outer[1])
+    edge = QPoint(left.x(), (left.y() + top.y()) // 2 + 20)
+    assert view.grab().toImage().pixelColor(edge) != plain.pixelColor(edge)
+    expected = np.sort(Plane.CORONAL.to_screen_mm(outer), axis=0)[:, :2].ravel()
+    np.testing.assert_allclose(line_of(view, (near,)), expected, atol=0.01)
+    views.mark_preview("network", untied=False)
+    QApplication.processEvents()
+    assert view.grab().toImage().pixelColor(edge) == plain.pixelColor(edge)
+
+
+def test_that_the_line_takes_in_slices_and_goes_where_they_fill_the_plane(window):
+    canvas, views, _ = window
+    views.show_planes(tuple(Plane))
+    grid = views.layer("network").geometry
+    z, y, x = grid.nearest_index(views.link.cursor_lps_mm)
+    near = VoxelBox(grid, (z - 3, y - 3, x - 3), (z + 4, y + 4, x + 4))
+    slices = VoxelBox(grid, (z - 1, 0, 0), (z + 2, *grid.shape_zyx[1:]))
+    coronal, axial = (canvas.slice_view("network", p) for p in (Plane.CORONAL, Plane.AXIAL))
+    alone, both = line_of(coronal, (near,)), line_of(coronal, (near, slices))
+    assert both[0] < alone[0]
+    assert both[1] == pytest.approx(alone[1], abs=0.01)
+    assert line_of(axial, (near,)) is not None
+    assert line_of(axial, (near, slices)) is None
 
 
 def test_that_a_click_moves_the_cursor_of_every_view(window):

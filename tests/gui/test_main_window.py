@@ -4,14 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QDialogButtonBox,
     QLabel,
     QLineEdit,
     QListWidget,
+    QProxyStyle,
     QPushButton,
+    QStyle,
     QTabWidget,
     QTextBrowser,
     QWidget,
@@ -251,6 +254,30 @@ def test_that_progress_and_cancel_appear_for_long_work(qtbot, jobs):
     assert not cancel.isVisible()
 
 
+class Screen:
+    def __init__(self, width, height):
+        self._size = QSize(width, height)
+
+    def availableSize(self):  # noqa: N802 - Qt's name
+        return self._size
+
+
+@pytest.mark.parametrize("room", [(1280, 800), (1366, 728), (1440, 900)])
+def test_that_the_window_fits_on_a_small_screen(qtbot, models, monkeypatch, room):
+    monkeypatch.setattr(MainWindow, "screen", lambda _: Screen(*room))
+    window = MainWindow(models)
+    qtbot.addWidget(window)
+    assert window.width() == room[0]
+    assert room[1] - 60 < window.height() < room[1]  # the title bar needs some of it
+
+
+def test_that_a_large_screen_gets_a_comfortable_window(qtbot, models, monkeypatch):
+    monkeypatch.setattr(MainWindow, "screen", lambda _: Screen(1920, 1080))
+    window = MainWindow(models)
+    qtbot.addWidget(window)
+    assert window.size() == QSize(1440, 900)
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
 def test_that_no_button_is_narrower_than_its_text(qtbot, window, models, size):
     open_small(qtbot, models)
@@ -262,6 +289,19 @@ def test_that_no_button_is_narrower_than_its_text(qtbot, window, models, size):
             if button.isVisible() and button.text():
                 needed = button.fontMetrics().horizontalAdvance(button.text())
                 assert button.width() >= needed, (name, button.objectName())
+
+
+class DesktopWithIcons(QProxyStyle):
+    def styleHint(self, hint, option=None, widget=None, data=None):  # noqa: N802 - Qt's name
+        if hint == QStyle.StyleHint.SH_DialogButtonBox_ButtonsHaveIcons:
+            return 1
+        return super().styleHint(hint, option, widget, data)
+
+
+def test_that_buttons_of_dialogs_have_no_icon_on_any_desktop(window):
+    style, box = DesktopWithIcons(), QDialogButtonBox(window)
+    box.setStyle(style)
+    assert box.addButton(QDialogButtonBox.StandardButton.Close).icon().isNull()
 
 
 def test_that_an_unexpected_exception_is_a_calm_sentence_with_details(window, models, caplog):

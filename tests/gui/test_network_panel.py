@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QLocale, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -260,7 +260,7 @@ def test_that_a_gain_is_typed_into_the_table_and_previewed(qtbot, panel, models)
     click(qtbot, dialog, "weightsReset")
     assert not models.network.is_modified
     assert table.item(0, GAIN).data(Qt.ItemDataRole.EditRole) == 1.0
-    assert child(dialog, QLabel, "weightsState").text() == "as shipped"
+    assert child(dialog, QLabel, "weightsState").text() == "as installed"
     dialog.close()
 
 
@@ -296,6 +296,57 @@ def test_that_a_gain_beyond_its_limits_is_refused_and_told(qtbot, panel, models,
     dialog.close()
 
 
+@pytest.fixture(params=["C", "de_DE", "en_US"])
+def system(request):
+    """Languages that write numbers differently."""
+    before = QLocale()
+    QLocale.setDefault(QLocale(request.param))
+    yield
+    QLocale.setDefault(before)
+
+
+@pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("typed", ["1.25", "1,25"])
+def test_that_a_decimal_comma_is_never_lost(qtbot, panel, models, typed):
+    dialog = open_dialog(qtbot, panel, models)
+    type_into(qtbot, child(dialog, QTableWidget, "layerTable"), 0, GAIN, typed)
+    (edit,) = models.network.weights.layers
+    assert edit.gain == 1.25
+    entry = child(dialog, QDoubleSpinBox, "singleValue")
+    entry.selectAll()
+    QTest.keyClicks(entry, typed)
+    assert (entry.text(), entry.value()) == ("1.25", 1.25)
+    dialog.close()
+
+
+@pytest.mark.parametrize("then", ["reset", "undo", "other network", "close"])
+def test_that_a_refusal_goes_with_what_it_was_about(qtbot, panel, models, then):
+    theirs = replace(models.network.card, version="9.0.0", origin=Origin.SITE)
+    models.network.provide((*models.network.cards, theirs))
+    dialog = open_dialog(qtbot, panel, models)
+    models.network.set_position(0.25)
+    button, told = (
+        child(dialog, QPushButton, "singleSet"),
+        child(dialog, QLabel, "weightsRefused"),
+    )
+    place = button.mapToGlobal(QPoint(0, 0))
+    type_into(qtbot, child(dialog, QTableWidget, "layerTable"), 0, GAIN, "9.9")
+    qtbot.wait(20)
+    assert told.isVisible()
+    assert button.mapToGlobal(QPoint(0, 0)) == place
+    if then == "reset":
+        click(qtbot, dialog, "weightsReset")
+    elif then == "undo":
+        models.network.undo()
+    elif then == "other network":
+        models.network.choose(theirs.name)
+    else:
+        dialog.close()
+        click(qtbot, panel, "editWeights")
+    assert not told.isVisible()
+    dialog.close()
+
+
 @pytest.mark.parametrize("typed", ["1.5", "-2.25", "12345678"])
 def test_that_a_weight_beyond_its_limits_is_refused_and_told(qtbot, panel, models, typed):
     dialog = open_dialog(qtbot, panel, models)
@@ -316,14 +367,13 @@ def test_that_a_weight_beyond_its_limits_is_refused_and_told(qtbot, panel, model
 def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, models):
     dialog = open_dialog(qtbot, panel, models)
     tensors = child(dialog, QComboBox, "singleTensor")
-    name, shape = next((n, s) for n, s in models.weight_editor.tensors if len(s) == 4)
+    name = next(n for n, s in models.weight_editor.tensors if len(s) == 4)
     tensors.setCurrentIndex(tensors.findData(name))
     boxes = [
         child(dialog, QDoubleSpinBox, f"single_{axis}")
         for axis in ("output", "input", "row", "column")
     ]
     assert [box.isVisible() for box in boxes] == [True] * 4
-    assert [box.maximum() for box in boxes] == [n - 1 for n in shape]
     boxes[0].setValue(1)
     boxes[3].setValue(2)
     value = models.weight_editor.value(name, (1, 0, 0, 2))
@@ -344,6 +394,39 @@ def test_that_one_weight_is_chosen_set_listed_and_taken_back(qtbot, panel, model
     assert boxes[0].value() == 1
     click(qtbot, dialog, "singleBack")
     assert not models.network.is_modified
+    dialog.close()
+
+
+def test_that_the_weights_window_is_calm_before_anything_is_edited(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    listed = child(dialog, QListWidget, "singleList")
+    assert not listed.isVisible()
+    name, shape = models.weight_editor.tensors[0]
+    models.weight_editor.set_single(name, tuple(0 for _ in shape), 0.01)
+    assert listed.isVisible()
+    models.network.reset()
+    assert not listed.isVisible()
+    dialog.close()
+
+
+def test_that_an_index_beyond_its_axis_is_told_and_not_cut(qtbot, panel, models):
+    dialog = open_dialog(qtbot, panel, models)
+    _, shape = models.weight_editor.tensors[0]
+    box, told = child(dialog, QDoubleSpinBox, "single_output"), child(dialog, QLabel, "singleTold")
+    last = shape[0] - 1
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, f"{shape[0]}")
+    assert box.value() == shape[0]
+    assert told.text() == f"There is no output {shape[0]}: 0 to {last}."
+    assert not child(dialog, QPushButton, "singleSet").isEnabled()
+    box.selectAll()
+    QTest.keyClicks(box, f"{last - 1}")
+    assert child(dialog, QPushButton, "singleSet").isEnabled()
+    for _ in range(3):
+        QTest.keyClick(box, Qt.Key.Key_Up)
+    assert box.value() == last
+    assert told.text().startswith("now")
     dialog.close()
 
 
@@ -375,6 +458,22 @@ def test_that_weights_are_saved_and_loaded_by_the_buttons(
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     click(qtbot, panel, "loadWeights")
     assert models.network.position == 0.25
+
+
+def test_that_a_file_that_is_loaded_is_told_and_takes_the_last_refusal_away(
+    qtbot, panel, models, tmp_path
+):
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    bad.write_text("no JSON", encoding="utf-8")
+    models.weight_files.save(good)
+    qtbot.waitUntil(lambda: good.exists() and not models.runner.tasks)
+    banner = child(panel, QLabel, "bannerText")
+    models.weight_files.load(bad)
+    qtbot.waitUntil(lambda: banner.text().startswith("bad.json is not"))
+    models.weight_files.load(good)
+    card = models.network.card
+    told = f"{card.id} {card.version} now has the weights in good.json."
+    qtbot.waitUntil(lambda: banner.text() == told)
 
 
 ALL, CHOICES = "All weights (*.safetensors)", "Choices (*.json)"
@@ -429,12 +528,23 @@ def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp
         models.weight_files.load(tmp_path / name)
         qtbot.waitUntil(lambda name=name: models.network.weights_file == name)
         assert told.text().startswith(f"weights from {name[0]}")
-        assert told.width() >= told.fontMetrics().horizontalAdvance(told.text())
+        needed = told.fontMetrics().horizontalAdvance(told.text())
+        qtbot.waitUntil(lambda needed=needed: told.width() >= needed)
         models.network.reset()
-        assert told.text() == "weights 1.00 \N{MIDDLE DOT} shipped 1.00"
+        assert told.text() == "weights 1.00 \N{MIDDLE DOT} installed 1.00"
         models.network.undo()
         assert models.network.weights_file == name
         models.network.reset()
+
+
+def everything_said(widget):
+    """Texts and tips of labels, buttons, the choice and the heads of tables, in small letters."""
+    said = [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
+    for table in widget.findChildren(QTableWidget):
+        heads = [table.horizontalHeaderItem(n) for n in range(table.columnCount())]
+        said += [text for head in heads if head for text in (head.text(), head.toolTip())]
+    said += [each.toolTip() for each in widget.findChildren(QWidget)]
+    return "\n".join(said).lower()
 
 
 def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models):
@@ -443,8 +553,14 @@ def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models
     models.network.provide((*models.network.cards, theirs))
     models.network.choose(theirs.name)
     assert child(panel, QLabel, "modelState").text() == "network: site"
-    assert child(panel, QLabel, "weightPosition").text().endswith("delivered 1.00")
-    assert child(dialog, QLabel, "weightsState").text() == "as delivered"
+    assert child(panel, QLabel, "weightPosition").text().endswith("installed 1.00")
+    assert child(dialog, QLabel, "weightsState").text() == "as installed"
+    qtbot.waitUntil(lambda: "now" in child(dialog, QLabel, "singleTold").text())
+    click(qtbot, panel, "probeFold")
+    click(qtbot, panel, "probeCompute")
+    qtbot.waitUntil(child(panel, QTableWidget, "probeTable").isVisible)
+    for shown in (child(panel, QWidget, "networkPanel"), dialog):
+        assert "shipped" not in everything_said(shown)
     models.network.set_position(0.25)
     assert child(panel, QLabel, "modelState").text() == "network: MODIFIED"
     dialog.close()
@@ -470,7 +586,7 @@ def test_that_the_probe_fills_its_table_by_a_click(qtbot, panel):
     click(qtbot, panel, "probeCompute")
     qtbot.waitUntil(table.isVisible)
     heads = [table.horizontalHeaderItem(column).text() for column in range(4)]
-    assert heads == ["", "shipped", "now", "Patlak"]
+    assert heads == ["", "installed", "now", "Patlak"]
     texts = [[table.item(line, column).text() for column in range(4)] for line in range(6)]
     assert ["Noise %", "16", "8", "16"] in texts
     assert all(table.item(line, 0).toolTip() for line in range(6))

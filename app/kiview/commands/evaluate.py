@@ -17,11 +17,11 @@ from kiview.nets.catalog import Catalog, NetworkCard
 from kiview.nets.weight_files import load_weight_set
 from kiview.nets.weights import WeightSet, shipped_weights
 
-_HEADS = ("", "shipped", "now", "Patlak")
+_HEADS = ("", "installed", "now", "Patlak")
 
 
 def run(given: argparse.Namespace, catalog: Catalog, progress: TerminalProgress) -> int:
-    """Score the network, as shipped and with the weight set given.
+    """Score the network, as installed and with the weight set given.
 
     Args:
         given: `network`, `weights` and `json`.

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import ParametricMap
 from kiview.core.progress import Progress
 from kiview.core.reslice import Plane
+from kiview.core.voxel_box import VoxelBox
 from kiview.jobs.preview_plan import PreviewPlan, plan_preview
 from kiview.nets.infer import (
     HALO,
@@ -90,6 +92,7 @@ class Preview:
         is_complete: Whether the planes are previewed whole and equal those of a whole run.
         fraction: Share of the voxels to compute that are computed, 0 to 1.
         is_whole: Whether every voxel of the map is, so that the cursor can go anywhere.
+        boxes: All that is previewed, while that is not complete; empty afterwards.
     """
 
     map: ParametricMap
@@ -97,6 +100,7 @@ class Preview:
     is_complete: bool
     fraction: float
     is_whole: bool = False
+    boxes: tuple[VoxelBox, ...] = ()
 
 
 PreviewJob = Callable[[PreviewRequest, PreviewedStudy | None, str, Progress], Preview]
@@ -135,12 +139,14 @@ def preview_network(
         state = _with_near(state, plan.neighbourhood, progress)
     elif missing:
         state = _with_box(state, missing.pop(0), progress)
-    values = _tied_and_blended(request, plan, state)
+    values, boxes = _tied_and_blended(request, plan, state)
     modified = request.run.weights.state(request.run.card) is WeightState.MODIFIED
     provenance = replace(request.computed.provenance, modified=modified)
     shown = replace(request.computed, values=values, provenance=provenance)
     left = sum(_volume(box) for box in missing) / sum(_volume(box) for box in wanted)
-    return Preview(shown, state, not missing, 1.0 - left, bool(state.is_known.all()))
+    previewed = [_voxel_box(box, state.prepared.geometry) for box in boxes if missing]
+    is_whole = bool(state.is_known.all())
+    return Preview(shown, state, not missing, 1.0 - left, is_whole, tuple(previewed))
 
 
 def _state_for(
@@ -181,14 +187,17 @@ def _computed(state: PreviewedStudy, box: Region, halo: int, progress: Progress)
     return np.concatenate(parts)
 
 
-def _tied_and_blended(request: PreviewRequest, plan: PreviewPlan, state: PreviewedStudy) -> Volume:
-    """The last whole map with everything that is known by now in it."""
+def _tied_and_blended(
+    request: PreviewRequest, plan: PreviewPlan, state: PreviewedStudy
+) -> tuple[Volume, list[Region]]:
+    """The last whole map with everything that is known by now in it, and where that is."""
     values: Volume = request.computed.values.copy()
     around = plan.neighbourhood
     if state.near is not None and not state.knows(around):
         values[_part(around)] = _finished(request.run, state, around, state.near[1])
     else:
         values[_part(around)] = _finished(request.run, state, around, state.ki[_part(around)])
+    boxes = [around]
     for part in plan.planes:
         box = _known_slices(state.is_known, part.box, plan.slice_index)
         if box is not None:
@@ -196,7 +205,8 @@ def _tied_and_blended(request: PreviewRequest, plan: PreviewPlan, state: Preview
             shown = replace(part.shown, z0=z0, z1=z1)
             finished = _finished(request.run, state, box, state.ki[_part(box)])
             values[_part(shown)] = finished[_part(_within(shown, box))]
-    return values
+            boxes.append(shown)
+    return values, boxes
 
 
 def _finished(run: NetworkRequest, state: PreviewedStudy, box: Region, ki: Volume) -> Volume:
@@ -224,6 +234,10 @@ def _known_slices(is_known: NDArray[np.bool_], box: Region, slice_index: int) ->
 
 def _volume(box: Region) -> int:
     return (box.z1 - box.z0) * (box.y1 - box.y0) * (box.x1 - box.x0)
+
+
+def _voxel_box(box: Region, geometry: VolumeGeometry) -> VoxelBox:
+    return VoxelBox(geometry, (box.z0, box.y0, box.x0), (box.z1, box.y1, box.x1))
 
 
 def _part(box: Region) -> tuple[slice, slice, slice]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kiview.core.progress import Progress
 from kiview.nets.catalog import NetworkCard
-from kiview.nets.edits import value_limit
+from kiview.nets.edits import WEIGHT, value_limit
 from kiview.nets.layers import LayerRow, layer_table
 from kiview.nets.weights import WeightSet, shipped_weights
 
@@ -48,8 +48,14 @@ def read_weights(card: NetworkCard, weights: WeightSet, progress: Progress) -> W
         NetworkError: the choices do not fit the network, or a file was changed.
     """
     progress.step(0.0, "Reading weights")
-    layers = layer_table(card, weights)
+    layers = in_network_order(card, layer_table(card, weights))
     progress.step(0.5, "Reading weights")
     limits = {name: value_limit(tensor) for name, tensor in weights.base(card).items()}
     shipped = shipped_weights(card).tensors(card)
     return WeightsContent(card, weights, layers, weights.tensors(card), shipped, limits)
+
+
+def in_network_order(card: NetworkCard, layers: tuple[LayerRow, ...]) -> tuple[LayerRow, ...]:
+    """Layers from the input of a network to its output, as the file holds their weights."""
+    offsets = {spec.name: spec.offset for spec in card.tensors}
+    return tuple(sorted(layers, key=lambda layer: offsets[layer.name + WEIGHT]))

@@ -42,6 +42,7 @@ class AgreementViewModel(QObject):
         self._runner, self._study, self._results = runner, study, results
         self._curves, self._messages, self._job = curves, messages, job
         self._task: Task | None = None
+        self._asked: ComparisonRequest | None = None
         self.comparison: Comparison | None = None
         results.changed.connect(self._compare)
         curves.changed.connect(self._compare)
@@ -79,11 +80,15 @@ class AgreementViewModel(QObject):
         return "the Patlak map is" if has_network else "both maps are"
 
     def _compare(self) -> None:
-        """Start a comparison in place of the one that runs."""
+        """Start a comparison in place of the one that runs, unless it is the same."""
+        request = self._request()
+        if request is not None and self._asked is not None and _same(request, self._asked):
+            self.changed.emit()
+            return
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        request = self._request()
+        self._asked = request
         if request is None:
             self.comparison = None
             self.changed.emit()
@@ -91,6 +96,8 @@ class AgreementViewModel(QObject):
         self._task = self._runner.start("Comparing maps", partial(self._job, request))
         self._task.succeeded.connect(self._on_compared)
         self._task.failed.connect(self._messages.show_failure)
+        self._task.failed.connect(self._on_not_compared)
+        self._task.cancelled.connect(self._on_not_compared)
         self._task.finished.connect(self._on_finished)
         self.changed.emit()
 
@@ -106,10 +113,25 @@ class AgreementViewModel(QObject):
         if self.sender() is self._task:
             self.comparison = comparison
 
+    def _on_not_compared(self) -> None:
+        """Compare again at the next chance."""
+        if self.sender() is self._task:
+            self._asked = None
+
     def _on_finished(self) -> None:
         if self.sender() is self._task:
             self._task = None
             self.changed.emit()
+
+
+def _same(one: ComparisonRequest, other: ComparisonRequest) -> bool:
+    """Whether two requests name the same maps and regions."""
+    named = zip(
+        (one.image, one.first, one.second, *one.masks),
+        (other.image, other.first, other.second, *other.masks),
+        strict=False,
+    )
+    return len(one.masks) == len(other.masks) and all(a is b for a, b in named)
 
 
 def mismatches(first: Result, second: Result) -> tuple[str, ...]:

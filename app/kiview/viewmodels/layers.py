@@ -22,6 +22,7 @@ from kiview.core.reslice import (
     value_at,
 )
 from kiview.core.units import SUV_BW, Quantity
+from kiview.core.voxel_box import VoxelBox
 from kiview.viewmodels.marks import is_untied, marks
 
 PLANES_KEPT = 24
@@ -220,8 +221,9 @@ class Layer:
         method: How it was made, for example `30-60 min`; empty for frames.
         stale: Whether an input changed since it was computed.
         previewed: Whether it only shows what a run would give.
-        modified: Whether the weights of its network differ from the shipped ones.
+        modified: Whether the weights of its network differ from the installed ones.
         untied: Whether its network map was not made consistent with Patlak.
+        previewed_boxes: What of it is previewed, while that is less than the planes shown.
         note: Named mismatch with the map beside it, or other warning; empty if none.
     """
 
@@ -235,6 +237,7 @@ class Layer:
     modified: bool = False
     untied: bool = False
     previewed: bool = False
+    previewed_boxes: tuple[VoxelBox, ...] = ()
     note: str = ""
 
     @property
@@ -305,6 +308,7 @@ def difference_layer(reference: Layer, other: Layer) -> Layer:
         modified=reference.modified or other.modified,
         untied=reference.untied or other.untied,
         previewed=reference.previewed or other.previewed,
+        previewed_boxes=reference.previewed_boxes or other.previewed_boxes,
         note=other.note or reference.note,
     )
 

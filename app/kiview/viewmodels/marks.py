@@ -1,13 +1,16 @@
-"""One-word warnings about maps, the same wherever a map is shown or named."""
+"""Words about maps and weights, the same wherever one is shown or named."""
 
 from kiview.core.provenance import Provenance
 
 MODIFIED = "MODIFIED"
-"""The weights of its network are not the delivered ones."""
+"""The weights of its network are not the installed ones."""
 UNTIED = "UNTIED"
 """It was not made consistent with Patlak."""
 STALE = "STALE"
 """An input changed since it was computed."""
+INSTALLED = "installed"
+"""How weights that nobody changed are called, whoever put the network there: only KiView's own
+are shipped."""
 PREVIEW = "PREVIEW"
 """It shows what a run would give; nothing of it is kept or exported."""
 

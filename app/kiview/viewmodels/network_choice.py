@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from kiview.nets.catalog import NetworkCard, Origin
+from kiview.nets.catalog import NetworkCard
 from kiview.nets.weights import WeightSet, WeightState, shipped_weights
 from kiview.viewmodels.history import History
 from kiview.viewmodels.marks import in_words, marks
@@ -66,7 +66,7 @@ class NetworkChoice(QObject):
 
     @property
     def shipped_position(self) -> float:
-        """Where the slider stands for the network as shipped."""
+        """Where the slider stands for the network as installed."""
         return 0.0 if self.card is None else self.card.shipped_position
 
     @property
@@ -82,7 +82,7 @@ class NetworkChoice(QObject):
 
     @property
     def is_modified(self) -> bool:
-        """Whether a run started now would use other weights than the shipped ones."""
+        """Whether a run started now would use other weights than the installed ones."""
         if self.card is None or self.weights is None:
             return False
         return self.weights.state(self.card) is WeightState.MODIFIED
@@ -104,12 +104,6 @@ class NetworkChoice(QObject):
         return in_words(self.marks) or origin
 
     @property
-    def delivered_text(self) -> str:
-        """How weights that nobody changed are called; only KiView's own are shipped."""
-        is_shipped = self.card is None or self.card.origin is Origin.SHIPPED
-        return "shipped" if is_shipped else "delivered"
-
-    @property
     def weights_file(self) -> str:
         """Name of the file that the weights come from; empty when they are the network's own."""
         if self.weights is None or self.weights.loaded is None:
@@ -117,7 +111,7 @@ class NetworkChoice(QObject):
         return self._file_names.get(self.weights.loaded.sha256, "a file")
 
     def choose(self, name: str) -> None:
-        """Choose a network, `id@version`, with its shipped weights."""
+        """Choose a network, `id@version`, with its installed weights."""
         chosen = next((card for card in self.cards if card.name == name), None)
         if chosen is not None and chosen == self.card:
             self.changed.emit()
@@ -178,7 +172,7 @@ class NetworkChoice(QObject):
             self._change(_State(self.weights, tied), "tie" if tied else "untie")
 
     def reset(self) -> None:
-        """Back to the weights as shipped, consistent with Patlak."""
+        """Back to the weights as installed, consistent with Patlak."""
         if self.card is not None:
             self._change(_State(shipped_weights(self.card), is_tied=True), "reset")
 

@@ -163,7 +163,7 @@ class PreviewViewModel(QObject):
         self._is_shown = True
         method = PLANES if preview.is_complete else NEAR
         self._views.set_map(NETWORK, preview.map, TITLE, "network", method)
-        self._views.mark_preview(NETWORK, untied=not self._asked_tied)
+        self._views.mark_preview(NETWORK, untied=not self._asked_tied, boxes=preview.boxes)
         self.shown.emit()
 
     def _keep(self, kept: PreviewedStudy | None) -> None:

@@ -1,4 +1,4 @@
-"""What the weights do to the built-in phantom: shipped, now, Patlak."""
+"""What the weights do to the built-in phantom: as installed, now, Patlak."""
 
 from functools import partial
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.reslice import Plane, bounds_lps_mm
 from kiview.core.units import Quantity
+from kiview.core.voxel_box import VoxelBox
 from kiview.viewmodels.frames import FramesViewModel
 from kiview.viewmodels.layers import (
     DisplayWindow,
@@ -136,14 +137,20 @@ class ViewsViewModel(QObject):
             self._refresh_difference()
             self.layers_changed.emit()
 
-    def mark_preview(self, key: str, *, untied: bool) -> None:
+    def mark_preview(self, key: str, *, untied: bool, boxes: tuple[VoxelBox, ...] = ()) -> None:
         """Say that a column shows a preview, of a map that is tied to Patlak or not.
 
         It is as new as its inputs; until the column is set again it is never stale.
+
+        Args:
+            key: Of the column.
+            untied: Whether the map is not tied to Patlak.
+            boxes: All that is previewed, where that is less than the planes shown.
         """
         layer = self._layers.get(key)
         if layer is not None:
-            self._put(replace(layer, previewed=True, stale=False, untied=untied))
+            preview = replace(layer, previewed=True, stale=False, untied=untied)
+            self._put(replace(preview, previewed_boxes=boxes))
 
     def mark(
         self,

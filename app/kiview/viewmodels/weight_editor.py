@@ -26,7 +26,7 @@ class WeightValue:
 
     Attributes:
         now: Its value.
-        shipped: As shipped.
+        shipped: As installed.
         limit: Largest magnitude it may be set to, of those with the digits that are shown.
         is_edited: Whether it was set by itself.
     """
@@ -83,9 +83,10 @@ class WeightEditorViewModel(QObject):
 
     @property
     def tensors(self) -> tuple[tuple[str, Index], ...]:
-        """Name and shape of every tensor."""
+        """Name and shape of every tensor, in the order of the network."""
         card = self._network.card
-        return () if card is None else tuple((spec.name, spec.shape) for spec in card.tensors)
+        specs = () if card is None else sorted(card.tensors, key=lambda spec: spec.offset)
+        return tuple((spec.name, spec.shape) for spec in specs)
 
     @property
     def singles(self) -> tuple[SingleEdit, ...]:

@@ -55,6 +55,8 @@ class WeightFilesViewModel(QObject):
 
     def _on_loaded(self, loaded: _Loaded) -> None:
         self._network.use(*loaded)
+        card, _, name = loaded
+        self._messages.show(f"{card.id} {card.version} now has the weights in {name}.")
 
     def _on_saved(self, files: tuple[Path, ...]) -> None:
         names = " and ".join(path.name for path in files)

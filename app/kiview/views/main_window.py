@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSplitter,
     QStackedWidget,
+    QStyle,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -38,6 +39,7 @@ from kiview.views.plots.curves_plot import CurvesPlot
 from kiview.views.plots.patlak_view import PatlakView
 from kiview.views.status_line import StatusLine
 
+COMFORTABLE_SIZE = QSize(1440, 900)
 LEFT_WIDTH = 218
 RIGHT_WIDTH = 360
 PLOTS_SHARE = 0.27
@@ -64,7 +66,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
         self._fix_constraint()
-        self.resize(1440, 900)
+        self.resize(self._size_that_fits())
         self.canvas = CanvasWidget(models.views, models.rois)
         self.tabs = self._tabs()
         self._menus = Menus(self, models)
@@ -72,6 +74,12 @@ class MainWindow(QMainWindow):
         self._build()
         self._connect()
         self._on_study_changed()
+
+    def _size_that_fits(self) -> QSize:
+        """A comfortable size, less on a screen that has no room for it and the title bar."""
+        room = self.screen().availableSize()
+        title_bar = self.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+        return COMFORTABLE_SIZE.boundedTo(room - QSize(0, title_bar))
 
     def _fix_constraint(self) -> None:
         """Keep the minimum size as it is whatever the panels show."""

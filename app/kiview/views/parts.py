@@ -5,7 +5,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QComboBox,
-    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from kiview import paths
+from kiview.views.number_box import NumberBox
 
 _WIDEST_NUMBER = 999.0
 _ENTRY_MARGIN = 22
@@ -103,17 +103,19 @@ class _WheelGuard(QObject):
         return super().eventFilter(watched, event)
 
 
-def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> QDoubleSpinBox:
+def number_box(name: str, tip: str, limits: tuple[float, float], decimals: int) -> NumberBox:
     """An entry for a number."""
-    box = QDoubleSpinBox()
-    named(box, name, tip)
-    box.setRange(*limits)
-    box.setDecimals(decimals)
-    box.setAlignment(Qt.AlignmentFlag.AlignRight)
-    # Without buttons the styled entry field gets no width: the style sheet makes them 0 px wide.
-    widest = f"{min(limits[1], _WIDEST_NUMBER):.{decimals}f}"
-    box.setFixedWidth(box.fontMetrics().horizontalAdvance(widest) + _ENTRY_MARGIN)
+    box = NumberBox(limits, decimals)
+    dress_number_box(box, name, tip)
     return box
+
+
+def dress_number_box(box: NumberBox, name: str, tip: str) -> None:
+    """Give an entry for a number its name, tip and width."""
+    named(box, name, tip)
+    # Without buttons the styled entry field gets no width: the style sheet makes them 0 px wide.
+    widest = f"{min(box.maximum(), _WIDEST_NUMBER):.{box.decimals()}f}"
+    box.setFixedWidth(box.fontMetrics().horizontalAdvance(widest) + _ENTRY_MARGIN)
 
 
 def row(*widgets: QWidget | None, spacing: int = 6) -> QHBoxLayout:
@@ -133,6 +135,13 @@ def labelled(text: str, *widgets: QWidget) -> QHBoxLayout:
     label = line_label(text)
     label.setBuddy(widgets[0])
     return row(label, None, *widgets)
+
+
+def keep_room(widget: QWidget) -> None:
+    """Let a widget take its room while it is hidden, so that nothing moves when it comes."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
 
 
 def rule() -> QFrame:

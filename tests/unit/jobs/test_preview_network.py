@@ -98,6 +98,22 @@ def test_that_previewed_planes_equal_those_of_a_whole_run(run, computed, planes,
         )
 
 
+@pytest.mark.usefixtures("small_pieces")
+def test_that_every_step_tells_what_it_previews_until_all_is(other, computed):
+    done = steps(other, computed)
+    assert len(done) > 3
+    assert [len(step.boxes) for step in done[:3]] == [1, 2, 2]  # near the cursor, then slices too
+    assert done[-1].boxes == ()
+    changed = done[0].map.values != computed.values
+    changed &= ~np.isnan(computed.values)
+    (near,) = done[0].boxes
+    inside = np.zeros(computed.values.shape, np.bool_)
+    z, y, x = (slice(*ends) for ends in zip(near.first_zyx, near.end_zyx, strict=True))
+    inside[z, y, x] = True
+    assert changed[inside].any()
+    assert not changed[~inside].any()
+
+
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("planes", [BOTH, (Plane.CORONAL,), (Plane.SAGITTAL,)], ids=str)
 def test_that_a_strip_computed_alone_equals_the_whole_run(wide, planes, tied, monkeypatch):

@@ -15,6 +15,7 @@ from kiview.core.patlak import Weighting
 from kiview.core.provenance import Provenance
 from kiview.core.reslice import Plane
 from kiview.core.units import KI
+from kiview.core.voxel_box import VoxelBox
 from kiview.jobs.preview_network import Preview
 from kiview.viewmodels.results import NETWORK, PATLAK
 from kiview.viewmodels.views import DIFFERENCE_KEY
@@ -60,6 +61,7 @@ class FakePreview:
             is_complete=count == 3,
             fraction=count / 3,
             is_whole=count == 3 and self.ends_whole,
+            boxes=() if count == 3 else (VoxelBox(small_study.geometry(), (0, 0, 0), (2, 2, 2)),),
         )
 
 
@@ -249,6 +251,35 @@ def test_that_both_maps_are_compared_over_body_and_regions(qtbot, with_aorta):
     assert models.agreement.mismatches == ()
 
 
+def test_that_maps_that_become_stale_are_not_compared_again(qtbot, with_aorta):
+    models, started = with_aorta, []
+    compute(qtbot, models, PATLAK)
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    before = models.agreement.comparison
+    models.runner.started.connect(lambda task: started.append(task.title))
+    with qtbot.waitSignal(models.agreement.changed):
+        models.network.set_position(0.5)
+    assert models.agreement.warnings.endswith("STALE")
+    settled(qtbot, models)
+    assert models.agreement.comparison is before
+    assert "Comparing maps" not in started
+    models.rois.add(small_study.aorta(), "Second")
+    qtbot.waitUntil(lambda: len(models.agreement.comparison.rows) == 3)
+
+
+def test_that_a_comparison_stopped_by_the_user_is_made_at_the_next_chance(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    models.network.compute()
+    qtbot.waitUntil(lambda: models.results.get(NETWORK) is not None)
+    models.runner.cancel_all()
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    assert models.agreement.comparison is None
+    models.network.set_position(0.5)
+    qtbot.waitUntil(lambda: models.agreement.comparison is not None)
+
+
 def test_that_maps_of_different_input_functions_are_labelled(qtbot, with_aorta):
     models = with_aorta
     compute(qtbot, models, PATLAK)
@@ -360,12 +391,17 @@ def settled(qtbot, models):
 
 def test_that_a_preview_goes_on_until_the_planes_are_whole(qtbot, with_aorta, fake_preview):
     models = with_aorta
+    compute(qtbot, models, PATLAK)
     compute(qtbot, models, NETWORK)
+    models.views.show_difference(True)
     models.network.set_position(0.5)
     with qtbot.waitSignal(models.preview.shown):
         pass
     assert "near the cursor" in models.views.layer(NETWORK).method
+    shown = [models.views.layer(key) for key in (PATLAK, NETWORK, DIFFERENCE_KEY)]
+    assert [len(layer.previewed_boxes) for layer in shown] == [0, 1, 1]
     settled(qtbot, models)
+    assert models.views.layer(NETWORK).previewed_boxes == ()
     assert len(fake_preview.requests) == 3
     assert "these planes" in models.views.layer(NETWORK).method
     assert fake_preview.requests[0].planes == (Plane.CORONAL, Plane.SAGITTAL)

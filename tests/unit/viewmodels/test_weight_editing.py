@@ -71,6 +71,14 @@ def test_that_every_layer_is_listed_with_its_norm_as_the_file_has_it(models, edi
         assert (layer.gain, layer.bias_shift) == (1.0, 0.0)
 
 
+def test_that_layers_and_tensors_stand_in_the_order_of_the_network(editor):
+    names = [layer.name for layer in editor.layers]
+    blocks = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    assert blocks == ["encoder0", "encoder1", "bottom", "decoder1", "decoder0", "head"]
+    tensors = [name.rpartition(".")[0] for name, _ in editor.tensors]
+    assert list(dict.fromkeys(tensors)) == names
+
+
 def test_that_a_gain_changes_the_norm_of_its_layer_only_and_is_undone(qtbot, models, editor):
     first, second = editor.layers[:2]
     editor.set_gain(first.name, 1.25)

@@ -29,6 +29,7 @@ from kiview.views.canvas.colormap import colour_table
 from kiview.views.canvas.decorations import HEADER_HEIGHT, MARGIN, Header
 from kiview.views.canvas.drawing import DrawingController
 from kiview.views.canvas.mouse import SliceMouse
+from kiview.views.canvas.preview_outline import draw_preview_outline, preview_outline
 from kiview.views.canvas.region_painter import RegionPainter
 from kiview.views.canvas.rendering import Renderer
 from kiview.views.canvas.viewport import BOTTOM_STRIP, Viewport
@@ -153,6 +154,9 @@ class SliceView(QWidget):
         viewport = self.viewport
         self._paint_picture(painter, layer, viewport)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if layer.previewed_boxes:
+            outline = preview_outline(layer.previewed_boxes, self.plane, self._cursor_mm, viewport)
+            draw_preview_outline(painter, outline)
         draft = self._drawing.draft
         self._regions.paint(painter, self.plane, self._cursor_mm, viewport, draft)
         u, v = self.plane.screen_uv(self._views.link.cursor_lps_mm)

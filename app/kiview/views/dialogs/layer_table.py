@@ -14,9 +14,10 @@ from PySide6.QtWidgets import (
 from kiview.core.errors import KiviewError
 from kiview.nets.layers import LayerRow
 from kiview.viewmodels.weight_editor import WeightEditorViewModel
+from kiview.views.number_box import NumberBox
 from kiview.views.theme import colour
 
-_COLUMNS = ("Layer", "Kernel", "Weights", "Norm", "Shipped norm", "Gain", "Bias shift")
+_COLUMNS = ("Layer", "Kernel", "Weights", "Norm", "Installed norm", "Gain", "Bias shift")
 _GAIN, _SHIFT = 5, 6
 _STEP, _DECIMALS, _WIDEST = 0.05, 3, 1e6
 _ROW_HEIGHT, _NARROWEST = 24, 72
@@ -66,9 +67,9 @@ class LayerTable(QTableWidget):
             "Outputs \N{MULTIPLICATION SIGN} inputs \N{MULTIPLICATION SIGN} rows and columns",
             "Number of weights and biases",
             "Root of the sum of squares of all weights and biases, as they are now",
-            "The same as shipped",
-            f"Factor of what the layer gives, {low:g} to {high:g}; shipped 1",
-            f"Added, in units of the largest weight, \N{PLUS-MINUS SIGN}{reach}; shipped 0",
+            "The same as installed",
+            f"Factor of what the layer gives, {low:g} to {high:g}; installed 1",
+            f"Added, in units of the largest weight, \N{PLUS-MINUS SIGN}{reach}; installed 0",
         )
         for column, (text, tip) in enumerate(zip(_COLUMNS, tips, strict=True)):
             head = QTableWidgetItem(text)
@@ -129,11 +130,8 @@ class _Number(QStyledItemDelegate):
         index: _Index,  # noqa: ARG002
     ) -> QWidget:
         """A spin box."""
-        box = QDoubleSpinBox(parent)
-        box.setRange(-_WIDEST, _WIDEST)
-        box.setDecimals(_DECIMALS)
+        box = NumberBox((-_WIDEST, _WIDEST), _DECIMALS, parent)
         box.setSingleStep(_STEP)
-        box.setAlignment(Qt.AlignmentFlag.AlignRight)
         box.setKeyboardTracking(False)
         box.valueChanged.connect(self._on_stepped)
         return box

@@ -3,7 +3,6 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QListWidget,
     QListWidgetItem,
     QVBoxLayout,
@@ -12,13 +11,25 @@ from PySide6.QtWidgets import (
 
 from kiview.core.errors import KiviewError
 from kiview.nets.edits import SingleEdit
+from kiview.viewmodels.marks import INSTALLED
 from kiview.viewmodels.weight_editor import WEIGHT_DECIMALS, Index, WeightEditorViewModel
-from kiview.views.parts import button, labelled, line_label, named, number_box, row
+from kiview.views.number_box import NumberBox
+from kiview.views.parts import (
+    button,
+    dress_number_box,
+    labelled,
+    line_label,
+    named,
+    number_box,
+    row,
+    set_role,
+)
 
 _MOST_DIMENSIONS = 4
 _DIMENSIONS = ("output", "input", "row", "column")
 _WIDEST = 1e6  # a number beyond the limits is refused, not cut to another
 _LIST_HEIGHT = 74
+_LARGEST_INDEX = 9999
 
 
 class SingleWeight(QWidget):
@@ -35,7 +46,7 @@ class SingleWeight(QWidget):
         self._model = model
         self._tensor = QComboBox()
         named(self._tensor, "singleTensor", "Tensor that the weight is in, with its shape.")
-        self._indices = [_index_box(name) for name in _DIMENSIONS]
+        self._indices = [_IndexBox(name) for name in _DIMENSIONS]
         self._value = number_box(
             "singleValue", "New value of the weight.", (-_WIDEST, _WIDEST), WEIGHT_DECIMALS
         )
@@ -47,6 +58,7 @@ class SingleWeight(QWidget):
         self._list.setAccessibleName("Weights that were set")
         self._list.setToolTip("Weights that were set; choose one to change it.")
         self._list.setMaximumHeight(_LIST_HEIGHT)
+        self._list.hide()  # until there is one
         self._listed: tuple[SingleEdit, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -94,19 +106,22 @@ class SingleWeight(QWidget):
         shape = self._shape_of(str(self._tensor.currentData() or ""))
         for place, box in enumerate(self._indices):
             box.setVisible(place < len(shape))
-            box.setMaximum(shape[place] - 1 if place < len(shape) else 0)
+            box.count = shape[place] if place < len(shape) else 1
+            box.setValue(min(box.value(), box.count - 1))
         self._show_value()
 
     def _show_value(self) -> None:
-        value = self._model.value(*self._chosen)
+        beyond = next((box.beyond for box in self._indices if box.beyond), "")
+        value = None if beyond else self._model.value(*self._chosen)
+        set_role(self._told, "warning" if beyond else "soft")
         self._set.setEnabled(value is not None)
         self._back.setEnabled(value is not None and value.is_edited)
         if value is None:
-            self._told.setText("Reading\N{HORIZONTAL ELLIPSIS}")
+            self._told.setText(beyond or "Reading\N{HORIZONTAL ELLIPSIS}")
             return
         dot = " \N{MIDDLE DOT} "
         limit = f"within \N{PLUS-MINUS SIGN}{value.limit:g}"
-        shown = dot.join((f"now {value.now:.5f}", f"shipped {value.shipped:.5f}", limit))
+        shown = dot.join((f"now {value.now:.5f}", f"{INSTALLED} {value.shipped:.5f}", limit))
         self._told.setText(shown.replace("-", "\N{MINUS SIGN}"))
         if not self._value.hasFocus():
             self._value.setValue(value.now)
@@ -146,8 +161,32 @@ class SingleWeight(QWidget):
         self._model.reset_single(*self._chosen)
 
 
-def _index_box(dimension: str) -> QDoubleSpinBox:
-    return number_box(f"single_{dimension}", f"Place along the {dimension} axis.", (0, 9999), 0)
+class _IndexBox(NumberBox):
+    """Place along one axis of a tensor.
+
+    A place beyond the axis can be typed, and is told; cutting it would choose another weight.
+
+    Attributes:
+        dimension: Name of the axis.
+        count: Number of places along it.
+    """
+
+    def __init__(self, dimension: str) -> None:
+        super().__init__((0, _LARGEST_INDEX), 0)
+        self.dimension, self.count = dimension, 1
+        dress_number_box(self, f"single_{dimension}", f"Place along the {dimension} axis.")
+
+    @property
+    def beyond(self) -> str:
+        """A sentence when there is no such place, else an empty text."""
+        if self.value() < self.count:
+            return ""
+        return f"There is no {self.dimension} {self.value():.0f}: 0 to {self.count - 1}."
+
+    def stepBy(self, steps: int) -> None:
+        """The arrow keys and the wheel stop at the end of the axis."""
+        wanted = max(0.0, self.value() + steps)
+        self.setValue(min(wanted, self.count - 1))
 
 
 def _shape(shape: Index) -> str:

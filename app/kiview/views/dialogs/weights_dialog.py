@@ -3,13 +3,13 @@
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
-from kiview.viewmodels.marks import in_words
+from kiview.viewmodels.marks import INSTALLED, in_words
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.weight_editor import WeightEditorViewModel
 from kiview.views.dialogs.layer_table import LayerTable
 from kiview.views.dialogs.single_weight import SingleWeight
-from kiview.views.parts import button, line_label, row, section, set_role, text_label
+from kiview.views.parts import button, keep_room, line_label, row, section, set_role, text_label
 
 _LAYERS = (
     "Gain multiplies what a layer gives; bias shift adds to it, in units of the layer's largest"
@@ -18,7 +18,7 @@ _LAYERS = (
 
 
 class WeightsDialog(QDialog):
-    """Stays open beside the window; nothing in it touches the shipped files."""
+    """Stays open beside the window; nothing in it touches the installed files."""
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class WeightsDialog(QDialog):
         self._state = line_label("", "soft", "weightsState")
         self._refused = text_label("", "warning", "weightsRefused")
         self._refused.hide()
+        keep_room(self._refused)  # no button moves away under the mouse
+        self._refused_with = network.weights
         table, single = LayerTable(model), SingleWeight(model)
         table.refused.connect(self._on_refused)
         single.refused.connect(self._on_refused)
@@ -62,6 +64,7 @@ class WeightsDialog(QDialog):
 
     def showEvent(self, event: QShowEvent) -> None:
         """Read the weights while the dialog is seen."""
+        self._on_refused("")
         self._model.watch(True)
         super().showEvent(event)
 
@@ -71,10 +74,13 @@ class WeightsDialog(QDialog):
     def _on_refused(self, sentence: str) -> None:
         self._refused.setText(sentence)
         self._refused.setVisible(bool(sentence))
+        self._refused_with = self._network.weights
 
     def _refresh(self) -> None:
+        if self._network.weights != self._refused_with:
+            self._on_refused("")  # it was about other weights
         told = in_words(self._network.marks)
         self._title.setText(self._model.title)
-        self._state.setText(told or f"as {self._network.delivered_text}")
+        self._state.setText(told or f"as {INSTALLED}")
         set_role(self._state, "warning" if told else "soft")
         self._reset.setEnabled(self._network.is_changed)

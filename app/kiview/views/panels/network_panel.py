@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider, QWidget
 
 from kiview.nets.catalog import NetworkCard
+from kiview.viewmodels.marks import INSTALLED
 from kiview.viewmodels.window import WindowModels
 from kiview.views.binding import (
     ChoiceBinding,
@@ -16,7 +17,17 @@ from kiview.views.disclosure import Disclosure
 from kiview.views.panels.agreement_table import AgreementTable
 from kiview.views.panels.network_expert import NetworkExpert
 from kiview.views.panels.probe_table import ProbeTable
-from kiview.views.parts import Panel, button, labelled, line_label, named, row, section, text_label
+from kiview.views.parts import (
+    Panel,
+    button,
+    keep_room,
+    labelled,
+    line_label,
+    named,
+    row,
+    section,
+    text_label,
+)
 
 _STEPS = 100
 _FILE_NAME_WIDTH = 140
@@ -65,7 +76,7 @@ class NetworkPanel(Panel):
         EnabledBinding(self._blend, self._why_no_card, self._model.changed)
 
     def _add_folded(self, models: WindowModels) -> None:
-        tip = "A simulated person with known truth: shipped weights against these."
+        tip = "A simulated person with known truth: installed weights against these."
         probe = Disclosure("Probe phantom", "probeFold", tip, ProbeTable(models.probe))
         tip = "Edit, load and save weights; update the network."
         expert = Disclosure("Expert", "expertFold", tip, NetworkExpert(models))
@@ -94,12 +105,12 @@ class NetworkPanel(Panel):
         reset = button(
             "Reset",
             "resetWeights",
-            "Back to the weights as shipped, consistent with Patlak.",
+            "Back to the weights as installed, consistent with Patlak.",
             "link",
         )
         reset.clicked.connect(self._model.reset)
-        _keep_room(reset)  # nothing below moves away under the mouse
-        _keep_room(self._modified)
+        keep_room(reset)  # nothing below moves away under the mouse
+        keep_room(self._modified)
         self._reset = reset
         self._model.changed.connect(self._show_reset)
         self._show_reset()
@@ -145,7 +156,7 @@ class NetworkPanel(Panel):
             metrics, name = self.fontMetrics(), self._model.weights_file
             shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, _FILE_NAME_WIDTH)
             return f"weights from {shown}"
-        origin = f"{self._model.delivered_text} {self._model.shipped_position:.2f}"
+        origin = f"{INSTALLED} {self._model.shipped_position:.2f}"
         return f"weights {self._model.position:.2f}{_DOT}{origin}"
 
     def _share_text(self) -> str:
@@ -171,12 +182,6 @@ class NetworkPanel(Panel):
 
 def _card_text(card: NetworkCard) -> str:
     return f"{card.id} {card.version}{_DOT}{card.origin}"
-
-
-def _keep_room(widget: QWidget) -> None:
-    policy = widget.sizePolicy()
-    policy.setRetainSizeWhenHidden(True)
-    widget.setSizePolicy(policy)
 
 
 def _slider(name: str, tip: str) -> QSlider:

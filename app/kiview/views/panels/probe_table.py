@@ -1,17 +1,18 @@
-"""Small table: what the weights do to the built-in phantom, shipped, now and by Patlak."""
+"""Small table: what the weights do to the built-in phantom, as installed, now and by Patlak."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
 from kiview.jobs.probe_network import score_rows
+from kiview.viewmodels.marks import INSTALLED
 from kiview.viewmodels.probe import ProbeViewModel
 from kiview.views.binding import EnabledBinding, TextBinding
 from kiview.views.parts import button, text_label
 
-_COLUMNS = ("", "shipped", "now", "Patlak")
+_COLUMNS = ("", INSTALLED, "now", "Patlak")
 _TIPS = (
     "Scores on a simulated torso with lesions, scanned twice",
-    "The network with its shipped weights, consistent with Patlak",
+    "The network with its installed weights, consistent with Patlak",
     "The network with the weights in use",
     "Linear Patlak under a Gaussian of 5 mm in plane",
 )
