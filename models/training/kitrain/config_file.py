@@ -37,6 +37,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "levels": (3, 3),
     "kernel": (3, 3),
     "slices": (5, 5),
+    "seen_slices": (2, 64),
+    "realisations": (1, 2),
     "spread": (0.0, 100.0),
     "value": (-10.0, 10.0),
     "iterations": (1, 1_000_000),

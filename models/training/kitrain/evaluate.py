@@ -167,11 +167,26 @@ def _scored(
     families: Sequence[Family],
     report: Report,
 ) -> SetScores:
+    paths = test_groups(kind, size, effort.workers, folder, report)
+    return score_set((load_record(path) for path in paths), families, report)
+
+
+def test_groups(
+    kind: TestSet, size: DataConfig, workers: int, folder: Path, report: Report
+) -> list[Path]:
+    """Files of the groups of a test set, simulated where they are not there.
+
+    Raises:
+        LeakError: a test person was trained on.
+    """
     report(f"{kind.title}: {size.test} people")
-    paths = make_groups(kind.jobs(size), effort.workers, folder, report)
+    paths = make_groups(kind.jobs(size), workers, folder, report)
     manifest = folder / f"test-{kind.name}-{size.test}-{size.seed}.manifest.json"
     check_splits(split_of("test", paths, manifest))
-    return score_set((load_record(path) for path in paths), families, report)
+    return paths
+
+
+test_groups.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name
 
 
 def _records(

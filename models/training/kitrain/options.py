@@ -26,6 +26,11 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
         command.add_argument("--config", type=Path, help="another configuration than the recipe's")
         command.add_argument("--out", type=Path, default=training / "runs" / recipe)
         command.add_argument("--skip-evaluation", action="store_true")
+    command = commands.add_parser("curve", help="train a curve network: configs/curve/full.toml")
+    command.add_argument(
+        "--config", type=Path, default=training / "configs" / "curve" / "full.toml"
+    )
+    command.add_argument("--out", type=Path, default=training / "runs" / "curve")
     command = commands.add_parser("export", help="make a network folder from a finished run")
     command.add_argument("--run", type=Path, required=True)
     command.add_argument("--to", type=Path, default=training.parent, help="folder of networks")
@@ -34,6 +39,9 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
     command.add_argument("--bodies", type=int, default=6, help="whole bodies: hot spots, pictures")
     command.add_argument("--direct", type=Path, help="network to compare an `indep` one with")
+    command.add_argument(
+        "--ki", type=Path, help="network that makes maps with the curves of a curve network"
+    )
     command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
     command.add_argument("--conditions", type=int, default=8, metavar="SLABS")
     command.add_argument("--write", action="store_true", help="put the results into the card")
