@@ -55,7 +55,7 @@ class Halves:
     """The earlier and the later half of the weight of the frames, and the population curve there.
 
     Attributes:
-        time_min: (2,) mean time.
+        time_min: (2,) mean time, weighed by the population curve as activity is.
         ratio: (2, n) mean of the population curve's integral over that of the curve itself, min; n
             is 1 or the number of slices.
     """
@@ -83,7 +83,7 @@ def frame_halves(timing: FrameTiming, frames: FrameInput) -> Halves:
         halves = halves_of_weight(weight)
         used = [np.where(weight > 0, values, 0.0) for values in (c, s, mid)]
         ratios.append([(half @ used[1]) / (half @ used[0]) for half in halves])
-        times.append([(half @ used[2]) / half.sum() for half in halves])
+        times.append([(half * used[0]) @ used[2] / (half @ used[0]) for half in halves])
     return Halves(np.mean(times, axis=0), np.array(ratios).T)
 
 

@@ -27,13 +27,14 @@ from kitrain.curve_scores import (
     readout_of,
     score_curves,
 )
-from kitrain.curve_train import CurveTraining, Report, train_curve
+from kitrain.curve_train import CurveTraining, train_curve
 from kitrain.data import make_split
 from kitrain.domain import domain_table
 from kitrain.evaluate import Effort, test_groups
 from kitrain.export_onnx import export_network, tensor_offsets
 from kitrain.group_file import load_group
 from kitrain.leaks import check_splits
+from kitrain.learning import Report
 from kitrain.manifest import write_whole
 from kitrain.network import KiNetwork
 from kitrain.report import REPORT_NAME

@@ -1,7 +1,6 @@
 """Training the curve network on slabs whose plasma curve is known."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,25 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kitrain.checkpoint import (
-    Trained,
-    Unfinished,
-    load_trained,
-    load_unfinished,
-    save_trained,
-    save_unfinished,
-)
-from kitrain.config import OptimiserConfig
+from kitrain.checkpoint import Trained, load_trained
+from kitrain.config import OptimiserConfig, StopConfig
 from kitrain.curve_data import CurveSample
 from kitrain.curve_loss import curve_error, curve_loss, part_of
 from kitrain.curve_network import CurveNetwork
-from kitrain.history import Progress, write_log
-from kitrain.history_plot import history_svg
-from kitrain.manifest import write_whole
-from kitrain.optimisers import make_optimiser, rate_at, set_rate
+from kitrain.learning import Report, Work, learn
+from kitrain.parallel import World
 
-Report = Callable[[str], None]
-_MAX_GRADIENT = 1.0
 _TURNS = 4
 
 
@@ -71,63 +59,52 @@ def train_curve(
     known = load_trained(folder, name)
     if known is not None:
         return known
-    torch.manual_seed(training.seed)
-    network = CurveNetwork(training.width).train()
-    schedule = training.schedule
-    optimiser = make_optimiser(network.parameters(), schedule)
-    state = load_unfinished(folder, name, network, optimiser) or Unfinished(0, (0.0, 0), (), 0.0)
-    started = time.perf_counter() - state.seconds
-    history, (total, count) = list(state.history), state.costs
-    for step in range(state.step + 1, schedule.iterations + 1):
-        set_rate(optimiser, rate_at(step, schedule.iterations, schedule))
-        total, count = total + _step(network, optimiser, training, train, step), count + 1
-        if step % schedule.report_every == 0 or step == schedule.iterations:
-            seconds = time.perf_counter() - started
-            accuracies = [
-                1.0 - mean_error(network, s) for s in (train[: len(validation)], validation)
-            ]
-            rate = rate_at(step, schedule.iterations, schedule)
-            history.append(Progress(step, total / count, *accuracies, rate, seconds))
-            total, count = 0.0, 0
-            folder.mkdir(parents=True, exist_ok=True)
-            write_log(folder / f"{name}.log.jsonl", history)
-            report(
-                f"step {step} cost {history[-1].cost:.4f} accuracy {accuracies[0]:.4f} validation"
-                f" {accuracies[1]:.4f} {seconds:.0f} s"
-            )
-        if schedule.checkpoint_every and step % schedule.checkpoint_every == 0:
-            seconds = time.perf_counter() - started
-            unfinished = Unfinished(step, (total, count), tuple(history), seconds)
-            save_unfinished(folder, name, network, optimiser, unfinished)
-    weights = {n: t.detach().cpu() for n, t in network.state_dict().items()}
-    trained = Trained(weights, tuple(history))
-    save_trained(folder, name, trained)
-    write_whole(folder / f"{name}.svg", history_svg(name, trained.history))
-    return trained
+    report(f"training {name}")
+    title = f"{name}, plasma curves"
+    work = Work(name, title, training.schedule, training.seed, StopConfig())
+    # Tensors are small and few: the processor does.
+    alone = World(0, 1, torch.device("cpu"))
+    return learn(work, _Lesson(training, train, validation), folder, alone, report)
 
 
-def _step(
-    network: CurveNetwork,
-    optimiser: torch.optim.Optimizer,
-    training: CurveTraining,
-    samples: Sequence[CurveSample],
-    step: int,
-) -> float:
-    rng = np.random.default_rng([training.seed, step])
-    batch = training.schedule.batch
-    optimiser.zero_grad(set_to_none=True)
-    cost = 0.0
-    for index in rng.integers(0, len(samples), batch):
-        sample = samples[index]
-        depth = len(sample.features)
-        slices = np.sort(rng.permutation(depth)[: training.slices])
-        part = part_of(sample, slices, int(rng.integers(_TURNS)), bool(rng.integers(2)))
-        loss = curve_loss(_logits(network, part.features), part, network.readout) / batch
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        cost += float(loss.detach())
-    torch.nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT)
-    optimiser.step()
-    return cost
+class _Lesson:
+    """Some slices of slabs, towards their plasma curves and their blood."""
+
+    def __init__(
+        self,
+        training: CurveTraining,
+        train: Sequence[CurveSample],
+        validation: Sequence[CurveSample],
+    ) -> None:
+        torch.manual_seed(training.seed)
+        self._training, self._train, self._validation = training, train, validation
+        self._network = CurveNetwork(training.width).train()
+
+    @property
+    def network(self) -> CurveNetwork:
+        return self._network
+
+    @property
+    def slice_voxels(self) -> int:
+        return sum(sample.blood.size for sample in self._train)
+
+    def cost(self, rng: np.random.Generator, size: int) -> Tensor:
+        total = torch.zeros(())
+        for index in rng.integers(0, len(self._train), size):
+            sample = self._train[index]
+            depth = len(sample.features)
+            slices = np.sort(rng.permutation(depth)[: self._training.slices])
+            part = part_of(sample, slices, int(rng.integers(_TURNS)), bool(rng.integers(2)))
+            logits = _logits(self._network, part.features)
+            total = total + curve_loss(logits, part, self._network.readout) / size
+        return total
+
+    def accuracies(self) -> tuple[float, float]:
+        probes = self._train[: len(self._validation)]
+        learnt, others = (
+            1.0 - mean_error(self._network, samples) for samples in (probes, self._validation)
+        )
+        return learnt, others
 
 
 def _logits(network: CurveNetwork, features: Tensor) -> Tensor:
