@@ -4,7 +4,9 @@ import pytest
 
 from kitrain.__main__ import main
 from kitrain.toml_writer import to_toml
+from kiview.jobs.networks import verify_network
 from kiview.nets.catalog import load_catalog, verify
+from kiview.nets.curve_card import load_curve_card
 
 
 @pytest.mark.slow
@@ -20,6 +22,15 @@ def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
     assert "| network + consistency |" in text
     for name in ("REPORT.md", "lesions.csv", "scores.json"):
         assert (card.network.path.parent / name).stat().st_size > 100
+    curve = load_curve_card(out)
+    verify(curve.network)
+    assert verify_network(curve.network) == ""
+    assert curve.ki_network(load_catalog(out)).id == card.id
+    folder = curve.network.network.path.parent
+    asked = ["evaluate", "--network", str(folder), "--slabs", "1", "--conditions", "0", "--write"]
+    assert main([*asked, "--data", str(data)]) in (0, 1)
+    assert "floor of one-number scaling" in (folder / "REPORT.md").read_text(encoding="utf-8")
+    assert load_curve_card(out).network.network.sha256 == curve.network.network.sha256
     other = tmp_path / "elsewhere"
     assert main(["export", "--run", str(out), "--to", str(other), "--data", str(data)]) == 0
     assert load_catalog(other).default.network.sha256 == card.network.sha256

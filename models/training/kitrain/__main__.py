@@ -10,8 +10,8 @@ from kitrain import bundle, curve_bundle, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.architecture import MODELS
 from kitrain.common_start import Place
+from kitrain.config import ConfigError
 from kitrain.config_file import read_config
-from kitrain.curve_config import read_curve_config
 from kitrain.evaluate import Effort, judge_network
 from kitrain.options import make_parser
 from kitrain.parallel import joined
@@ -54,6 +54,10 @@ def _train(options: argparse.Namespace) -> int:
         return 0
     folder = bundle.write_bundle(finished, options.out, options.command)
     _say(f"wrote {folder}")
+    if config.curve is not None:
+        recipe = curve_bundle.Recipe(config.curve, config.data, folder, options.command)
+        made = curve_bundle.make_curve_network(recipe, options.data, options.out, _say)
+        _say(f"wrote {made}")
     if options.skip_evaluation:
         return 0
     evaluated = argparse.Namespace(
@@ -100,8 +104,12 @@ def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:
 
 
 def _curve(options: argparse.Namespace) -> int:
-    config = read_curve_config(options.config)
-    folder = curve_bundle.make_curve_network(config, options.data, options.out, _say)
+    config = read_config(options.config)
+    if config.curve is None:
+        raise ConfigError(f"{options.config.name} has no [curve]; give a --config that has.")
+    recipe = f"curve --network models/{options.network.name}"
+    made = curve_bundle.Recipe(config.curve, config.data, options.network, recipe)
+    folder = curve_bundle.make_curve_network(made, options.data, options.out, _say)
     _say(f"wrote {folder}")
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from kitrain.config import (
     ConfigError,
+    CurveConfig,
     DataConfig,
     InitialConfig,
     Initialisation,
@@ -97,6 +98,13 @@ def read_config(path: Path) -> RunConfig:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}.") from error
     variants = tables.pop("variant", {})
+    where = f"{path.name} [curve]"
+    if "curve" in tables:
+        curve = _table(tables["curve"], where)
+        if "schedule" in curve:
+            said = curve["schedule"]
+            curve["schedule"] = build(OptimiserConfig, said, f"{path.name} [curve.schedule]")
+        tables["curve"] = build(CurveConfig, curve, where)
     for name, kind in _TABLES.items():
         if name in tables:
             tables[name] = build(kind, tables[name], f"{path.name} [{name}]")

@@ -1,20 +1,18 @@
 """The folder of a curve network: ONNX file, card, report; and how it is judged."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from kitrain.architecture import MODELS, network_with
+from kitrain.architecture import network_with
 from kitrain.bars import Bar
 from kitrain.bundle import file_entry, list_in_catalogue, read_bundle
 from kitrain.checkpoint import Trained
-from kitrain.curve_config import CurveConfig
+from kitrain.config import CurveConfig, DataConfig
 from kitrain.curve_data import CurveSample, load_samples
 from kitrain.curve_network import CurveNetwork
 from kitrain.curve_report import curve_report
@@ -29,7 +27,7 @@ from kitrain.curve_scores import (
 )
 from kitrain.curve_train import CurveTraining, train_curve
 from kitrain.data import make_split
-from kitrain.domain import domain_table
+from kitrain.domain import domain_table, measured_ranges
 from kitrain.evaluate import Effort, test_groups
 from kitrain.export_onnx import export_network, tensor_offsets
 from kitrain.group_file import load_group
@@ -40,10 +38,10 @@ from kitrain.network import KiNetwork
 from kitrain.report import REPORT_NAME
 from kitrain.test_sets import ROBUSTNESS, STANDARD, TestSet
 from kitrain.toml_writer import to_toml
+from kiview.nets.card_values import read_toml
 from kiview.nets.catalog import BLOOD_OUTPUTS, CARD_NAME, SCHEMA_VERSION
 from kiview.nets.curve_card import CURVE_ENTRY, read_curve_card
 from kiview.nets.curve_features import CURVE_CHANNELS, CURVE_FEATURE_NAMES, CURVE_FEATURE_VERSION
-from kiview.nets.noise import patlak_noise
 from kiview.nets.preprocess import FEATURE_VERSION
 from kiview.nets.runtime import NetworkRuntime
 
@@ -77,18 +75,41 @@ class CurveJudgement:
         return all(bar.verdict != "MISSED" for bar in self.bars)
 
 
-def make_curve_network(config: CurveConfig, data: Path, out: Path, report: Report) -> Path:
-    """Simulate what is not there, train, and write the folder of the network into `out`."""
-    splits = {name: make_split(name, config.data, data, report) for name in ("train", "validation")}
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a curve network is made of.
+
+    Attributes:
+        config: Of the network.
+        data: People.
+        ki_folder: Of the network whose maps are among its features.
+        command: Of kitrain, for the card.
+    """
+
+    config: CurveConfig
+    data: DataConfig
+    ki_folder: Path
+    command: str
+
+
+def make_curve_network(recipe: Recipe, data: Path, out: Path, report: Report) -> Path:
+    """Simulate what is not there, train, and write the folder of the network into `out`.
+
+    Raises:
+        LeakError: a person is in both splits.
+        NetworkError: the Ki network cannot be used.
+    """
+    config, names = recipe.config, ("train", "validation")
+    splits = {name: make_split(name, recipe.data, data, report) for name in names}
     check_splits(*splits.values())
-    ki_network = ki_network_of(MODELS / config.ki_network)
-    report("computing features")
+    ki_network = ki_network_of(recipe.ki_folder)
+    report("computing what the curve network sees")
     count = config.realisations
     samples = {n: load_samples(split.paths, ki_network, count) for n, split in splits.items()}
     training = CurveTraining(config.width, config.seen_slices, config.schedule, config.seed)
     trained = train_curve(training, samples["train"], samples["validation"], out, report)
     hashes = {name: split.sha256 for name, split in splits.items()}
-    return _write(config, trained, samples, hashes, out, report)
+    return _write(recipe, trained, samples, hashes, out, report)
 
 
 def ki_network_of(folder: Path) -> KiNetwork:
@@ -98,13 +119,14 @@ def ki_network_of(folder: Path) -> KiNetwork:
 
 
 def _write(
-    config: CurveConfig,
+    recipe: Recipe,
     trained: Trained,
     samples: Mapping[str, Sequence[CurveSample]],
     hashes: Mapping[str, str],
     out: Path,
     report: Report,
 ) -> Path:
+    config = recipe.config
     network = curve_network(trained.weights, config.width)
     folder = out / config.network_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +137,7 @@ def _write(
     offsets = tensor_offsets(path.read_bytes(), listed)
     readout = readout_of(network)
     names = ("hidden", "hidden_bias", "out", "out_bias")
-    everything = [*samples["train"], *samples["validation"]]
+    studies = [sample.study for split in samples.values() for sample in split]
     threshold = choose_threshold(probabilities(network, samples["validation"]))
     report(f"refuses below a probability of {threshold:.3f} (chosen on validation)")
     card = {
@@ -129,21 +151,21 @@ def _write(
         "voxel_mm": [4.0, 4.0, 4.0],
         "least_probability": round(threshold, 4),
         "network": file_entry(path),
-        "ki_network": {"id": config.ki_network} | file_entry(MODELS / config.ki_network / _FILE),
+        "ki_network": {"id": recipe.ki_folder.name} | file_entry(recipe.ki_folder / _FILE),
         "readout": {n: part.tolist() for n, part in zip(names, readout.parts, strict=True)},
         "inputs": [_told("features", f"(slices, {CURVE_CHANNELS}, y, x), y and x multiples of 4",
                          ", ".join(CURVE_FEATURE_NAMES))],
         "outputs": [_told(BLOOD_OUTPUTS[0], "(slices, y, x)", "logit that a voxel is blood")],
-        "domain": domain_table(_measured(everything)),
+        "domain": domain_table(measured_ranges(studies)),
         "training": {
-            "command": "python -m kitrain curve",
+            "command": f"python -m kitrain {recipe.command}",
             "seed": config.seed,
             "torch": torch.__version__,
             "minutes": round(trained.seconds / 60, 1),
             "torch_onnxruntime_difference": float(f"{difference:.2g}"),
             "data_sha256": dict(hashes),
             "validation_error": round(trained.validation, 4),
-            "config": asdict(config),
+            "config": {"data": asdict(recipe.data), "curve": asdict(config)},
         },
         "results": {},
         "tensors": [
@@ -164,13 +186,6 @@ def curve_network(weights: Mapping[str, Tensor], width: int) -> CurveNetwork:
     network = CurveNetwork(width)
     network.load_state_dict(dict(weights))
     return network.eval()
-
-
-def _measured(samples: Sequence[CurveSample]) -> dict[str, list[float]]:
-    gains = [sample.study.noise_gain for sample in samples]
-    noises = [patlak_noise(sample.study) for sample in samples]
-    known = [noise for noise in noises if not np.isnan(noise)]
-    return {"noise_gain": [min(gains), max(gains)], "patlak_noise": [min(known), max(known)]}
 
 
 def read_curve_model(folder: Path) -> CurveModel:
@@ -223,7 +238,7 @@ def is_curve_network(folder: Path) -> bool:
     """Whether a folder holds a curve network.
 
     Raises:
-        FileNotFoundError: it holds no card.
+        NetworkError: it holds no card that can be read.
     """
     return "readout" in _said(folder)
 
@@ -234,7 +249,7 @@ def report_text(folder: Path, judged: CurveJudgement) -> str:
 
 
 def _said(folder: Path) -> dict[str, Any]:
-    return tomllib.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
+    return read_toml(folder / CARD_NAME)
 
 
 def write_curve_results(folder: Path, judged: CurveJudgement) -> None:

@@ -26,10 +26,9 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
         command.add_argument("--config", type=Path, help="another configuration than the recipe's")
         command.add_argument("--out", type=Path, default=training / "runs" / recipe)
         command.add_argument("--skip-evaluation", action="store_true")
-    command = commands.add_parser("curve", help="train a curve network: configs/curve/full.toml")
-    command.add_argument(
-        "--config", type=Path, default=training / "configs" / "curve" / "full.toml"
-    )
+    command = commands.add_parser("curve", help="train a curve network alone, beside a network")
+    command.add_argument("--network", type=Path, required=True, help="whose maps it sees")
+    command.add_argument("--config", type=Path, default=training / "configs" / "full.toml")
     command.add_argument("--out", type=Path, default=training / "runs" / "curve")
     command = commands.add_parser("export", help="make a network folder from a finished run")
     command.add_argument("--run", type=Path, required=True)
