@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kitrain import bundle, curve_bundle, pipeline
+from kitrain import bundle, curve_bundle, curve_judge, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.architecture import MODELS
 from kitrain.common_start import Place
 from kitrain.config import ConfigError
 from kitrain.config_file import read_config
 from kitrain.evaluate import Effort, judge_network
+from kitrain.joint_bundle import JointRecipe, make_joint_networks
 from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "export": _export,
         "evaluate": _evaluate,
         "curve": _curve,
+        "joint": _joint,
         "add": _add,
         "update": _update,
     }
@@ -96,10 +98,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:
     ki_folder = options.ki or load_catalog(MODELS).default.network.path.parent
     args = (options.network, effort, options.data, _say, ki_folder)
-    judged = curve_bundle.judge_curve_network(*args)
-    _say(curve_bundle.report_text(options.network, judged))
+    judged = curve_judge.judge_curve_network(*args)
+    _say(curve_judge.report_text(options.network, judged))
     if options.write:
-        curve_bundle.write_curve_results(options.network, judged)
+        curve_judge.write_curve_results(options.network, judged)
     return 0 if judged.passed else 1
 
 
@@ -111,6 +113,16 @@ def _curve(options: argparse.Namespace) -> int:
     made = curve_bundle.Recipe(config.curve, config.data, options.network, recipe)
     folder = curve_bundle.make_curve_network(made, options.data, options.out, _say)
     _say(f"wrote {folder}")
+    return 0
+
+
+def _joint(options: argparse.Namespace) -> int:
+    config = read_config(options.config)
+    if config.joint is None:
+        raise ConfigError(f"{options.config.name} has no [joint]; give a --config that has.")
+    recipe = JointRecipe(config.joint, config.data, options.network, options.curve, config.loss)
+    for folder in make_joint_networks(recipe, options.data, options.out, _say):
+        _say(f"wrote {folder}")
     return 0
 
 

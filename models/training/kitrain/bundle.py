@@ -88,7 +88,7 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
 
 def _write_network(run: Run, folder: Path, recipe: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    files, difference = _write_weights(run, folder)
+    files, difference = write_weights(run, folder)
     card = {
         **_head(folder.name, "1.0.0"),
         **files,
@@ -99,7 +99,7 @@ def _write_network(run: Run, folder: Path, recipe: str) -> None:
         "results": {},
     }
     card["title"] = _TITLES.get(run.target, card["title"])
-    _write_card(folder, card, "")
+    write_card(folder, card, "")
 
 
 def _head(network_id: str, version: str) -> dict[str, Any]:
@@ -114,8 +114,12 @@ def _head(network_id: str, version: str) -> dict[str, Any]:
     }
 
 
-def _write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
-    """Write all files of weights; their part of the card, and how far torch and ONNX differ."""
+def write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
+    """Write all files of weights.
+
+    Returns:
+        Their part of the card, and how far torch and ONNX differ.
+    """
     weights = run.at(run.shipped_position)
     difference = export(weights, run.width, folder / NETWORK_FILE)
     offsets = tensor_offsets((folder / NETWORK_FILE).read_bytes(), weights)
@@ -186,7 +190,7 @@ def write_update(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        files, difference = _write_weights(run, part)
+        files, difference = write_weights(run, part)
         card = update_card(parent.card, (folder.name, version), learnt, results)
         card |= files
         card["training"]["parent_card_sha256"] = parent.card_sha256
@@ -231,7 +235,7 @@ def write_results(folder: Path, judged: Judgement) -> None:
         **{f"network {name}": value for name, value in shipped.items() if value is not None},
     }
     write_report(folder, judged, f"{card['id']} {card['version']}")
-    _write_card(folder, card, card_markdown(card, judged))
+    write_card(folder, card, card_markdown(card, judged))
 
 
 def read_bundle(folder: Path) -> Run:
@@ -271,7 +275,8 @@ def _tensors_of(card: Mapping[str, Any], content: bytes) -> dict[str, Tensor]:
     return found
 
 
-def _write_card(folder: Path, card: dict[str, Any], text: str) -> None:
+def write_card(folder: Path, card: dict[str, Any], text: str) -> None:
+    """Write the card, its text if there is one, and list the network."""
     (folder / CARD_NAME).write_text(to_toml(card), encoding="utf-8")
     if text:
         (folder / "CARD.md").write_text(text, encoding="utf-8")

@@ -266,6 +266,23 @@ class CurveConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class JointConfig:
+    """Training of the curve network and the network that makes maps together, from both apart.
+
+    Attributes:
+        schedule: Steps; `batch` is the number of slabs, `crop` is not used.
+        seen_slices: Of each slab that a step sees.
+        realisations: Of each person's noise.
+        seed: Of what each step sees.
+    """
+
+    schedule: OptimiserConfig
+    seen_slices: int = 4
+    realisations: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """Everything that decides the shipped weights.
 
@@ -283,6 +300,7 @@ class RunConfig:
         verdict: What the common start has to reach.
         slider: Its ends.
         curve: The curve network, None where none is trained.
+        joint: Of both together (`kitrain joint`), None where they stay apart.
     """
 
     network_id: str
@@ -298,6 +316,7 @@ class RunConfig:
     verdict: VerdictConfig = field(default_factory=VerdictConfig)
     slider: SliderConfig = field(default_factory=SliderConfig)
     curve: CurveConfig | None = None
+    joint: JointConfig | None = None
 
 
 def as_table(config: RunConfig) -> dict[str, Any]:

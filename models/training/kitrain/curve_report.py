@@ -7,7 +7,7 @@ from kitrain.curve_scores import FLOOR, NETWORK, REGION, UNSCALED, CurveScores
 from kitrain.report import bars_table
 
 if TYPE_CHECKING:
-    from kitrain.curve_bundle import CurveJudgement
+    from kitrain.curve_judge import CurveJudgement
 
 _METHODS = (UNSCALED, REGION, FLOOR, NETWORK)
 _TEXT = """# How {id} {version} was judged
