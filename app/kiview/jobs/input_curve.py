@@ -8,6 +8,7 @@ from kiview.core.feng import FENG_FDG, FengParameters
 from kiview.core.images import DynamicImage
 from kiview.core.input_checks import slope_finding
 from kiview.core.input_function import (
+    Compartment,
     InputFunction,
     InputSource,
     from_population,
@@ -38,7 +39,7 @@ class InputCurveRequest:
         file: Curve file, for `SAMPLES`.
         population: Name of the population curve.
         scale_window_s: Window over which the population curve is scaled to the region.
-        plasma_factor: Plasma / measured ratio; not for a network's curve.
+        plasma_factor: Plasma / measured ratio; not for a curve in plasma.
         frames_s: Window of the frames that a network looks at, for `NETWORK`.
     """
 
@@ -107,9 +108,9 @@ def from_blood(
 def with_plasma_factor(made: InputFunction, factor: float) -> InputFunction:
     """The same input function times a further plasma / measured ratio.
 
-    A network's curve stays as it is: it was plasma already, whatever blood it was found in.
+    A curve in plasma stays as it is: samples of plasma, or what a network found.
     """
-    if factor == 1.0 or made.source is InputSource.NETWORK:
+    if factor == 1.0 or made.compartment is Compartment.PLASMA:
         return made
     return replace(made, plasma_factor=made.plasma_factor * factor)
 

@@ -20,14 +20,13 @@ from kiview.nets.curve_features import (
     frame_halves,
 )
 from kiview.nets.curve_readout import attention, plasma_curve
+from kiview.nets.domain import Severity, check_domain, check_noise
 from kiview.nets.infer import NetworkRequest, PreparedStudy, chosen_frames, network_volume, prepare
+from kiview.nets.noise import patlak_noise
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weights import shipped_weights
 
-_ESTIMATE = (
-    "The input function is a network's estimate; before the first frame it has the shape of a"
-    " population's."
-)
+_ESTIMATE = "The input function is a network's estimate; late frames tell little of its early part."
 _PREPARED, _MAPPED = 0.15, 0.75
 _BLOCK_SLICES = 8
 
@@ -111,7 +110,23 @@ def find_blood(request: CurveNetworkRequest, progress: Progress) -> tuple[Blood,
     weights, probability = attention(logits)
     halves = _halves(ki_request)
     found = attended(weights, probability, prepared.features, ki, halves, prepared.spacing_mm)
-    return found, tuple(finding.message for finding in prepared.findings)
+    return found, _differences(request, prepared)
+
+
+def _differences(request: CurveNetworkRequest, prepared: PreparedStudy) -> tuple[str, ...]:
+    """What differs from the training of the curve network.
+
+    Raises:
+        NetworkError: so much that it is refused.
+    """
+    domain, features = request.card.network.domain, prepared.features
+    timing = request.image.timing.select(prepared.frames).weighted()
+    findings = check_domain(domain, request.image, timing, features.noise_gain)
+    findings += check_noise(domain, patlak_noise(features))
+    refused = [f.message for f in findings if f.severity is Severity.REFUSAL]
+    if refused:
+        raise NetworkError(" ".join(refused))
+    return tuple(finding.message for finding in findings)
 
 
 def _halves(request: NetworkRequest) -> Halves:

@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import InvalidInputError, KiviewError
-from kiview.core.input_function import InputFunction, InputSource
+from kiview.core.input_function import Compartment, InputFunction, InputSource
 from kiview.core.progress import Progress
 from kiview.core.tac import TimeActivityCurve
 from kiview.jobs.input_curve import DEFAULT_SCALE_WINDOW_S, from_blood, with_plasma_factor
@@ -87,10 +87,10 @@ class InputFunctionViewModel(QObject):
     def why_no_factor(self) -> str:
         """Why the plasma factor is not used, or an empty text."""
         made = self.input_function
-        source = self.source if made is None else made.source
-        if source is not InputSource.NETWORK:
-            return ""
-        return "A network's curve is plasma already; no factor is applied to it."
+        finds = made is None and self.source is InputSource.NETWORK
+        if finds or (made is not None and made.compartment is Compartment.PLASMA):
+            return "This curve is plasma already; no factor is applied to it."
+        return ""
 
     @property
     def applied_factor(self) -> float:
