@@ -19,6 +19,7 @@ from kiview.jobs.compare_maps import compare_maps
 from kiview.jobs.compute_patlak import compute_patlak
 from kiview.jobs.demo_study import demo_regions, ensure_demo_study
 from kiview.jobs.export import export_maps
+from kiview.jobs.input_curve import build_input_function
 from kiview.jobs.networks import installed_networks
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.preview_network import PreviewJob, preview_network
@@ -34,6 +35,7 @@ from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.demo import DemoViewModel
 from kiview.viewmodels.export import ExportJob, ExportViewModel
+from kiview.viewmodels.found_curve import FindCurveJob, FoundCurveViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel, ReadCurveJob
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.machine import MachineViewModel
@@ -70,6 +72,7 @@ class Jobs:
     Attributes:
         open_study: (path, entered values, progress) -> study.
         read_curve: (path, progress) -> input function.
+        find_curve: The input function by a network.
         patlak: Patlak maps.
         network: Network maps.
         preview: The next step of a network map with other weights.
@@ -81,6 +84,7 @@ class Jobs:
 
     open_study: OpenJob
     read_curve: ReadCurveJob
+    find_curve: FindCurveJob
     patlak: PatlakJob
     network: NetworkJob
     preview: PreviewJob
@@ -157,6 +161,7 @@ def shipped_jobs() -> Jobs:
     return Jobs(
         open_study=_open_study,
         read_curve=_read_curve,
+        find_curve=build_input_function,
         patlak=compute_patlak,
         network=run_network,
         preview=preview_network,
@@ -173,7 +178,8 @@ def build_models(jobs: Jobs) -> WindowModels:
     study = StudyViewModel(runner, messages, jobs.open_study)
     views, rois = ViewsViewModel(), RoisViewModel()
     curves = CurvesViewModel(runner, study, rois)
-    input_function = InputFunctionViewModel(runner, study, curves, messages, jobs.read_curve)
+    found = FoundCurveViewModel(runner, study, messages, jobs.find_curve)
+    input_function = InputFunctionViewModel(runner, study, curves, messages, jobs.read_curve, found)
     results = ResultsViewModel()
     maps = MapsViewModel(runner, study, input_function, results, messages, jobs.patlak)
     network = NetworkViewModel(runner, maps, results, messages, jobs.network)

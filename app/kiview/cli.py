@@ -179,8 +179,18 @@ def _add_curve(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--roi", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
     )
-    source.add_argument("--aorta", choices=["auto"], help="not available in this version")
+    source.add_argument(
+        "--aorta",
+        choices=["auto"],
+        help="let a network find blood and write the plasma curve that it estimates",
+    )
     parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    parser.add_argument(
+        "--frames",
+        type=arguments.window_s,
+        metavar="A-B",
+        help="with --aorta auto: minutes of the frames looked at (30-60)",
+    )
     _add_output(parser)
     parser.set_defaults(handler=_curve)
 
@@ -191,7 +201,7 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         "--input",
         type=arguments.input_word,
         metavar="INPUT",
-        help="FILE.tsv, population[:NAME] or aorta:ROI",
+        help="FILE.tsv, population[:NAME], aorta:ROI or network (finds blood in the frames used)",
     )
     parser.add_argument(
         "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"
@@ -321,7 +331,7 @@ def _models(given: argparse.Namespace, progress: TerminalProgress) -> int:
 
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "info": (_add_info, "Say what a study contains and what can be computed."),
-    "curve": (_add_curve, "Write the time-activity curve of a region."),
+    "curve": (_add_curve, "Write the curve of a region, or the plasma curve a network finds."),
     "map": (_add_map, "Compute parametric maps and write them."),
     "compare": (_add_compare, "Say how well two maps agree."),
     "doctor": (_add_doctor, "Show versions, devices, folders and networks."),

@@ -1,10 +1,16 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 
+import kitrain
 from kitrain.__main__ import main
 from kitrain.toml_writer import to_toml
+from kiview.jobs.networks import verify_network
 from kiview.nets.catalog import load_catalog, verify
+from kiview.nets.curve_card import load_curve_card
+
+TRAINING = Path(kitrain.__file__).parents[1]
 
 
 @pytest.mark.slow
@@ -20,6 +26,23 @@ def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
     assert "| network + consistency |" in text
     for name in ("REPORT.md", "lesions.csv", "scores.json"):
         assert (card.network.path.parent / name).stat().st_size > 100
+    curve = load_curve_card(out)
+    verify(curve.network)
+    assert verify_network(curve.network) == ""
+    assert curve.ki_network(load_catalog(out)).id == card.id
+    folder = curve.network.network.path.parent
+    asked = ["evaluate", "--network", str(folder), "--slabs", "1", "--conditions", "0", "--write"]
+    assert main([*asked, "--data", str(data)]) in (0, 1)
+    assert "floor of one-number scaling" in (folder / "REPORT.md").read_text(encoding="utf-8")
+    assert load_curve_card(out).network.network.sha256 == curve.network.network.sha256
+    given = ["--network", str(card.network.path.parent), "--curve", str(folder)]
+    smoke = str(TRAINING / "configs" / "smoke.toml")
+    asked = ["joint", *given, "--config", smoke, "--out", str(out), "--data", str(data)]
+    assert main(asked) == 0
+    together = load_catalog(out).card(f"{card.id}-joint")
+    assert verify_network(together) == ""
+    assert together.outputs == card.outputs
+    assert together.slider is None
     other = tmp_path / "elsewhere"
     assert main(["export", "--run", str(out), "--to", str(other), "--data", str(data)]) == 0
     assert load_catalog(other).default.network.sha256 == card.network.sha256

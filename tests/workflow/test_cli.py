@@ -319,7 +319,19 @@ def test_that_an_existing_result_is_refused_before_the_study_is_read(kiview, stu
 USAGE = [
     (("map", "STUDY", "--input", "aorta", "--method", "patlak"), "needs a region"),
     (("map", "STUDY", "--input", "population:mine", "--method", "patlak"), "feng-fdg"),
-    (("map", "STUDY", "--input", "network", "--method", "patlak"), "predicts the input"),
+    (
+        ("map", "STUDY", "--input", "network", "--method", "patlak", "--roi", "a.nii"),
+        "leave out --roi",
+    ),
+    (
+        ("map", "STUDY", "--input", "network", "--method", "patlak", "--region", "aorta"),
+        "leave out --region",
+    ),
+    (
+        ("map", "STUDY", "--input", "network", "--method", "patlak", "--scale-window", "30-60"),
+        "leave out --scale-window",
+    ),
+    (("map", "STUDY", "--input", "network:one", "--method", "patlak"), "aorta:ROI or network"),
     (("map", "STUDY", "--input", "gone.tsv", "--method", "patlak"), "gone.tsv is no file"),
     (("map", "STUDY", "--input", "blood.csv", "--method", "patlak"), ".tsv"),
     (("map", "STUDY", "--input", "population", "--method", "patlok"), "choose from patlak"),
@@ -348,7 +360,8 @@ USAGE = [
     ),
     (("map", "", "--input", "population", "--method", "patlak"), "path is empty"),
     (("map", "gone", "--input", "population", "--method", "patlak"), "gone does not exist"),
-    (("curve", "STUDY", "--aorta", "auto"), "draw the aorta"),
+    (("curve", "STUDY", "--aorta", "auto", "--region", "aorta"), "finds blood by itself"),
+    (("curve", "STUDY", "--roi", "a.nii", "--frames", "30-60"), "--frames belongs to --aorta auto"),
     (("curve", "STUDY"), "--roi"),
     (("compare", "gone.nii", "STUDY"), "gone.nii does not exist"),
 ]
@@ -422,9 +435,14 @@ def test_that_models_are_listed_and_verified(kiview):
     assert networks
     assert {network["origin"] for network in networks} == {"shipped"}
     names = [f"{network['id']}@{network['version']}" for network in networks]
+    places = {"maps": "shipped", "curve": "shipped, curve"}
+    intact = [
+        f"{name} ({places[network['kind']]}): intact"
+        for name, network in zip(names, networks, strict=True)
+    ]
     code, printed, _ = kiview("models", "verify")
     assert code == 0
-    assert printed.splitlines() == [f"{name} (shipped): intact" for name in names]
+    assert printed.splitlines() == intact
     code, printed, _ = kiview("models", "verify", names[0])
     assert (code, printed) == (0, f"{names[0]} (shipped): intact\n")
     assert networks[0]["id"] in kiview("models", "list")[1]

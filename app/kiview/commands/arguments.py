@@ -26,7 +26,7 @@ class InputWord:
     """What `--input` asked for.
 
     Attributes:
-        kind: `file`, `population` or `aorta`.
+        kind: `file`, `population`, `aorta` or `network`.
         value: File, name of the population curve, or region file; empty if not given.
     """
 
@@ -83,13 +83,10 @@ def input_word(text: str) -> InputWord:
     if head in ("population", "aorta"):
         return InputWord(head, tail)
     if text == "network":
-        raise argparse.ArgumentTypeError(
-            "no network of this version predicts the input function; use a file, population or"
-            " aorta:ROI"
-        )
+        return InputWord(text)
     if not text.endswith(".tsv"):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: give a .tsv file, population[:NAME] or aorta:ROI"
+            f"{text!r}: give a .tsv file, population[:NAME], aorta:ROI or network"
         )
     return InputWord("file", text)
 

@@ -1,28 +1,60 @@
-"""`kiview curve`: the time-activity curve of a region as TSV."""
+"""`kiview curve`: the curve of a region, or the plasma curve that a network finds, as TSV."""
 
 import argparse
+from pathlib import Path
 
 from kiview.commands.arguments import require_file
-from kiview.commands.opening import main_dynamic, open_given
+from kiview.commands.opening import main_dynamic, open_given, refuse_without_kinetics
 from kiview.commands.terminal import DONE, TerminalProgress, UsageError, note
-from kiview.jobs.export import export_region_curve
-from kiview.jobs.input_curve import region_curve
+from kiview.core.input_function import InputSource
+from kiview.jobs.curve_network import curve_network
+from kiview.jobs.export import (
+    export_input_function,
+    export_region_curve,
+    refuse_existing_curve,
+)
+from kiview.jobs.input_curve import (
+    DEFAULT_FRAMES_S,
+    InputCurveRequest,
+    build_input_function,
+    region_curve,
+)
 from kiview.jobs.regions import choose_region, read_regions
 
 
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
-    """Average the region in every frame and write the curve."""
-    if given.aorta:
-        raise UsageError(
-            "--aorta auto is not available in this version; draw the aorta and use --roi FILE"
-        )
+    """Average the region in every frame, or let a network find blood, and write the curve."""
     if given.out.suffix != ".tsv":
         raise UsageError(f"--out {given.out} must end in .tsv")
-    file = require_file(given.roi, "--roi")
-    _, image = main_dynamic(open_given(given, progress))
-    mask = choose_region(read_regions(file, image.geometry, progress), given.region)
-    tac = region_curve(image, mask, progress)
-    written = export_region_curve(given.out, tac, given.overwrite)
+    written = _found(given, progress) if given.aorta else _averaged(given, progress)
     progress.clear()
     note(f"wrote {', '.join(str(path) for path in written)}")
     return DONE
+
+
+def _averaged(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path, ...]:
+    if given.frames is not None:
+        raise UsageError("--frames belongs to --aorta auto; a region is averaged in every frame")
+    file = require_file(given.roi, "--roi")
+    _, image = main_dynamic(open_given(given, progress))
+    mask = choose_region(read_regions(file, image.geometry, progress), given.region)
+    return export_region_curve(given.out, region_curve(image, mask, progress), given.overwrite)
+
+
+def _found(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path, ...]:
+    if given.region:
+        raise UsageError("--aorta auto finds blood by itself; leave out --region")
+    if not given.overwrite:
+        refuse_existing_curve(given.out)
+    curve_network()  # before the study is read, like every refusal
+    series, image = main_dynamic(open_given(given, progress))
+    refuse_without_kinetics(series)
+    frames_s = given.frames or DEFAULT_FRAMES_S
+    request = InputCurveRequest(image, InputSource.NETWORK, frames_s=frames_s)
+    curve = build_input_function(request, progress)
+    end_s = float(image.timing.end_s.max())
+    written = export_input_function(given.out, curve, end_s, given.overwrite)
+    progress.clear()
+    for sentence in (curve.description, *curve.findings):
+        note(f"input function: {sentence}")
+    return written

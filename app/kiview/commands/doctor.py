@@ -90,7 +90,7 @@ def _size(folder: Path) -> int:
 
 def _networks() -> list[dict[str, JsonValue]]:
     try:
-        catalog = models.networks()
+        catalog = models.every_network()
     except NetworkError as error:
         return [{"id": None, "problem": str(error), "providers": []}]
     broken = [models.broken_record(one) | {"providers": []} for one in catalog.broken]
@@ -123,6 +123,7 @@ def _say_text(report: dict[str, JsonValue], networks: list[dict[str, JsonValue]]
             continue
         providers = network["providers"]
         used = ", ".join(map(str, providers)) if isinstance(providers, list) else ""
-        name = f"{network['id']} {network['version']} ({network['origin']})"
+        place = models.described(str(network["origin"]), str(network["kind"]))
+        name = f"{network['id']} {network['version']} ({place})"
         say(f"  {name}: intact, sha256 {network['sha256']}")
         say(f"    computes on {used}")

@@ -13,6 +13,7 @@ from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
 from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
+from kiview.jobs.curve_network import curve_network
 from kiview.jobs.export import ExportRequest, export_maps, refuse_existing_results
 from kiview.jobs.input_curve import (
     DEFAULT_POPULATION,
@@ -37,6 +38,7 @@ _SOURCES = {
     "file": InputSource.SAMPLES,
     "population": InputSource.POPULATION,
     "aorta": InputSource.IMAGE,
+    "network": InputSource.NETWORK,
 }
 
 
@@ -47,6 +49,8 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     if not given.overwrite:
         refuse_existing_results(given.out, methods)
     chosen = _chosen_network(given, recorded)
+    if recorded is None and given.input.kind == "network":
+        _check_curve_network()
     study = open_given(given, progress, {} if recorded is None else recorded.user_given)
     series, image = main_dynamic(study)
     refuse_without_kinetics(series)
@@ -102,6 +106,8 @@ def _checked(given: argparse.Namespace) -> RecordedRun | None:
 def _refuse_misuse(given: argparse.Namespace) -> None:
     """Refuse what cannot be meant before anything is read."""
     word: InputWord = given.input
+    if word.kind == "network":
+        _refuse_regions(given)
     if word.kind == "aorta" and not (word.value or given.roi):
         raise UsageError("--input aorta needs a region: aorta:FILE (NIfTI mask or region JSON)")
     if word.kind == "aorta" and word.value and given.roi:
@@ -118,6 +124,14 @@ def _refuse_misuse(given: argparse.Namespace) -> None:
     region = _region_file(given)
     if region is not None:
         require_file(region, "region file")
+
+
+def _refuse_regions(given: argparse.Namespace) -> None:
+    for name in ("roi", "region", "scale_window"):
+        if getattr(given, name):
+            raise UsageError(
+                f"--input network finds blood by itself; leave out --{name.replace('_', '-')}"
+            )
 
 
 def _refuse_network_misuse(given: argparse.Namespace) -> None:
@@ -145,6 +159,7 @@ def _input_function(
         file=Path(word.value) if word.kind == "file" else None,
         population=word.value if word.kind == "population" and word.value else DEFAULT_POPULATION,
         scale_window_s=_window(given.scale_window),
+        frames_s=_window(given.frames),
     )
     try:
         return build_input_function(request, progress)
@@ -183,6 +198,17 @@ def _chosen_network(given: argparse.Namespace, recorded: RecordedRun | None) -> 
     card.network.read()
     weights.tensors(card)
     return card, weights
+
+
+def _check_curve_network() -> None:
+    """Refuse before the study is read.
+
+    Raises:
+        NetworkError: there is no curve network, or a file of it was changed.
+    """
+    card, ki_network = curve_network()
+    card.network.network.read()
+    ki_network.network.read()
 
 
 def _requests(

@@ -13,16 +13,21 @@ from kiview.commands.terminal import (
     say_table,
 )
 from kiview.core.provenance import JsonValue
+from kiview.jobs.curve_network import installed_curve_networks
 from kiview.jobs.networks import installed_networks, verify_network
-from kiview.nets.catalog import BrokenNetwork, Catalog, NetworkCard
+from kiview.nets.catalog import BLOOD_OUTPUTS, BrokenNetwork, Catalog, NetworkCard
 from kiview.settings.store import load as load_settings
+
+MAPS, CURVE = "maps", "curve"
+"""Kinds of networks."""
 
 
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     """List the networks, check every file of them (hash, structure, weights), or score one."""
-    catalog = networks()
     if given.action == "evaluate":
-        return evaluate.run(given, catalog, progress)
+        _refuse_curve_network(given.network)
+        return evaluate.run(given, networks(), progress)
+    catalog = every_network()
     if given.weights is not None:
         raise UsageError("--weights belongs to 'models evaluate'.")
     if given.network:
@@ -38,7 +43,7 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def networks() -> Catalog:
-    """Every network that there is.
+    """Every network that makes maps.
 
     Raises:
         NetworkError: the bundled ones cannot be used.
@@ -46,11 +51,33 @@ def networks() -> Catalog:
     return installed_networks(load_settings().settings.site_networks_folder)
 
 
+def every_network() -> Catalog:
+    """Networks that make maps, then those that find the plasma curve.
+
+    Raises:
+        NetworkError: the bundled ones cannot be used.
+    """
+    maps = networks()
+    curves = installed_curve_networks(maps)
+    return Catalog((*maps.cards, *curves.cards), (*maps.broken, *curves.broken))
+
+
+def kind_of(card: NetworkCard) -> str:
+    """What a network gives, in one word: `maps` or `curve`."""
+    return CURVE if card.outputs == BLOOD_OUTPUTS else MAPS
+
+
+def described(origin: str, kind: str) -> str:
+    """Who put a network there, and its kind where that is not maps."""
+    return origin if kind == MAPS else f"{origin}, {kind}"
+
+
 def record(card: NetworkCard, found: str | None) -> dict[str, JsonValue]:
     """A network for `--json`; `intact` is null when it was not checked."""
     return {
         "id": card.id,
         "version": card.version,
+        "kind": kind_of(card),
         "origin": str(card.origin),
         "title": card.title,
         "licence": card.licence,
@@ -74,15 +101,28 @@ def broken_record(broken: BrokenNetwork) -> dict[str, JsonValue]:
     }
 
 
+def _refuse_curve_network(name: str) -> None:
+    known = installed_curve_networks(networks()).cards if name else ()
+    if any(name in (card.name, card.id) for card in known):
+        raise UsageError(
+            f"'models evaluate' scores networks that make maps; {name} finds the plasma curve"
+        )
+
+
+def _short(card: NetworkCard) -> str:
+    return card.network.sha256[:12]
+
+
 def _say_text(catalog: Catalog, problems: dict[str, str]) -> None:
     if problems:
         for card in catalog.cards:
-            say(f"{card.name} ({card.origin}): {problems[card.name] or 'intact'}")
+            found = problems[card.name] or "intact"
+            say(f"{card.name} ({described(str(card.origin), kind_of(card))}): {found}")
     else:
         rows = [
-            (card.id, card.version, str(card.origin), card.network.sha256[:12], card.title)
+            (card.id, card.version, str(card.origin), _short(card), kind_of(card), card.title)
             for card in catalog.cards
         ]
-        say_table([("network", "version", "origin", "sha256", "title"), *rows])
+        say_table([("network", "version", "origin", "sha256", "kind", "title"), *rows])
     for one in catalog.broken:
         say(f"{one.id or 'catalogue'} ({one.origin}): cannot be used. {one.reason}")

@@ -28,6 +28,7 @@ class InputSource(StrEnum):
     IMAGE = "image-derived"
     POPULATION = "population"
     SAMPLES = "samples"
+    NETWORK = "network"
 
 
 class Compartment(StrEnum):

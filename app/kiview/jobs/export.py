@@ -151,10 +151,26 @@ def export_region_curve(
     return _export_pair(path, write, overwrite)
 
 
+def refuse_existing_curve(path: Path) -> None:
+    """Refuse a place that holds a curve, before one is computed for it.
+
+    Args:
+        path: File ending in `.tsv`.
+
+    Raises:
+        ExportError: it, or its sidecar, is there.
+    """
+    refuse_existing(path.parent, _pair(path))
+
+
+def _pair(path: Path) -> list[str]:
+    return [path.name, path.with_suffix(".json").name]
+
+
 def _export_pair(path: Path, write: Callable[[Path], None], overwrite: bool) -> tuple[Path, ...]:
-    names = [path.name, path.with_suffix(".json").name]
+    names = _pair(path)
     if not overwrite:
-        refuse_existing(path.parent, names)
+        refuse_existing_curve(path)
     with staged(path.parent, overwrite) as place:
         write(place / path.name)
     return tuple(path.parent / name for name in names)

@@ -8,6 +8,7 @@ from kiview.core.feng import FENG_FDG, FengParameters
 from kiview.core.images import DynamicImage
 from kiview.core.input_checks import slope_finding
 from kiview.core.input_function import (
+    Compartment,
     InputFunction,
     InputSource,
     from_population,
@@ -18,8 +19,10 @@ from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
 from kiview.core.tac import TimeActivityCurve, extract
 from kiview.io.curves_csv import read_input_function
+from kiview.jobs.curve_network import curve_by_network
 
 DEFAULT_SCALE_WINDOW_S = (1800.0, 3600.0)
+DEFAULT_FRAMES_S = (1800.0, 3600.0)
 POPULATIONS = {"feng-fdg": FENG_FDG}
 """Population curves by the name that `--input population:NAME` takes."""
 DEFAULT_POPULATION = "feng-fdg"
@@ -31,12 +34,13 @@ class InputCurveRequest:
 
     Attributes:
         image: Image it is for.
-        source: Region, population curve or file.
+        source: Region, population curve, file or network.
         blood: Region in blood, for `IMAGE`, and to scale a population curve.
         file: Curve file, for `SAMPLES`.
         population: Name of the population curve.
         scale_window_s: Window over which the population curve is scaled to the region.
-        plasma_factor: Plasma / measured ratio.
+        plasma_factor: Plasma / measured ratio; not for a curve in plasma.
+        frames_s: Window of the frames that a network looks at, for `NETWORK`.
     """
 
     image: DynamicImage
@@ -46,6 +50,7 @@ class InputCurveRequest:
     population: str = DEFAULT_POPULATION
     scale_window_s: tuple[float, float] = DEFAULT_SCALE_WINDOW_S
     plasma_factor: float = 1.0
+    frames_s: tuple[float, float] = DEFAULT_FRAMES_S
 
 
 def build_input_function(request: InputCurveRequest, progress: Progress) -> InputFunction:
@@ -61,12 +66,16 @@ def build_input_function(request: InputCurveRequest, progress: Progress) -> Inpu
     Raises:
         InvalidInputError: the region or the file is missing, or the population is unknown.
         MissingInformationError: neither region nor SUV factor can scale the population curve.
+        NetworkError: no network can tell the curve, or it found no blood.
         ReadError: the file cannot be read.
+        Cancelled: the user asked to stop.
     """
     if request.source is InputSource.SAMPLES:
         made = _from_file(request, progress)
     elif request.source is InputSource.POPULATION:
         made = _from_population(request, progress)
+    elif request.source is InputSource.NETWORK:
+        made = curve_by_network(request.image, request.frames_s, progress)
     else:
         made = _from_region(request, progress)
     return with_plasma_factor(made, request.plasma_factor)
@@ -97,8 +106,13 @@ def from_blood(
 
 
 def with_plasma_factor(made: InputFunction, factor: float) -> InputFunction:
-    """The same input function times a further plasma / measured ratio."""
-    return made if factor == 1.0 else replace(made, plasma_factor=made.plasma_factor * factor)
+    """The same input function times a further plasma / measured ratio.
+
+    A curve in plasma stays as it is: samples of plasma, or what a network found.
+    """
+    if factor == 1.0 or made.compartment is Compartment.PLASMA:
+        return made
+    return replace(made, plasma_factor=made.plasma_factor * factor)
 
 
 def read_curve(path: Path, progress: Progress) -> InputFunction:

@@ -20,7 +20,8 @@ from kiview.nets.card_values import (
     within,
     words,
 )
-from kiview.nets.preprocess import FEATURE_VERSION
+from kiview.nets.curve_features import CURVE_CHANNELS
+from kiview.nets.preprocess import CHANNEL_COUNT, FEATURE_VERSION
 from kiview.nets.untrusted import HashedFile
 
 CATALOG_NAME = "catalog.toml"
@@ -29,7 +30,10 @@ SCHEMA_VERSION = 1
 SIGMA = "sigma"
 """Output of a network that tells its uncertainty: standard deviation of Ki / n."""
 MAP_OUTPUTS = ("ki", "v")
-"""Outputs of every network: Ki / n and V / n."""
+"""Outputs of every network that makes maps: Ki / n and V / n."""
+BLOOD_OUTPUTS = ("blood",)
+"""Output of a curve network: a logit that a voxel is blood."""
+MAP_KINDS = (MAP_OUTPUTS, (*MAP_OUTPUTS, SIGMA))
 _ANY = (-math.inf, math.inf)
 
 
@@ -123,7 +127,8 @@ class NetworkCard:
         domain: What it was trained on.
         slider: The two weight sets that a slider mixes, or None.
         tensors: Its weights; `offset` says where in the ONNX file.
-        outputs: Names of its outputs: `ki`, `v`, and `sigma` where it tells its uncertainty.
+        outputs: Names of its outputs: `ki`, `v`, and `sigma` where it tells its uncertainty; of a
+            curve network `blood` alone.
         origin: Who put it there.
         results: Scores on held-out phantoms by name.
     """
@@ -140,6 +145,11 @@ class NetworkCard:
     results: Mapping[str, float]
     outputs: tuple[str, ...] = MAP_OUTPUTS
     origin: Origin = Origin.SHIPPED
+
+    @property
+    def channels(self) -> int:
+        """Of its input."""
+        return CURVE_CHANNELS if self.outputs == BLOOD_OUTPUTS else CHANNEL_COUNT
 
     @property
     def name(self) -> str:
@@ -227,14 +237,18 @@ def load_catalog(models_dir: Path) -> Catalog:
     return Catalog(tuple(entry_card(models_dir, entry) for entry in entries(models_dir)))
 
 
-def entries(folder: Path) -> list[Mapping[str, Any]]:
+def entries(folder: Path, kind: str = "network") -> list[Mapping[str, Any]]:
     """What the catalogue of a folder lists, not checked.
+
+    Args:
+        folder: Of the catalogue.
+        kind: Of network: `network` or `curve_network`.
 
     Raises:
         NetworkError: it cannot be read, is of another version, or lists nothing.
     """
     content = read_toml(folder / CATALOG_NAME)
-    listed = content.get("network", [])
+    listed = content.get(kind, [])
     sound = isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed)
     if content.get("schema_version") != SCHEMA_VERSION or not listed or not sound:
         raise NetworkError(
@@ -245,7 +259,10 @@ def entries(folder: Path) -> list[Mapping[str, Any]]:
 
 
 def entry_card(
-    folder: Path, entry: Mapping[str, Any], origin: Origin = Origin.SHIPPED
+    folder: Path,
+    entry: Mapping[str, Any],
+    origin: Origin = Origin.SHIPPED,
+    kinds: tuple[tuple[str, ...], ...] = MAP_KINDS,
 ) -> NetworkCard:
     """The card of one entry of a catalogue, after its hash was found to be right.
 
@@ -253,6 +270,7 @@ def entry_card(
         folder: Of the catalogue.
         entry: `id`, `card_sha256`, and `folder` where it is not named like the id.
         origin: Who put it there.
+        kinds: Outputs that it may have.
 
     Raises:
         NetworkError: the card is missing, changed, of another network or another version.
@@ -260,7 +278,7 @@ def entry_card(
     network_id = str(entry.get("id", ""))
     path = folder / plain_name(str(entry.get("folder", network_id))) / CARD_NAME
     HashedFile(path, str(entry.get("card_sha256", ""))).read()
-    card = read_card(path, origin)
+    card = read_card(path, origin, kinds)
     if card.id != network_id:
         raise NetworkError(
             f"The catalogue lists {network_id!r} but the card is that of {card.id!r}; correct the"
@@ -269,12 +287,17 @@ def entry_card(
     return card
 
 
-def read_card(path: Path, origin: Origin = Origin.SHIPPED) -> NetworkCard:
+def read_card(
+    path: Path,
+    origin: Origin = Origin.SHIPPED,
+    kinds: tuple[tuple[str, ...], ...] = MAP_KINDS,
+) -> NetworkCard:
     """Read one card; the files it names are checked when they are used, or by `verify`.
 
     Args:
         path: Of the card.
         origin: Who put it there.
+        kinds: Outputs that it may have.
 
     Raises:
         NetworkError: the card is missing, incomplete or of another version.
@@ -288,7 +311,7 @@ def read_card(path: Path, origin: Origin = Origin.SHIPPED) -> NetworkCard:
             " computes; use a matching network."
         )
     try:
-        return _card(content, path.parent, origin)
+        return _card(content, path.parent, origin, kinds)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise NetworkError(
             f"The card of network {path.parent.name!r} is incomplete or wrong ({error}); put the"
@@ -306,7 +329,9 @@ def verify(card: NetworkCard) -> None:
         file.read()
 
 
-def _card(content: Mapping[str, Any], folder: Path, origin: Origin) -> NetworkCard:
+def _card(
+    content: Mapping[str, Any], folder: Path, origin: Origin, kinds: tuple[tuple[str, ...], ...]
+) -> NetworkCard:
     domain = content["domain"]
     z, y, x = (within(float(d), VOXEL_LIMITS_MM) for d in content["voxel_mm"])
     return NetworkCard(
@@ -333,15 +358,18 @@ def _card(content: Mapping[str, Any], folder: Path, origin: Origin) -> NetworkCa
         slider=_slider(content["slider"], folder) if "slider" in content else None,
         tensors=_tensors(content["tensors"]),
         results={str(k): float(v) for k, v in content["results"].items()},
-        outputs=_outputs(content["outputs"]),
+        outputs=_outputs(content["outputs"], kinds),
         origin=origin,
     )
 
 
-def _outputs(entries: list[Mapping[str, Any]]) -> tuple[str, ...]:
+def _outputs(
+    entries: list[Mapping[str, Any]], kinds: tuple[tuple[str, ...], ...]
+) -> tuple[str, ...]:
     names = tuple(str(entry["name"]) for entry in entries)
-    if names not in (MAP_OUTPUTS, (*MAP_OUTPUTS, SIGMA)):
-        raise ValueError(f"outputs {', '.join(names)} are not ki, v and perhaps sigma")
+    if names not in kinds:
+        known = " or ".join(", ".join(kind) for kind in kinds)
+        raise ValueError(f"outputs {', '.join(names)} are not {known}")
     return names
 
 

@@ -137,7 +137,7 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     """
     image = request.image
     require_same_quantity(image.quantity, request.input_function)
-    frames, plasma = _chosen_frames(request)
+    frames, plasma = chosen_frames(request)
     operators = preprocess.linear_operators(plasma)
     timing = image.timing.select(frames).weighted()
     findings = check_domain(request.card.domain, image, timing, operators.noise_gain)
@@ -168,7 +168,12 @@ def _refuse(findings: tuple[Finding, ...]) -> None:
         raise NetworkError(" ".join(refusals))
 
 
-def _chosen_frames(request: NetworkRequest) -> tuple[NDArray[np.intp], FrameInput]:
+def chosen_frames(request: NetworkRequest) -> tuple[NDArray[np.intp], FrameInput]:
+    """Indices of the frames in the window, and the input function as they see it.
+
+    Raises:
+        NetworkError: there are fewer than two, or the input function does not serve.
+    """
     image = request.image
     inside = image.timing.in_window(request.start_s, request.end_s)
     frames = np.flatnonzero(inside if inside.ndim == 1 else inside.any(axis=1))

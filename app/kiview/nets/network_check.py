@@ -4,7 +4,6 @@ from kiview.core.errors import NetworkError
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.onnx_file import FLOAT32, MOST_CONSTANTS, OnnxGraph, OnnxValue, read_graph
 from kiview.nets.onnx_shapes import shapes
-from kiview.nets.preprocess import CHANNEL_COUNT
 from kiview.nets.protobuf import MalformedError
 
 INPUT_NAME = "features"
@@ -42,14 +41,14 @@ def _check_ends(card: NetworkCard, graph: OnnxGraph) -> None:
         raise MalformedError(f"its input is not {INPUT_NAME!r} alone")
     if sorted(outputs) != sorted(card.outputs) or len(graph.outputs) != len(card.outputs):
         raise MalformedError(f"its outputs are not {', '.join(card.outputs)}, as its card says")
-    _check_value(inputs[INPUT_NAME], (None, CHANNEL_COUNT, None, None))
+    _check_value(inputs[INPUT_NAME], (None, card.channels, None, None))
     for value in outputs.values():
         _check_value(value, (None, None, None))
 
 
 def _check_shapes(card: NetworkCard, graph: OnnxGraph, probe: tuple[int, int, int]) -> None:
     b, y, x = probe
-    found = shapes(graph, (b, CHANNEL_COUNT, y, x))
+    found = shapes(graph, (b, card.channels, y, x))
     for name in card.outputs:
         if found.get(name) != probe:
             raise MalformedError(f"its output {name!r} is no map of the slices it is given")

@@ -163,11 +163,25 @@ def _slice_operator(
         raise NetworkError("The chosen frames lie too close together to tell Ki from V0.")
     covariance = np.linalg.inv(normal)
     fit = covariance @ (design.T * share) / mean_s
-    before = np.cumsum(share) - share
-    early = np.clip(0.5 - before, 0.0, share)
-    late = share - early
+    early, late = halves_of_weight(share)
     halves = [share / mean_s, early / (early @ s), late / (late @ s)]
     return np.vstack([fit, halves]), float(mean_s / mean_c), float(np.sqrt(covariance[0, 0]))
+
+
+def halves_of_weight(weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Split the weight of frames into its earlier and its later half.
+
+    Args:
+        weight: (t,) not negative, not all 0.
+
+    Returns:
+        Share of each frame in the earlier half and in the later half, (t,) each; both add up to
+        0.5 and together to the share of the frame.
+    """
+    share = weight / weight.sum()
+    before = np.cumsum(share) - share
+    early = np.clip(0.5 - before, 0.0, share)
+    return early, share - early
 
 
 def linear_maps(frames: Volume, matrix: NDArray[np.float64]) -> Volume:

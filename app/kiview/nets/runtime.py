@@ -91,13 +91,22 @@ class NetworkRuntime:
         return self._outputs
 
     def run(self, features: Volume) -> NetworkOutputs:
-        """Run the network.
+        """Run a network that makes maps.
 
         Args:
             features: (b, channels, y, x) float32, sides multiples of 4.
 
         Returns:
             Ki / n, V / n and perhaps the standard deviation of Ki / n, each (b, y, x).
+
+        Raises:
+            Cancelled: `stop` was called.
+            NetworkError: the runtime failed.
+        """
+        return NetworkOutputs(**self.values(features))
+
+    def values(self, features: Volume) -> dict[str, Volume]:
+        """Run the network: every output by name, (b, y, x).
 
         Raises:
             Cancelled: `stop` was called.
@@ -114,7 +123,7 @@ class NetworkRuntime:
                 f"The network could not be computed ({type(error).__name__});"
                 " close other programs to free memory and try again."
             ) from error
-        return NetworkOutputs(**dict(zip(self._outputs, found, strict=True)))
+        return dict(zip(self._outputs, found, strict=True))
 
     def _computed(self, given: dict[str, Volume]) -> list[Volume]:
         """Run, on the processor from now on where the graphics card fails."""

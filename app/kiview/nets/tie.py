@@ -225,21 +225,27 @@ def _evenness(half: Volume, normaliser_per_min: float, spacing_mm: tuple[float, 
 
 
 def keep_significant(
-    ki: Volume, patlak_ki: Volume, noise: Volume, spacing_mm: tuple[float, ...]
+    ki: Volume,
+    patlak_ki: Volume,
+    noise: Volume,
+    spacing_mm: tuple[float, ...],
+    sigmas: float = KEEP_SIGMAS,
 ) -> Volume:
     """Give back what Patlak shows beyond its noise and the network does not.
 
-    Both maps are compared under a Gaussian of 8 mm; of an excess of Patlak, the part beyond one
-    standard deviation is added. Nothing is ever taken away.
+    Both maps are compared under a Gaussian of 8 mm; of an excess of Patlak, the part beyond so many
+    standard deviations is added. Nothing is ever taken away.
 
     Args:
         ki: (z, y, x) of the network, /min.
         patlak_ki: Same grid, linear Patlak of the same frames, /min, unfiltered.
         noise: `local_noise`, same grid, /min.
         spacing_mm: Along z, y, x.
+        sigmas: Standard deviations that count as noise; the program's own unless a study of the
+            trade-off asks for others.
     """
     excess = smooth(np.nan_to_num(patlak_ki) - ki, (KEEP_FWHM_MM,) * 3, spacing_mm)
-    excess -= np.float32(KEEP_SIGMAS) * noise
+    excess -= np.float32(sigmas) * noise
     np.maximum(excess, 0, out=excess)
     excess += ki
     return excess

@@ -7,12 +7,13 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.errors import InvalidInputError, KiviewError
-from kiview.core.input_function import InputFunction, InputSource
+from kiview.core.input_function import Compartment, InputFunction, InputSource
 from kiview.core.progress import Progress
 from kiview.core.tac import TimeActivityCurve
 from kiview.jobs.input_curve import DEFAULT_SCALE_WINDOW_S, from_blood, with_plasma_factor
 from kiview.tasks import Task, TaskRunner
 from kiview.viewmodels.curves import CurvesViewModel
+from kiview.viewmodels.found_curve import FoundCurveViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.study import StudyViewModel
 
@@ -26,8 +27,9 @@ class InputFunctionViewModel(QObject):
         source: Where it comes from.
         roi_id: The blood region, empty if none.
         scale_window_s: Window over which the population curve is scaled to the region.
-        plasma_factor: Plasma / whole blood.
+        plasma_factor: Plasma / whole blood, as chosen.
         file: Curve file, or None.
+        found: The curve that a network finds.
         input_function: What follows from the choices, or None.
         problem: Why there is none, or an empty text.
 
@@ -44,10 +46,12 @@ class InputFunctionViewModel(QObject):
         curves: CurvesViewModel,
         messages: MessagesViewModel,
         read_curve: ReadCurveJob,
+        found: FoundCurveViewModel,
     ) -> None:
         super().__init__()
         self._runner, self._study, self._curves = runner, study, curves
         self._messages, self._read_curve = messages, read_curve
+        self.found = found
         self._task: Task | None = None
         self._samples: InputFunction | None = None
         self.source = InputSource.IMAGE
@@ -59,6 +63,7 @@ class InputFunctionViewModel(QObject):
         self.problem = ""
         curves.changed.connect(self._derive)
         study.study_changed.connect(self._on_study_changed)
+        found.changed.connect(self._on_found_changed)
         self._derive()
 
     @property
@@ -66,15 +71,31 @@ class InputFunctionViewModel(QObject):
         """Changes whenever the input function does; empty while there is none."""
         if self.input_function is None:
             return ""
-        parts = [str(self.source), f"factor {self.plasma_factor:g}"]
+        parts = [str(self.source), f"factor {self.applied_factor:g}"]
         if self.source is InputSource.SAMPLES:
             return "|".join([*parts, str(self.file)])
+        if self.source is InputSource.NETWORK:
+            return "|".join([*parts, self.found.identity])
         known = self._curves.get(self.roi_id)
         if known is not None:
             parts.append(f"region {known.roi.roi_id}@{known.roi.revision}")
         if self.source is InputSource.POPULATION or self.findings:
             parts.append(f"scaled {self.scale_window_s[0]:g}-{self.scale_window_s[1]:g} s")
         return "|".join(parts)
+
+    @property
+    def why_no_factor(self) -> str:
+        """Why the plasma factor is not used, or an empty text."""
+        made = self.input_function
+        finds = made is None and self.source is InputSource.NETWORK
+        if finds or (made is not None and made.compartment is Compartment.PLASMA):
+            return "This curve is plasma already; no factor is applied to it."
+        return ""
+
+    @property
+    def applied_factor(self) -> float:
+        """Plasma / whole blood that is in the input function."""
+        return 1.0 if self.why_no_factor else self.plasma_factor
 
     @property
     def region_curve(self) -> TimeActivityCurve | None:
@@ -144,6 +165,10 @@ class InputFunctionViewModel(QObject):
         self._samples, self.file = None, None
         self._derive()
 
+    def _on_found_changed(self) -> None:
+        if self.source is InputSource.NETWORK:
+            self._derive()
+
     def _derive(self) -> None:
         """Work out the input function anew and announce once."""
         self._choose_region_if_none()
@@ -171,6 +196,8 @@ class InputFunctionViewModel(QObject):
     def _from_choice(self) -> InputFunction:
         if self.source is InputSource.SAMPLES:
             return self._from_file()
+        if self.source is InputSource.NETWORK:
+            return self.found.curve()
         return from_blood(self._region_or_refuse(), self.source, self.scale_window_s)
 
     def _from_file(self) -> InputFunction:

@@ -18,7 +18,10 @@ from kiview.viewmodels.messages import Message, MessagesViewModel
 from kiview.viewmodels.results import PATLAK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
 
-_SHORT_SOURCES = {str(InputSource.IMAGE): "IDIF"}
+_SHORT_SOURCES = {
+    str(InputSource.IMAGE): "IDIF",
+    str(InputSource.NETWORK): "input by network",
+}
 PatlakJob = Callable[[PatlakRequest, Progress], MapSet]
 
 
@@ -53,6 +56,7 @@ class MapsViewModel(QObject):
         self._problem: Message | None = None
         self._running = ("", "", (0.0, 0.0))
         self.settings = PatlakSettings()
+        input_function.found.use_frames(self.settings.start_s, self.settings.end_s)
         results.register(PATLAK, self.key)
         input_function.changed.connect(self._on_inputs_changed)
         study.series_changed.connect(self._on_inputs_changed)
@@ -154,6 +158,7 @@ class MapsViewModel(QObject):
     def _apply(self, settings: PatlakSettings) -> None:
         if settings != self.settings:
             self.settings = settings
+            self._input.found.use_frames(settings.start_s, settings.end_s)
             self._results.judge()
             self.changed.emit()
 

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kitrain import bundle, pipeline
+from kitrain import bundle, curve_bundle, curve_judge, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
+from kitrain.architecture import MODELS
 from kitrain.common_start import Place
+from kitrain.config import ConfigError
 from kitrain.config_file import read_config
 from kitrain.evaluate import Effort, judge_network
+from kitrain.joint_bundle import JointRecipe, make_joint_networks
 from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
@@ -19,6 +22,7 @@ from kitrain.update import UpdateRequest, update_network
 from kiview.core.errors import InvalidInputError, KiviewError
 from kiview.core.progress import CallbackProgress
 from kiview.io.frame_store import VoxelCache
+from kiview.nets.catalog import load_catalog
 from kiview.paths import voxel_cache_dir
 
 _TRAINING = Path(__file__).resolve().parents[1]
@@ -31,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "export": _export,
         "evaluate": _evaluate,
+        "curve": _curve,
+        "joint": _joint,
         "add": _add,
         "update": _update,
     }
@@ -50,6 +56,10 @@ def _train(options: argparse.Namespace) -> int:
         return 0
     folder = bundle.write_bundle(finished, options.out, options.command)
     _say(f"wrote {folder}")
+    if config.curve is not None:
+        recipe = curve_bundle.Recipe(config.curve, config.data, folder, options.command)
+        made = curve_bundle.make_curve_network(recipe, options.data, options.out, _say)
+        _say(f"wrote {made}")
     if options.skip_evaluation:
         return 0
     evaluated = argparse.Namespace(
@@ -73,14 +83,47 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    run = bundle.read_bundle(options.network)
     effort = Effort(options.slabs, options.conditions, options.bodies, options.seed)
+    if curve_bundle.is_curve_network(options.network):
+        return _evaluate_curve(options, effort)
+    run = bundle.read_bundle(options.network)
     direct = None if options.direct is None else bundle.read_bundle(options.direct)
     judged = judge_network(run, effort, options.data, _say, direct)
     _say(report_text(judged, options.network.name, options.network.name))
     if options.write:
         bundle.write_results(options.network, judged)
     return 0 if judged.passed else 1
+
+
+def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:
+    ki_folder = options.ki or load_catalog(MODELS).default.network.path.parent
+    args = (options.network, effort, options.data, _say, ki_folder)
+    judged = curve_judge.judge_curve_network(*args)
+    _say(curve_judge.report_text(options.network, judged))
+    if options.write:
+        curve_judge.write_curve_results(options.network, judged)
+    return 0 if judged.passed else 1
+
+
+def _curve(options: argparse.Namespace) -> int:
+    config = read_config(options.config)
+    if config.curve is None:
+        raise ConfigError(f"{options.config.name} has no [curve]; give a --config that has.")
+    recipe = f"curve --network models/{options.network.name}"
+    made = curve_bundle.Recipe(config.curve, config.data, options.network, recipe)
+    folder = curve_bundle.make_curve_network(made, options.data, options.out, _say)
+    _say(f"wrote {folder}")
+    return 0
+
+
+def _joint(options: argparse.Namespace) -> int:
+    config = read_config(options.config)
+    if config.joint is None:
+        raise ConfigError(f"{options.config.name} has no [joint]; give a --config that has.")
+    recipe = JointRecipe(config.joint, config.data, options.network, options.curve, config.loss)
+    for folder in make_joint_networks(recipe, options.data, options.out, _say):
+        _say(f"wrote {folder}")
+    return 0
 
 
 def _add(options: argparse.Namespace) -> int:

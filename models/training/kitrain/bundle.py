@@ -88,7 +88,7 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
 
 def _write_network(run: Run, folder: Path, recipe: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    files, difference = _write_weights(run, folder)
+    files, difference = write_weights(run, folder)
     card = {
         **_head(folder.name, "1.0.0"),
         **files,
@@ -99,7 +99,7 @@ def _write_network(run: Run, folder: Path, recipe: str) -> None:
         "results": {},
     }
     card["title"] = _TITLES.get(run.target, card["title"])
-    _write_card(folder, card, "")
+    write_card(folder, card, "")
 
 
 def _head(network_id: str, version: str) -> dict[str, Any]:
@@ -114,20 +114,24 @@ def _head(network_id: str, version: str) -> dict[str, Any]:
     }
 
 
-def _write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
-    """Write all files of weights; their part of the card, and how far torch and ONNX differ."""
+def write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
+    """Write all files of weights.
+
+    Returns:
+        Their part of the card, and how far torch and ONNX differ.
+    """
     weights = run.at(run.shipped_position)
     difference = export(weights, run.width, folder / NETWORK_FILE)
     offsets = tensor_offsets((folder / NETWORK_FILE).read_bytes(), weights)
-    files: dict[str, Any] = {"network": _entry(folder / NETWORK_FILE)}
+    files: dict[str, Any] = {"network": file_entry(folder / NETWORK_FILE)}
     if run.has_slider:
         save_file(run.smooth, folder / SMOOTH_FILE)
         save_file(run.sharp, folder / SHARP_FILE)
         files["slider"] = {
             "shipped_position": run.shipped_position,
             "help": _HELP,
-            "smooth": _entry(folder / SMOOTH_FILE),
-            "sharp": _entry(folder / SHARP_FILE),
+            "smooth": file_entry(folder / SMOOTH_FILE),
+            "sharp": file_entry(folder / SHARP_FILE),
         }
     files["tensors"] = [
         {"name": name, "shape": list(tensor.shape), "offset": offsets[name]}
@@ -186,7 +190,7 @@ def write_update(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        files, difference = _write_weights(run, part)
+        files, difference = write_weights(run, part)
         card = update_card(parent.card, (folder.name, version), learnt, results)
         card |= files
         card["training"]["parent_card_sha256"] = parent.card_sha256
@@ -196,7 +200,7 @@ def write_update(
         part.replace(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    _list_in_catalogue(folder)
+    list_in_catalogue(folder)
     return folder
 
 
@@ -231,7 +235,7 @@ def write_results(folder: Path, judged: Judgement) -> None:
         **{f"network {name}": value for name, value in shipped.items() if value is not None},
     }
     write_report(folder, judged, f"{card['id']} {card['version']}")
-    _write_card(folder, card, card_markdown(card, judged))
+    write_card(folder, card, card_markdown(card, judged))
 
 
 def read_bundle(folder: Path) -> Run:
@@ -271,17 +275,24 @@ def _tensors_of(card: Mapping[str, Any], content: bytes) -> dict[str, Tensor]:
     return found
 
 
-def _write_card(folder: Path, card: dict[str, Any], text: str) -> None:
+def write_card(folder: Path, card: dict[str, Any], text: str) -> None:
+    """Write the card, its text if there is one, and list the network."""
     (folder / CARD_NAME).write_text(to_toml(card), encoding="utf-8")
     if text:
         (folder / "CARD.md").write_text(text, encoding="utf-8")
-    _list_in_catalogue(folder)
+    list_in_catalogue(folder)
 
 
-def _list_in_catalogue(folder: Path) -> None:
+def list_in_catalogue(folder: Path, kind: str = "network") -> None:
+    """List a network with the hash of its card in the catalogue beside it.
+
+    Args:
+        folder: Of the network.
+        kind: Key of the catalogue.
+    """
     path = folder.parent / CATALOG_NAME
     known = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    entries = list(known.get("network", []))
+    entries = list(known.get(kind, []))
     ids = [entry["id"] for entry in entries]
     entry = {"id": folder.name, "card_sha256": _sha256(folder / CARD_NAME)}
     if folder.name in ids:
@@ -290,7 +301,7 @@ def _list_in_catalogue(folder: Path) -> None:
         entries.append(entry)  # a variant of a network stands behind it
     else:
         entries.insert(0, entry)
-    catalogue = {"schema_version": SCHEMA_VERSION, "network": entries}
+    catalogue = {"schema_version": SCHEMA_VERSION} | known | {kind: entries}
     path.write_text(to_toml(catalogue), encoding="utf-8")
 
 
@@ -337,7 +348,8 @@ def _outputs(sigma: bool) -> list[dict[str, str]]:
     ]
 
 
-def _entry(path: Path) -> dict[str, str]:
+def file_entry(path: Path) -> dict[str, str]:
+    """How a card names a file that lies beside it."""
     return {"file": path.name, "sha256": _sha256(path)}
 
 

@@ -245,6 +245,44 @@ class SliderConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveConfig:
+    """The curve network of a run, trained on its people.
+
+    Attributes:
+        network_id: Name of the folder that is made.
+        schedule: Steps; `batch` is the number of slabs, `crop` is not used.
+        width: Channels of the first level.
+        seen_slices: Of each slab that a step sees; what is attended to is chosen among them.
+        realisations: Of each person's noise.
+        seed: Of first weights and of what each step sees.
+    """
+
+    network_id: str
+    schedule: OptimiserConfig
+    width: int = 12
+    seen_slices: int = 6
+    realisations: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JointConfig:
+    """Training of the curve network and the network that makes maps together, from both apart.
+
+    Attributes:
+        schedule: Steps; `batch` is the number of slabs, `crop` is not used.
+        seen_slices: Of each slab that a step sees.
+        realisations: Of each person's noise.
+        seed: Of what each step sees.
+    """
+
+    schedule: OptimiserConfig
+    seen_slices: int = 4
+    realisations: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """Everything that decides the shipped weights.
 
@@ -261,6 +299,8 @@ class RunConfig:
         stop: Of every training.
         verdict: What the common start has to reach.
         slider: Its ends.
+        curve: The curve network, None where none is trained.
+        joint: Of both together (`kitrain joint`), None where they stay apart.
     """
 
     network_id: str
@@ -275,6 +315,8 @@ class RunConfig:
     stop: StopConfig = field(default_factory=StopConfig)
     verdict: VerdictConfig = field(default_factory=VerdictConfig)
     slider: SliderConfig = field(default_factory=SliderConfig)
+    curve: CurveConfig | None = None
+    joint: JointConfig | None = None
 
 
 def as_table(config: RunConfig) -> dict[str, Any]:

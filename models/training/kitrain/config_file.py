@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from kitrain.config import (
     ConfigError,
+    CurveConfig,
     DataConfig,
     InitialConfig,
     Initialisation,
+    JointConfig,
     LossConfig,
     NetworkConfig,
     OptimiserConfig,
@@ -37,6 +39,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "levels": (3, 3),
     "kernel": (3, 3),
     "slices": (5, 5),
+    "seen_slices": (2, 64),
+    "realisations": (1, 2),
     "spread": (0.0, 100.0),
     "value": (-10.0, 10.0),
     "iterations": (1, 1_000_000),
@@ -80,6 +84,8 @@ _TABLES: dict[str, type] = {
     "verdict": VerdictConfig,
     "slider": SliderConfig,
 }
+_SCHEDULED: dict[str, type] = {"curve": CurveConfig, "joint": JointConfig}
+"""Tables with a schedule of their own inside."""
 _CROP_STEP = 4
 
 
@@ -95,6 +101,9 @@ def read_config(path: Path) -> RunConfig:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}.") from error
     variants = tables.pop("variant", {})
+    for name, scheduled in _SCHEDULED.items():
+        if name in tables:
+            tables[name] = _with_schedule(scheduled, tables[name], path.name, name)
     for name, kind in _TABLES.items():
         if name in tables:
             tables[name] = build(kind, tables[name], f"{path.name} [{name}]")
@@ -131,6 +140,14 @@ def build(kind: type[_Kind], values: Mapping[str, Any], where: str) -> _Kind:
     if missing:
         raise ConfigError(f"{where}: {missing[0]!r} is missing.")
     return kind(**{n: _checked(fields[n].type, n, v, where) for n, v in values.items()})
+
+
+def _with_schedule(kind: type[_Kind], values: Any, file: str, name: str) -> _Kind:  # noqa: ANN401 - any TOML value
+    fields = _table(values, f"{file} [{name}]")
+    if "schedule" in fields:
+        where = f"{file} [{name}.schedule]"
+        fields["schedule"] = build(OptimiserConfig, fields["schedule"], where)
+    return build(kind, fields, f"{file} [{name}]")
 
 
 def _is_required(field: "dataclasses.Field[Any]") -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from kitrain.records import GroupRecord
 from kiview.nets.noise import patlak_noise
+from kiview.nets.preprocess import StudyFeatures
 from kiview.simulate.acquisition import F18_HALF_LIFE_S
 from kiview.simulate.slab_recipes import (
     FRAME_MINUTES,
@@ -20,10 +20,9 @@ from kiview.simulate.slab_recipes import (
 _FEWEST_FRAMES = 2
 
 
-def measured_ranges(records: Sequence[GroupRecord]) -> dict[str, list[float]]:
+def measured_ranges(studies: Sequence[StudyFeatures]) -> dict[str, list[float]]:
     """Lowest and highest noise gain, and noise of the Patlak map over n, of training groups."""
-    gains = [record.noise_gain for record in records]
-    studies = [record.study(r) for record in records for r in range(len(record.features))]
+    gains = [study.noise_gain for study in studies]
     noises = [noise for noise in map(patlak_noise, studies) if not np.isnan(noise)]
     found = {"noise_gain": [min(gains), max(gains)]}
     return found | ({"patlak_noise": [min(noises), max(noises)]} if noises else {})

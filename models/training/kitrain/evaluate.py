@@ -22,6 +22,7 @@ from kitrain.methods import (
     control_family,
     conventional,
     network_family,
+    tradeoff_family,
 )
 from kitrain.pipeline import Run
 from kitrain.records import GroupRecord, load_record
@@ -74,6 +75,7 @@ class Judgement:
         bodies: False hot spots and pictures of whole bodies, None where none were judged.
         bars: What it has to reach.
         validation_scans: People the filters were chosen on.
+        tradeoff: Scores with more and less of the consistency step, on those people.
     """
 
     effort: Effort
@@ -85,6 +87,7 @@ class Judgement:
     bodies: WholeBodies | None = None
     bars: Sequence[Bar] = field(default=())
     validation_scans: int = VALIDATION_SCANS
+    tradeoff: Mapping[str, MethodScores] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -113,6 +116,9 @@ def judge_network(
     chosen = choose_filters([*_records(spare, effort, folder, report)])
     report(f"filters chosen on {len(spare)} validation people: {chosen}")
     weights = run.at(run.shipped_position)
+    report("more and less of the consistency step, on validation people")
+    tried = tradeoff_family(weights, run.width)
+    tradeoff = score_set(_records(spare, effort, folder, report), [tried], report).methods
     families = [*conventional(chosen), control_family(), network_family(weights, run.width)]
     if direct is not None:
         theirs = direct.at(direct.shipped_position)
@@ -135,6 +141,7 @@ def judge_network(
         run.target,
         bodies,
         validation_scans=len(spare),
+        tradeoff=tradeoff,
     )
     return replace(judged, bars=tuple(_bars(judged)))
 
@@ -167,11 +174,26 @@ def _scored(
     families: Sequence[Family],
     report: Report,
 ) -> SetScores:
+    paths = test_groups(kind, size, effort.workers, folder, report)
+    return score_set((load_record(path) for path in paths), families, report)
+
+
+def test_groups(
+    kind: TestSet, size: DataConfig, workers: int, folder: Path, report: Report
+) -> list[Path]:
+    """Files of the groups of a test set, simulated where they are not there.
+
+    Raises:
+        LeakError: a test person was trained on.
+    """
     report(f"{kind.title}: {size.test} people")
-    paths = make_groups(kind.jobs(size), effort.workers, folder, report)
+    paths = make_groups(kind.jobs(size), workers, folder, report)
     manifest = folder / f"test-{kind.name}-{size.test}-{size.seed}.manifest.json"
     check_splits(split_of("test", paths, manifest))
-    return score_set((load_record(path) for path in paths), families, report)
+    return paths
+
+
+test_groups.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name
 
 
 def _records(

@@ -1,13 +1,14 @@
 """A trained network as one ONNX file whose weights are named initialisers."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime  # type: ignore[import-untyped]  # ships no types
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kitrain.network import KiNetwork
 from kitrain.train import network_with
@@ -38,11 +39,36 @@ def export(weights: dict[str, Tensor], width: int, path: Path) -> float:
         ExportMismatchError: weights are not there as initialisers, or results differ.
     """
     network = network_with(weights, width)
-    model = _to_onnx(network)
+    return export_network(network, CHANNEL_COUNT, output_names(network), weights, path)
+
+
+def export_network(
+    network: nn.Module,
+    channels: int,
+    outputs: tuple[str, ...],
+    weights: Mapping[str, Tensor],
+    path: Path,
+) -> float:
+    """Write any network of slices as ONNX and check it against torch.
+
+    Args:
+        network: (b, channels, y, x) -> one (b, y, x) map or a tuple of them.
+        channels: Of its input.
+        outputs: Names of its maps.
+        weights: That must be initialisers of the file, by name.
+        path: File to write.
+
+    Returns:
+        Largest relative difference between torch and onnxruntime.
+
+    Raises:
+        ExportMismatchError: weights are not there as initialisers, or results differ.
+    """
+    model = _to_onnx(network, channels, outputs)
     _require_initialisers(model, weights)
     onnx.checker.check_model(model, full_check=True)
     content = model.SerializeToString()
-    difference = _difference(content, network)
+    difference = _difference(content, network, channels, outputs)
     if difference > LARGEST_DIFFERENCE:
         raise ExportMismatchError(f"torch and onnxruntime differ by {difference:.2g}.")
     path.write_bytes(content)
@@ -54,7 +80,7 @@ def output_names(network: KiNetwork) -> tuple[str, ...]:
     return (*OUTPUTS, SIGMA) if network.has_sigma else OUTPUTS
 
 
-def tensor_offsets(content: bytes, weights: dict[str, Tensor]) -> dict[str, int]:
+def tensor_offsets(content: bytes, weights: Mapping[str, Tensor]) -> dict[str, int]:
     """Byte of an ONNX file where the values of each weight begin.
 
     Raises:
@@ -69,8 +95,8 @@ def tensor_offsets(content: bytes, weights: dict[str, Tensor]) -> dict[str, int]
     return offsets
 
 
-def _to_onnx(network: KiNetwork) -> onnx.ModelProto:
-    example = torch.zeros(2, CHANNEL_COUNT, 32, 48)
+def _to_onnx(network: nn.Module, channels: int, outputs: tuple[str, ...]) -> onnx.ModelProto:
+    example = torch.zeros(2, channels, 32, 48)
     batch, h, w = (torch.export.Dim(name) for name in ("batch", "h", "w"))
     sides = {0: batch, 2: 4 * h, 3: 4 * w}
     with warnings.catch_warnings():
@@ -80,7 +106,7 @@ def _to_onnx(network: KiNetwork) -> onnx.ModelProto:
             (example,),
             dynamo=True,
             input_names=[INPUT],
-            output_names=list(output_names(network)),
+            output_names=list(outputs),
             dynamic_shapes=(sides,),
             opset_version=OPSET,
             external_data=False,
@@ -97,22 +123,25 @@ def _to_onnx(network: KiNetwork) -> onnx.ModelProto:
     return model
 
 
-def _require_initialisers(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
+def _require_initialisers(model: onnx.ModelProto, weights: Mapping[str, Tensor]) -> None:
     found = {i.name: tuple(i.dims) for i in model.graph.initializer}
     for name, tensor in weights.items():
         if found.get(name) != tuple(tensor.shape):
             raise ExportMismatchError(f"The weight {name} is not an initialiser of the ONNX file.")
 
 
-def _difference(content: bytes, network: KiNetwork) -> float:
+def _difference(
+    content: bytes, network: nn.Module, channels: int, outputs: tuple[str, ...]
+) -> float:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     largest = 0.0
-    for shape in ((1, CHANNEL_COUNT, 32, 32), (3, CHANNEL_COUNT, 64, 44)):
+    for shape in ((1, channels, 32, 32), (3, channels, 64, 44)):
         features = rng.normal(0.5, 1.0, shape).astype(np.float32)
         with torch.inference_mode():
-            expected = [part.numpy() for part in network(torch.from_numpy(features))]
-        got = session.run(list(output_names(network)), {INPUT: features})
+            made = network(torch.from_numpy(features))
+        expected = [part.numpy() for part in (made if isinstance(made, tuple) else (made,))]
+        got = session.run(list(outputs), {INPUT: features})
         for a, b in zip(expected, got, strict=True):
             largest = max(largest, float(np.abs(a - b).max() / np.abs(a).max()))
     return largest

@@ -22,7 +22,13 @@ from kitrain.network import combine
 from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
 from kitrain.train import network_maps, network_sigma, network_with
-from kiview.nets.tie import make_consistent, patlak_reference
+from kiview.nets.tie import (
+    keep_significant,
+    local_noise,
+    make_consistent,
+    patlak_reference,
+    tie_to_patlak,
+)
 
 NETWORK, SHIPPED, CONTROL = "network", "network + consistency", "control: learned part zeroed"
 PATLAK_5, PATLAK_8, DIRECT, DIRECT_8 = (
@@ -31,6 +37,7 @@ PATLAK_5, PATLAK_8, DIRECT, DIRECT_8 = (
     "4-D direct",
     "4-D direct + 3-D 8 mm",
 )
+TRADEOFF_SIGMAS = (2.0, 1.5, 1.0, 0.75, 0.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +136,26 @@ def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWOR
         reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
         found = make_consistent(ki, sigma, reference)
         return {name: Made(ki, v, sigma), shipped: Made(found.ki, v, found.sigma)}
+
+    return apply
+
+
+def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
+    """A network with more and with less of what Patlak significantly shows given back."""
+    network = network_with(dict(weights), width)
+
+    def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
+        study = record.study(realisation)
+        ki, _ = network_maps(network, study)
+        patlak, spacing_mm = record.patlak_ki(realisation), record.spacing_mm
+        noise = local_noise(patlak, record.fur(realisation), study.normaliser, spacing_mm)
+        tied, _ = tie_to_patlak(ki, patlak, study.normaliser, spacing_mm)
+        return {"as it is": Made(ki), "scaled at 30 mm, nothing given back": Made(tied)} | {
+            f"given back beyond {s:g} sigma": Made(
+                keep_significant(tied, patlak, noise, spacing_mm, s)
+            )
+            for s in TRADEOFF_SIGMAS
+        }
 
     return apply
 

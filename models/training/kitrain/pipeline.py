@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from kitrain.config_file import BASE
 from kitrain.domain import measured_ranges
 from kitrain.manifest import write_whole
 from kitrain.network import blend
+from kitrain.records import GroupRecord
 from kitrain.stages import Stage, run_stages
 from kitrain.targets import Target
 from kitrain.train import Job, accuracy, finished
 from kitrain.verdict import judge
+from kiview.nets.preprocess import StudyFeatures
 
 RECORD_NAME = "run.json"
 _VARIANT_SEED = 1000
@@ -154,6 +156,10 @@ def run(config: RunConfig, place: Place) -> Run:
     return Run(*ends, record, shipped)
 
 
+def _studies(records: Sequence[GroupRecord]) -> list[StudyFeatures]:
+    return [record.study(r) for record in records for r in range(len(record.features))]
+
+
 def load_run(out_dir: Path) -> Run:
     """Read what `run` left in a folder.
 
@@ -210,7 +216,7 @@ def _record(start: CommonStart, outcomes: Mapping[str, Trained]) -> dict[str, An
         "validation_nrmse_to_target": {n: t.validation for n, t in outcomes.items()},
         "verdicts": [verdict.record() for verdict in start.verdicts],
         "variant_verdicts": _variant_verdicts(start, outcomes),
-        "measured": measured_ranges(start.people.groups.train),
+        "measured": measured_ranges(_studies(start.people.groups.train)),
         "device": _device_name(),
         "torch": torch.__version__,
         "numpy": np.__version__,

@@ -18,6 +18,7 @@ from kitrain.scores import FAINT_RECOVERY, LesionRow, MethodScores, SetScores
 from kitrain.test_sets import ROBUSTNESS, STANDARD
 from kitrain.whole_bodies import WholeBodies
 from kiview.core.map_scores import LOST_RECOVERY
+from kiview.nets.tie import KEEP_SIGMAS
 
 REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
 
@@ -61,6 +62,13 @@ NRMSE to truth, {per} people each.
 ## Slider
 
 {slider}
+
+## Consistency step: what it gives and costs
+
+On the {validation} people the filters were chosen on. The program gives back beyond {sigmas:g}
+sigma.
+
+{tradeoff}
 """
 
 
@@ -100,6 +108,8 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         conditions=_conditions(judged) if judged.others else "(not judged)",
         bodies=_bodies(judged.bodies),
         slider=_slider(judged) if judged.slider else "The network has none.",
+        sigmas=KEEP_SIGMAS,
+        tradeoff=scores_table(judged.tradeoff),
     )
 
 
@@ -237,6 +247,7 @@ def numbers(judged: Judgement) -> dict[str, Any]:
             for name, scores in sets.items()
         },
         "slider": {f"{a:g}": summary(s) for a, s in judged.slider.items()},
+        "tradeoff": {name: summary(s) for name, s in judged.tradeoff.items()},
     }  # fmt: skip
 
 

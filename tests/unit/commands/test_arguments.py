@@ -47,13 +47,14 @@ def test_that_lists_of_words_keep_order_and_drop_repetition():
         ("population:feng-fdg", InputWord("population", "feng-fdg")),
         ("aorta", InputWord("aorta")),
         ("aorta:C:/x.nii.gz", InputWord("aorta", "C:/x.nii.gz")),
+        ("network", InputWord("network")),
     ],
 )
 def test_that_input_words_are_told_apart(text, word):
     assert arguments.input_word(text) == word
 
 
-@pytest.mark.parametrize("text", ["network", "blood.csv", "Population"])
+@pytest.mark.parametrize("text", ["network:one", "blood.csv", "Population"])
 def test_that_other_inputs_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         arguments.input_word(text)

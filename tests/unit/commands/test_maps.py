@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.helpers import curve_network
 from tests.unit.nets.fakes import card, fake_image, plasma
 
 from kiview import cli
@@ -56,6 +57,19 @@ def test_that_a_changed_network_is_told_first(refused, tmp_path, monkeypatch):
         maps, "installed_networks", lambda _folder: type("Networks", (), {"default": changed})
     )
     assert "was changed or is damaged" in refused(*NETWORK)
+
+
+def test_that_curve_networks_that_are_not_there_or_changed_are_told_first(
+    refused, tmp_path, monkeypatch
+):
+    words = ("--input", "network", "--method", "patlak")
+    curve_network.install_none(tmp_path / "none")
+    changed = curve_network.install(tmp_path / "changed")
+    (changed / "model.onnx").write_bytes(b"changed")
+    curve_network.use(monkeypatch, tmp_path / "none")
+    assert "No network that finds blood is installed" in refused(*words)
+    curve_network.use(monkeypatch, tmp_path / "changed")
+    assert "was changed or is damaged" in refused(*words)
 
 
 def test_that_a_record_of_a_network_that_is_not_there_is_told_first(refused, tmp_path):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.helpers import curve_network
 from tests.helpers.results import dynamic_image
 
 from kiview import cli, paths
@@ -100,6 +101,54 @@ def test_that_a_broken_network_of_the_site_is_told_by_every_report(capsys, monke
     cli.main(["doctor", "--json"])
     folders = json.loads(capsys.readouterr().out)["folders"]
     assert folders["networks of the site"] == str(tmp_path)
+
+
+@pytest.fixture
+def curve_folder(monkeypatch, tmp_path):
+    """Folder of a tiny curve network, in use."""
+    made = curve_network.install(tmp_path / "models")
+    curve_network.use(monkeypatch, tmp_path / "models")
+    return made
+
+
+@pytest.mark.usefixtures("curve_folder")
+def test_that_curve_networks_have_rows_of_their_own_kind(capsys):
+    assert cli.main(["models", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["networks"]
+    kinds = {one["id"]: one["kind"] for one in listed}
+    assert kinds.pop(curve_network.ID) == "curve"
+    assert set(kinds.values()) == {"maps"}
+    assert cli.main(["models", "list"]) == 0
+    row = next(r for r in capsys.readouterr().out.splitlines() if r.startswith(curve_network.ID))
+    assert row.split()[1:3] == [curve_network.VERSION, "shipped"]
+    assert row.split()[4] == "curve"
+    assert cli.main(["models", "verify"]) == 0
+    assert f"{curve_network.NAME} (shipped, curve): intact" in capsys.readouterr().out
+    assert cli.main(["models", "verify", curve_network.ID]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert cli.main(["doctor"]) == 0
+    name = f"{curve_network.ID} {curve_network.VERSION} (shipped, curve)"
+    assert f"{name}: intact" in capsys.readouterr().out
+
+
+def test_that_a_changed_curve_network_is_told_by_every_report(capsys, curve_folder):
+    model = curve_folder / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"\x00")
+    for words in (("models", "verify"), ("doctor",)):
+        assert cli.main(list(words)) == 1
+        assert "was changed or is damaged" in capsys.readouterr().out
+    (curve_folder / "card.toml").write_text("", encoding="utf-8")
+    for words, code in ((("models", "list"), 0), (("models", "verify"), 1), (("doctor",), 1)):
+        assert cli.main(list(words)) == code
+        printed = capsys.readouterr().out
+        assert f"{curve_network.ID} (shipped): " in printed
+        assert "card.toml" in printed
+
+
+@pytest.mark.usefixtures("curve_folder")
+def test_that_a_curve_network_is_not_scored_like_one_that_makes_maps(capsys):
+    assert cli.main(["models", "evaluate", curve_network.ID]) == 2
+    assert "scores networks that make maps" in capsys.readouterr().err
 
 
 def test_that_doctor_counts_the_cache(capsys, user_folder):

@@ -94,6 +94,14 @@ def test_that_a_file_is_read(tmp_path):
     assert float(curve.at(50.0)) == 25
 
 
+@pytest.mark.parametrize(("column", "factor"), [("plasma", 1.0), ("whole_blood", 1.1)])
+def test_that_the_plasma_factor_multiplies_whole_blood_and_never_plasma(tmp_path, column, factor):
+    path = tmp_path / "blood.tsv"
+    path.write_text(f"time\t{column}_radioactivity\n0\t0\n100\t50\n", encoding="utf-8")
+    curve = build(InputSource.SAMPLES, file=path, plasma_factor=1.1)
+    assert float(curve.at(50.0)) == pytest.approx(25 * factor)
+
+
 def test_that_the_plasma_factor_multiplies_the_curve():
     assert float(build(InputSource.IMAGE, plasma_factor=1.1).at(1000.0)) == pytest.approx(
         1.1 * float(build(InputSource.IMAGE).at(1000.0))

@@ -37,6 +37,20 @@ def test_that_regions_and_choices_are_restored_with_the_study(qtbot, with_aorta,
     qtbot.waitUntil(lambda: again.input_function.input_function is not None)
 
 
+def test_that_the_network_is_restored_as_source_but_not_asked_again(qtbot, opened, jobs):
+    asked = []
+    opened.input_function.use_source(InputSource.NETWORK)
+    opened.input_function.set_plasma_factor(1.04)
+    opened.session.save()
+    again = open_again(qtbot, replace(jobs, find_curve=lambda *words: asked.append(words)))
+    assert again.input_function.source is InputSource.NETWORK
+    assert again.input_function.plasma_factor == 1.04
+    assert again.input_function.input_function is None
+    assert "Press Find" in again.input_function.problem
+    assert not again.runner.tasks
+    assert asked == []
+
+
 @pytest.mark.usefixtures("with_aorta")
 def test_that_changes_are_saved_without_being_asked(qtbot):
     file = workspace.workspace_file("1.2.3.4")

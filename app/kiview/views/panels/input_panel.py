@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QFileDialog, QLayout, QRadioButton, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFileDialog,
+    QLayout,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kiview.core.input_function import InputSource
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
-from kiview.views.binding import ChoiceBinding, NumberBinding, TextBinding
+from kiview.views.binding import ChoiceBinding, EnabledBinding, NumberBinding, TextBinding
 from kiview.views.parts import (
     Panel,
     button,
@@ -27,6 +35,10 @@ _TEXTS = {
         "Feng's shape, a simulation curve, scaled so that its area equals the region's.",
     ),
     InputSource.SAMPLES: ("Blood samples from a file", "BIDS TSV with time in s and Bq/mL."),
+    InputSource.NETWORK: (
+        "Found by a network (no region)",
+        "An estimate from late frames; the early part is a population's.",
+    ),
 }
 _WINDOW_LIMITS_MIN = (0.0, 600.0)
 _FACTOR_LIMITS = (0.1, 10.0)
@@ -50,6 +62,7 @@ class InputPanel(Panel):
         self._add_region()
         self._add_window()
         self._add_file()
+        self._add_find()
         self._add_factor()
         self._findings = text_label("", "warning", "inputFindings")
         self.content.addWidget(self._findings)
@@ -87,20 +100,32 @@ class InputPanel(Panel):
         self._file_row = _holder(row(choose, self._file))
         self.content.addWidget(self._file_row)
 
+    def _add_find(self) -> None:
+        tip = "Let the network look for blood in the frames of the maps, in the background."
+        find = button("Find", "inputFind", tip)
+        find.clicked.connect(self._model.found.find)
+        EnabledBinding(find, self._why_no_find, self._model.changed)
+        rows = QVBoxLayout()
+        rows.addWidget(text_label(_TEXTS[InputSource.NETWORK][1], "soft"))
+        rows.addLayout(row(find, None))
+        self._find_rows = _holder(rows)
+        self.content.addWidget(self._find_rows)
+
     def _add_factor(self) -> None:
         tip = "Plasma / whole blood. 1 for FDG unless you measured it; exported with the maps."
         factor = number_box("plasmaFactor", tip, _FACTOR_LIMITS, 3)
         factor.setSingleStep(0.01)
         NumberBinding(factor, self._factor, self._model.set_plasma_factor, self._model.changed)
+        EnabledBinding(factor, self._why_no_factor, self._model.changed)
         self.content.addLayout(labelled("Plasma / blood factor", factor))
 
     def _on_changed(self) -> None:
         source = self._model.source
         self._buttons[source].setChecked(True)
-        uses_file = source is InputSource.SAMPLES
-        self._region_row.setVisible(not uses_file)
+        self._region_row.setVisible(source in (InputSource.IMAGE, InputSource.POPULATION))
         self._window_row.setVisible(source is InputSource.POPULATION)
-        self._file_row.setVisible(uses_file)
+        self._file_row.setVisible(source is InputSource.SAMPLES)
+        self._find_rows.setVisible(source is InputSource.NETWORK)
         self._file.setText("" if self._model.file is None else self._model.file.name)
 
     def _on_source_chosen(self, chosen: QRadioButton) -> None:
@@ -140,7 +165,13 @@ class InputPanel(Panel):
         self._model.set_scale_window_min(self._window_start(), end_min)
 
     def _factor(self) -> float:
-        return self._model.plasma_factor
+        return self._model.applied_factor
+
+    def _why_no_factor(self) -> str:
+        return self._model.why_no_factor
+
+    def _why_no_find(self) -> str:
+        return self._model.found.why_not
 
 
 def _holder(layout: QLayout) -> QWidget:

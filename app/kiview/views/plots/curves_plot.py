@@ -83,7 +83,8 @@ class CurvesPlot(PlotCard):
     def _tell(self, known: list[RegionCurve], has_input: bool) -> None:
         """Title with the unit, and the names in their colours."""
         curve = known[0].curve if known else None
-        unit = "" if curve is None else curve.quantity.unit.symbol
+        drawn = self._input.input_function if curve is None else curve
+        unit = "" if drawn is None else drawn.quantity.unit.symbol
         scaled = f"k{unit}" if unit == "Bq/mL" else unit
         self.title.setText(f"Curves, {scaled} over minutes" if scaled else "Curves")
         names = [(each.roi.colour, each.roi.name) for each in known]
