@@ -7,7 +7,8 @@ from kitrain.bundle import read_bundle
 from kitrain.evaluate import SLIDER, Effort, judge_network
 from kitrain.methods import CONTROL, NETWORK, SHIPPED
 from kitrain.report import report_text
-from tests.unit.nets.fakes import card
+from kiview import paths
+from kiview.nets.catalog import load_catalog
 
 FRESH = Effort(scans=2, per_condition=0, bodies=0, seed=41)
 pytestmark = pytest.mark.slow
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
-    run = read_bundle(card().network.path.parent)
+    run = read_bundle(load_catalog(paths.models_dir()).default.network.path.parent)
     return judge_network(run, FRESH, tmp_path_factory.mktemp("scans"), lambda _: None)
 
 

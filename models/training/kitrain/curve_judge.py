@@ -7,7 +7,7 @@ from pathlib import Path
 from kitrain.bars import Bar
 from kitrain.bundle import list_in_catalogue
 from kitrain.curve_bundle import card_of, ki_network_of, read_curve_model
-from kitrain.curve_report import curve_report
+from kitrain.curve_report import curve_card_text, curve_report
 from kitrain.curve_scores import CurveScores, curve_bars, score_curves
 from kitrain.evaluate import Effort, test_groups
 from kitrain.group_file import load_group
@@ -86,4 +86,5 @@ def write_curve_results(folder: Path, judged: CurveJudgement) -> None:
     }
     write_whole(folder / CARD_NAME, to_toml(said))
     write_whole(folder / REPORT_NAME, curve_report(judged, said))
+    write_whole(folder / "CARD.md", curve_card_text(said, judged))
     list_in_catalogue(folder, CURVE_ENTRY)

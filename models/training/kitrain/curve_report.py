@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kitrain.card_text import PEOPLE
 from kitrain.curve_scores import FLOOR, NETWORK, REGION, UNSCALED, CurveScores
-from kitrain.report import bars_table
+from kitrain.report import REPORT_NAME, bars_table
 
 if TYPE_CHECKING:
     from kitrain.curve_judge import CurveJudgement
@@ -33,6 +34,65 @@ It refuses when the mean probability of what it attends to is below {threshold}.
 
 {refused}
 """
+
+
+_CARD = """# {title} ({id} {version})
+
+Research use only. Finds blood in late frames of an FDG scan and tells the plasma curve from
+injection on, so that nobody has to draw a region. Follows the second network of US 2021/0272340
+A1 (granted as US 11,010,938). Licence {licence}.
+
+## What goes in and comes out
+
+Frames decay-corrected to injection, any {frames} or more. `kiview.nets.curve_features` makes
+nine maps of them with the population curve and with the network `{ki}`; this network gives a
+logit per voxel that it is blood, on {voxel} mm voxels. Attention over the whole scan gives
+level and slope of blood, and the read-out in `card.toml` turns eight numbers without unit into
+the curve (`kiview.nets.curve_readout`). Doubling the frames doubles the curve exactly. Below a
+mean probability of {threshold} it refuses.
+
+## What it was trained on
+
+Simulation only ({train} people for training, {validation} for validation): {people}. Command:
+`{command}` ({minutes} min), seed {seed}; configuration and hashes of the data in `card.toml`.
+
+## Scores
+
+From [{report}]({report}), which tells how and holds every table.
+
+{bars}
+
+## What it gets wrong
+
+- Late frames tell little of the early part of a curve; that part is a population's.
+- It knows simulated people only, and vessels that are at least 2 mL of the scan.
+- Plasma over blood is that of the simulated people; a measured ratio cannot be given to it.
+- Never checked against blood samples of patients.
+"""
+
+
+def curve_card_text(card: Mapping[str, Any], judged: "CurveJudgement") -> str:
+    """The readable card of a judged curve network."""
+    training = card["training"]
+    data = training["config"]["data"]
+    return _CARD.format(
+        title=card["title"],
+        id=card["id"],
+        version=card["version"],
+        licence=card["licence"],
+        frames=card["domain"]["frame_count"][0],
+        ki=card["ki_network"]["id"],
+        voxel=" x ".join(f"{d:g}" for d in card["voxel_mm"]),
+        threshold=card["least_probability"],
+        train=data["train"],
+        validation=data["validation"],
+        people=PEOPLE,
+        command=training["command"],
+        minutes=training["minutes"],
+        seed=training["seed"],
+        report=REPORT_NAME,
+        bars=bars_table(judged.bars),
+    )
 
 
 def curve_report(judged: "CurveJudgement", card: Mapping[str, Any]) -> str:

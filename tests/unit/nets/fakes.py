@@ -70,7 +70,7 @@ def fake_image(
 
 
 def card() -> NetworkCard:
-    return load_catalog(paths.models_dir()).default
+    return load_catalog(paths.models_dir()).card("ki-fdg-torso-1")
 
 
 def card_with_sigma(folder: Path) -> NetworkCard:

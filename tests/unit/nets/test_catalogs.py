@@ -12,12 +12,14 @@ from kiview.nets.catalog import Origin, read_card
 from kiview.nets.catalogs import load_catalogs
 
 SHIPPED = paths.models_dir()
-ID = load_catalogs(SHIPPED).default.id
-VERSION = load_catalogs(SHIPPED).default.version
+BUNDLED = load_catalogs(SHIPPED).cards
+IDS = [card.id for card in BUNDLED]
+ID = "ki-fdg-torso-1"
+VERSION = load_catalogs(SHIPPED).card(ID).version
 
 
 def install(root, network_id="site-net", version="1.0.0", entry_id=None, change=None):
-    """A copy of the bundled network under another id and version, listed in `root`."""
+    """A copy of a bundled network under another id and version, listed in `root`."""
     folder = f"{network_id}-{version}"
     shutil.copytree(SHIPPED / ID, root / folder)
     path = root / folder / "card.toml"
@@ -55,12 +57,12 @@ def test_that_networks_of_site_and_user_follow_the_shipped_ones(site, user):
     install(user, "my-net")
     catalog = load_catalogs(SHIPPED, site, user)
     assert [(card.id, card.origin) for card in catalog.cards] == [
-        (ID, Origin.SHIPPED),
+        *((card, Origin.SHIPPED) for card in IDS),
         ("site-net", Origin.SITE),
         ("my-net", Origin.USER),
     ]
     assert catalog.broken == ()
-    assert catalog.default.id == ID
+    assert catalog.default.id == IDS[0]
     assert verify_network(catalog.card("my-net")) == ""
 
 
@@ -68,7 +70,7 @@ def test_that_all_versions_can_be_chosen_and_the_newest_comes_first(user):
     for version in ("1.9.0", "1.10.0", "1.2"):
         install(user, "my-net", version)
     catalog = load_catalogs(SHIPPED, None, user)
-    assert [card.version for card in catalog.cards[1:]] == ["1.10.0", "1.9.0", "1.2"]
+    assert [card.version for card in catalog.cards[len(IDS) :]] == ["1.10.0", "1.9.0", "1.2"]
     assert catalog.card("my-net").version == "1.10.0"
     assert catalog.card("my-net@1.9.0").version == "1.9.0"
 
@@ -86,7 +88,7 @@ def test_that_no_network_takes_the_place_of_a_shipped_one_or_of_another(site, us
     install(site, "net", "1.0")
     install(user, "net", "1.0")
     catalog = load_catalogs(SHIPPED, site, user)
-    assert [card.name for card in catalog.cards] == [f"{ID}@{VERSION}", "net@1.0"]
+    assert [card.name for card in catalog.cards] == [*(c.name for c in BUNDLED), "net@1.0"]
     assert catalog.card("net").origin is Origin.SITE
     assert [(one.id, one.origin) for one in catalog.broken] == [
         (ID, Origin.SITE),
@@ -102,7 +104,7 @@ def test_that_one_version_listed_twice_counts_once(user):
     with (user / "catalog.toml").open("a", encoding="utf-8") as file:
         file.write(f'[[network]]\nid = "net"\nfolder = "{folder.name}"\ncard_sha256 = "{digest}"\n')
     catalog = load_catalogs(SHIPPED, None, user)
-    assert len(catalog.cards) == 2
+    assert len(catalog.cards) == len(IDS) + 1
     assert "already" in catalog.broken[0].reason
 
 
@@ -111,7 +113,7 @@ def test_that_a_broken_network_is_told_and_hides_no_other(site):
     install(site, "sound")
     (broken / "card.toml").write_text("changed = 1\n", encoding="utf-8")
     catalog = load_catalogs(SHIPPED, site)
-    assert [card.id for card in catalog.cards] == [ID, "sound"]
+    assert [card.id for card in catalog.cards] == [*IDS, "sound"]
     assert (catalog.broken[0].id, catalog.broken[0].origin) == ("broken", Origin.SITE)
     assert "card.toml was changed" in catalog.broken[0].reason
     with pytest.raises(NetworkError, match=r"'broken' cannot be used: .*was changed"):
@@ -133,7 +135,7 @@ def test_that_a_broken_network_is_told_and_hides_no_other(site):
 def test_that_a_broken_catalogue_is_told_and_hides_no_shipped_network(site, content, told):
     (site / "catalog.toml").write_text(content, encoding="utf-8")
     catalog = load_catalogs(SHIPPED, site)
-    assert [card.id for card in catalog.cards] == [ID]
+    assert [card.id for card in catalog.cards] == IDS
     assert told in catalog.broken[0].reason
     assert str(site) in catalog.broken[0].reason
 
@@ -202,7 +204,7 @@ def test_that_an_entry_for_another_network_than_its_card_is_told(site):
 def test_that_a_card_of_strange_values_is_told(site, change):
     install(site, change=change)
     catalog = load_catalogs(SHIPPED, site)
-    assert [card.id for card in catalog.cards] == [ID]
+    assert [card.id for card in catalog.cards] == IDS
     assert "incomplete or wrong" in catalog.broken[0].reason
 
 
@@ -222,7 +224,9 @@ def test_that_a_card_may_have_no_slider_and_further_limits(site):
 
 
 def test_that_verify_finds_a_file_that_is_not_what_the_card_says(site):
-    offset = next(t.offset for t in load_catalogs(SHIPPED).default.tensors if t.name == "head.bias")
+    offset = next(
+        t.offset for t in load_catalogs(SHIPPED).card(ID).tensors if t.name == "head.bias"
+    )
     install(site, change=(f"offset = {offset}", f"offset = {offset + 4}"))
     card = load_catalogs(SHIPPED, site).card("site-net")
     assert "lies elsewhere than its card says" in verify_network(card)
@@ -232,10 +236,10 @@ def test_that_the_environment_goes_before_the_setting(site, user, monkeypatch):
     install(site)
     install(user, "other-site")
     monkeypatch.delenv(paths.SITE_MODELS_VARIABLE, raising=False)
-    assert len(installed_networks().cards) == 1
+    assert len(installed_networks().cards) == len(IDS)
     assert installed_networks(str(user)).card("other-site").origin is Origin.SITE
     monkeypatch.setenv(paths.SITE_MODELS_VARIABLE, str(site))
-    assert [card.id for card in installed_networks(str(user)).cards] == [ID, "site-net"]
+    assert [card.id for card in installed_networks(str(user)).cards] == [*IDS, "site-net"]
 
 
 def test_that_the_users_networks_lie_in_the_users_folder():
