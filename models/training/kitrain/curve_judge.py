@@ -31,6 +31,7 @@ class CurveJudgement:
         others: Scores on further sets, by name.
         titles: Of the sets, by name.
         bars: What it has to reach.
+        ki_id: Network that made Ki maps with its curves.
     """
 
     effort: Effort
@@ -38,6 +39,7 @@ class CurveJudgement:
     others: Mapping[str, CurveScores]
     titles: Mapping[str, str]
     bars: Sequence[Bar]
+    ki_id: str
 
     @property
     def passed(self) -> bool:
@@ -70,7 +72,8 @@ def judge_curve_network(
     kinds = ROBUSTNESS if effort.per_condition else ()
     others = {kind.name: scored(kind, effort.per_condition, None) for kind in kinds}
     titles = {kind.name: kind.title for kind in (STANDARD, *kinds)}
-    return CurveJudgement(effort, standard, others, titles, curve_bars(standard, others))
+    bars = curve_bars(standard, others)
+    return CurveJudgement(effort, standard, others, titles, bars, ki_folder.name)
 
 
 def report_text(folder: Path, judged: CurveJudgement) -> str:

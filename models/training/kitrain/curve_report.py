@@ -9,6 +9,7 @@ from kitrain.report import REPORT_NAME, bars_table
 
 if TYPE_CHECKING:
     from kitrain.curve_judge import CurveJudgement
+    from kitrain.evaluate import Effort
 
 _METHODS = (UNSCALED, REGION, FLOOR, NETWORK)
 _TEXT = """# How {id} {version} was judged
@@ -18,7 +19,8 @@ simulated people that no training has seen and printed every number here. Errors
 absolute relative errors in percent: of the area under the plasma curve up to 60 min (or the end
 of the scan), and of the curve at five times over the frames. Vessels are blood of at most 12 cm2
 in a slice; the floor scales the population curve to all blood without its outermost voxels. A scan
-has a vessel when at least 2 mL of its slices are blood. Definitions: `kitrain/curve_scores.py`.
+has a vessel when at least 2 mL of its slices are blood. Ki maps are made by the network that
+`--ki` names. Definitions: `kitrain/curve_scores.py`.
 
 ## What it has to reach
 
@@ -97,16 +99,21 @@ def curve_card_text(card: Mapping[str, Any], judged: "CurveJudgement") -> str:
 
 def curve_report(judged: "CurveJudgement", card: Mapping[str, Any]) -> str:
     """The report as Markdown."""
-    sets, effort = {"standard": judged.standard, **judged.others}, judged.effort
+    sets = {"standard": judged.standard, **judged.others}
     return _TEXT.format(
         id=card["id"],
         version=card["version"],
-        options=f"--slabs {effort.scans} --conditions {effort.per_condition} --seed {effort.seed}",
+        options=_options(judged.effort, judged.ki_id),
         bars=bars_table(judged.bars),
         table=_table(judged.titles, sets),
         threshold=card["least_probability"],
         refused=_refused(judged.titles, sets),
     )
+
+
+def _options(effort: "Effort", ki_id: str) -> str:
+    told = {"slabs": effort.scans, "conditions": effort.per_condition, "seed": effort.seed}
+    return " ".join(f"--{n} {value}" for n, value in told.items()) + f" --ki models/{ki_id}"
 
 
 def _table(titles: Mapping[str, str], sets: Mapping[str, CurveScores]) -> str:
