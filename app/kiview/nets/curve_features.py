@@ -48,6 +48,10 @@ SMALLEST = 1e-6
 LN_GAIN_CENTRE, LN_VOLUME_CENTRE, LN_VOLUME_SCALE = 2.0, 3.0, 0.25
 """Usual values of statistics, so that all are of the order of 1."""
 _MM3_PER_ML = 1000.0
+_NO_ACTIVITY = (
+    "No blood with activity was found in these frames; draw a region in a large vessel or use a"
+    " population curve."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,20 +171,9 @@ def attended(
     Raises:
         NetworkError: nothing that is attended to holds activity in both halves.
     """
-    names = {name: i for i, name in enumerate(FEATURE_NAMES)}
-    rows, columns = weights.shape[1:]
-    per_slice = {
-        name: np.einsum("zyx,zyx->z", weights, features.values[names[name], :, :rows, :columns],
-                        dtype=np.float64)
-        for name in ("fur", "fur_early", "fur_late")
-    }  # fmt: skip
-    early, late = (
-        float((per_slice[name] * ratio).sum())
-        for name, ratio in zip(("fur_early", "fur_late"), halves.ratio, strict=True)
-    )
+    uptake, early, late = _activities(weights, features, halves)
     if not min(early, late) > 0:
         raise NetworkError(_NO_ACTIVITY)
-    uptake = float(per_slice["fur"].sum())
     first, last = halves.time_min
     slope = (np.log(late) - np.log(early)) * SLOPE_MIN / (last - first)
     volume = (
@@ -202,7 +195,25 @@ def attended(
     return Blood(float(level), float(0.5 * (first + last)), statistics, seen, volume)
 
 
-_NO_ACTIVITY = (
-    "No blood with activity was found in these frames; draw a region in a large vessel or use a"
-    " population curve."
-)
+def _activities(
+    weights: Volume, features: StudyFeatures, halves: Halves
+) -> tuple[float, float, float]:
+    """Attended uptake ratio, and blood over the population curve in the earlier and later half.
+
+    The uptake ratio is in units of the normaliser n; the halves are in min, to be multiplied by n.
+    """
+    rows, columns = weights.shape[1:]
+    by_slice = [
+        np.einsum(
+            "zyx,zyx->z",
+            weights,
+            features.values[FEATURE_NAMES.index(name), :, :rows, :columns],
+            dtype=np.float64,
+        )
+        for name in ("fur", "fur_early", "fur_late")
+    ]
+    early, late = (
+        float((values * ratio).sum())
+        for values, ratio in zip(by_slice[1:], halves.ratio, strict=True)
+    )
+    return float(by_slice[0].sum()), early, late

@@ -21,7 +21,7 @@ from kitrain.curve_loss import CurvePart, curve_loss, measured, part_of
 from kitrain.curve_network import CurveNetwork, ln_ratio
 from kitrain.dataset import Batch, lesion_weights
 from kitrain.group_file import load_group
-from kitrain.groups import Labels, TrainingGroup, Volume
+from kitrain.groups import Labels, TrainingGroup, Truth, Volume
 from kitrain.learning import Report, Work, learn
 from kitrain.losses import loss
 from kitrain.metrics import nrmse
@@ -78,11 +78,13 @@ def chain_samples(
         group = load_group(path)
         made = samples_of(group, feature_network, count)
         for frames, sample in zip(group.frames, made, strict=False):
-            if sample.has_blood:
-                yield _chain_sample(group, frames, sample)
+            if sample.has_blood and group.truth is not None:
+                yield _chain_sample(group, group.truth, frames, sample)
 
 
-def _chain_sample(group: TrainingGroup, frames: Volume, sample: CurveSample) -> ChainSample:
+def _chain_sample(
+    group: TrainingGroup, known: Truth, frames: Volume, sample: CurveSample
+) -> ChainSample:
     end_s = float(group.timing.end_s.max())
     grid_s = POPULATION.natural_time_s(end_s)
     grid_s = grid_s[grid_s <= end_s]
@@ -92,7 +94,6 @@ def _chain_sample(group: TrainingGroup, frames: Volume, sample: CurveSample) -> 
     made = operators(*means(torch.from_numpy(truth.curve.at(grid_s))), weight)
     uptake = np.tensordot(made.matrix[2].numpy().astype(np.float32), frames, 1)
     n = float(uptake[uptake > uptake.mean()].mean(dtype=np.float64))
-    assert group.truth is not None  # as `samples_of` found
     per_v0 = np.float32(float(made.mean / made.mean_integral_min))
     return ChainSample(
         sample,
@@ -101,8 +102,8 @@ def _chain_sample(group: TrainingGroup, frames: Volume, sample: CurveSample) -> 
         grid_s / 60.0,
         torch.from_numpy(POPULATION.at(grid_s)),
         weight,
-        group.truth.ki,
-        group.truth.v0 * per_v0,
+        known.ki,
+        known.v0 * per_v0,
         n,
         group.body,
         lesion_weights(group.lesions),
