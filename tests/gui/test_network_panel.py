@@ -531,7 +531,8 @@ def test_that_weights_from_a_file_are_told_by_its_name(qtbot, panel, models, tmp
         needed = told.fontMetrics().horizontalAdvance(told.text())
         qtbot.waitUntil(lambda needed=needed: told.width() >= needed)
         models.network.reset()
-        assert told.text() == "weights 1.00 \N{MIDDLE DOT} installed 1.00"
+        at = f"{models.network.card.shipped_position:.2f}"
+        assert told.text() == f"weights {at} \N{MIDDLE DOT} installed {at}"
         models.network.undo()
         assert models.network.weights_file == name
         models.network.reset()
@@ -553,7 +554,8 @@ def test_that_a_network_of_the_site_is_never_called_shipped(qtbot, panel, models
     models.network.provide((*models.network.cards, theirs))
     models.network.choose(theirs.name)
     assert child(panel, QLabel, "modelState").text() == "network: site"
-    assert child(panel, QLabel, "weightPosition").text().endswith("installed 1.00")
+    told = f"installed {theirs.shipped_position:.2f}"
+    assert child(panel, QLabel, "weightPosition").text().endswith(told)
     assert child(dialog, QLabel, "weightsState").text() == "as installed"
     qtbot.waitUntil(lambda: "now" in child(dialog, QLabel, "singleTold").text())
     click(qtbot, panel, "probeFold")

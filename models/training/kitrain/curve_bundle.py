@@ -115,28 +115,17 @@ def write_curve_network(
     difference = export_network(network, CURVE_CHANNELS, BLOOD_OUTPUTS, listed, path)
     save_file({n: w.contiguous() for n, w in trained.weights.items()}, folder / _WEIGHTS)
     offsets = tensor_offsets(path.read_bytes(), listed)
-    readout = readout_of(network)
-    names = ("hidden", "hidden_bias", "out", "out_bias")
+    tensors = [{"name": n, "shape": list(w.shape), "offset": offsets[n]} for n, w in listed.items()]
     studies = [sample.study for split in samples.values() for sample in split]
     threshold = choose_threshold(probabilities(network, samples["validation"]))
     report(f"refuses below a probability of {threshold:.3f} (chosen on validation)")
     card = {
-        "schema_version": SCHEMA_VERSION,
-        "feature_version": FEATURE_VERSION,
-        "curve_feature_version": CURVE_FEATURE_VERSION,
-        "id": config.network_id,
-        "version": "1.0.0",
-        "title": "Plasma curve of FDG from late frames",
-        "licence": "Apache-2.0",
-        "voxel_mm": [4.0, 4.0, 4.0],
+        **_head(config.network_id),
         "least_probability": round(threshold, 4),
         "network": file_entry(path),
         "weights": file_entry(folder / _WEIGHTS),
         "ki_network": {"id": recipe.ki_folder.name} | file_entry(recipe.ki_folder / _FILE),
-        "readout": {n: part.tolist() for n, part in zip(names, readout.parts, strict=True)},
-        "inputs": [_told("features", f"(slices, {CURVE_CHANNELS}, y, x), y and x multiples of 4",
-                         ", ".join(CURVE_FEATURE_NAMES))],
-        "outputs": [_told(BLOOD_OUTPUTS[0], "(slices, y, x)", "logit that a voxel is blood")],
+        "readout": _readout_table(network),
         "domain": domain_table(measured_ranges(studies)),
         "training": {
             "command": f"python -m kitrain {recipe.command}",
@@ -149,13 +138,33 @@ def write_curve_network(
             "config": {"data": asdict(recipe.data), "curve": asdict(config)},
         },
         "results": {},
-        "tensors": [
-            {"name": n, "shape": list(t.shape), "offset": offsets[n]} for n, t in listed.items()
-        ],
-    }  # fmt: skip
+        "tensors": tensors,
+    }
     write_whole(folder / CARD_NAME, to_toml(card))
     list_in_catalogue(folder, CURVE_ENTRY)
     return folder
+
+
+def _head(network_id: str) -> dict[str, Any]:
+    shape = f"(slices, {CURVE_CHANNELS}, y, x), y and x multiples of 4"
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "feature_version": FEATURE_VERSION,
+        "curve_feature_version": CURVE_FEATURE_VERSION,
+        "id": network_id,
+        "version": "1.0.0",
+        "title": "Plasma curve of FDG from late frames",
+        "licence": "Apache-2.0",
+        "voxel_mm": [4.0, 4.0, 4.0],
+        "inputs": [_told("features", shape, ", ".join(CURVE_FEATURE_NAMES))],
+        "outputs": [_told(BLOOD_OUTPUTS[0], "(slices, y, x)", "logit that a voxel is blood")],
+    }
+
+
+def _readout_table(network: CurveNetwork) -> dict[str, Any]:
+    names = ("hidden", "hidden_bias", "out", "out_bias")
+    parts = readout_of(network).parts
+    return {name: part.tolist() for name, part in zip(names, parts, strict=True)}
 
 
 def _told(name: str, shape: str, meaning: str) -> dict[str, str]:
