@@ -9,22 +9,14 @@ from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QRadioButton,
 from tests.helpers import small_study
 from tests.helpers.qt import child, visible_text
 
-from kiview.core.input_function import Compartment, InputFunction, InputSource
-from kiview.core.units import ACTIVITY
+from kiview.core.input_function import InputSource
 from kiview.views.plots.curves_plot import CurvesPlot
 
 LEFT = Qt.MouseButton.LeftButton
 
 
 def fake_find(_request, _progress):
-    return InputFunction(
-        small_study.blood(),
-        InputSource.NETWORK,
-        ACTIVITY,
-        Compartment.PLASMA,
-        description="found by network fake@1 in 34 mL of blood",
-        findings=("It is an estimate.",),
-    )
+    return small_study.found_blood()
 
 
 @pytest.fixture

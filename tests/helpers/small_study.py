@@ -8,6 +8,7 @@ from kiview.core.feng import FENG_FDG_NO_DELAY, FENG_SUV_PER_UNIT
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.input_curves import FengCurve
+from kiview.core.input_function import Compartment, InputFunction, InputSource
 from kiview.core.roi_shapes import Cylinder
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.core.suv import SuvScale
@@ -25,6 +26,18 @@ DURATIONS_S = (*[10.0] * 6, *[30.0] * 4, *[120.0] * 6, *[300.0] * 9)
 
 def blood(scale: float = 1.0) -> FengCurve:
     return FengCurve(FENG_FDG_NO_DELAY, scale * FENG_SUV_PER_UNIT / SUV_FACTOR)
+
+
+def found_blood(scale: float = 1.0) -> InputFunction:
+    """The blood as a network would tell it."""
+    return InputFunction(
+        blood(scale),
+        InputSource.NETWORK,
+        ACTIVITY,
+        Compartment.PLASMA,
+        description="found by network fake@1 in 34 mL of blood",
+        findings=("It is an estimate.",),
+    )
 
 
 def geometry() -> VolumeGeometry:

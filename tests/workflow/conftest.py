@@ -1,16 +1,28 @@
-"""The demo study, made once, and a whole window on the real jobs."""
+"""The demo study, made once, a whole window on the real jobs, and the command line."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from kiview import application
+from kiview import application, cli
 from kiview.core.progress import NullProgress
 from kiview.jobs.demo_study import ensure_demo_study
 
 DEMO_VARIABLE = "KIVIEW_TEST_DEMO"
 """Where a demo study lies already, for a run within a run."""
+
+
+@pytest.fixture
+def kiview(capsys):
+    """Run the command line in this process: words -> (exit code, stdout, stderr)."""
+
+    def run(*words):
+        code = cli.main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

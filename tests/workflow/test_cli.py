@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.cli_study import V0, write_cli_study
 from tests.helpers.results import PATIENT, sampled_at
 
-from kiview import cli, paths
+from kiview import paths
 from kiview.core.roi import Roi, to_dict
 from kiview.core.roi_shapes import Sphere
 from kiview.nets.catalog import load_catalog
@@ -26,18 +26,6 @@ from kiview.nets.weights import WeightSet, loaded_weights
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     return write_cli_study(tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture
-def kiview(capsys):
-    """Run the command line in this process: words -> (exit code, stdout, stderr)."""
-
-    def run(*words):
-        code = cli.main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def read_map(path, study):

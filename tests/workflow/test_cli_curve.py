@@ -8,7 +8,6 @@ import pytest
 from tests.helpers import curve_network, small_study
 from tests.helpers.cli_study import write_cli_study
 
-from kiview import cli
 from kiview.commands import curve
 from kiview.core.input_function import Compartment, InputSource
 from kiview.core.study import Finding, Verdict
@@ -25,18 +24,6 @@ def installed(monkeypatch, tmp_path):
     """A folder of networks with a tiny curve network, in use."""
     curve_network.install(tmp_path / "models")
     curve_network.use(monkeypatch, tmp_path / "models")
-
-
-@pytest.fixture
-def kiview(capsys):
-    """Run the command line in this process: words -> (exit code, stdout, stderr)."""
-
-    def run(*words):
-        code = cli.main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def record_of(folder, name):

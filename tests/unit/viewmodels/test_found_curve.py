@@ -9,9 +9,8 @@ import pytest
 from tests.helpers import curve_network, small_study
 
 from kiview.core.errors import NetworkError
-from kiview.core.input_function import Compartment, InputFunction, InputSource
+from kiview.core.input_function import InputSource
 from kiview.core.progress import NullProgress
-from kiview.core.units import ACTIVITY
 from kiview.jobs.input_curve import InputCurveRequest, build_input_function
 from kiview.viewmodels.results import NETWORK, PATLAK
 
@@ -34,14 +33,7 @@ class FindJob:
                 progress.step(0.5, "Looking for blood")
         if self.failure:
             raise NetworkError(self.failure)
-        return InputFunction(
-            small_study.blood(request.frames_s[0] / 1800.0),
-            InputSource.NETWORK,
-            ACTIVITY,
-            Compartment.PLASMA,
-            description="found by network fake@1 in 34 mL of blood",
-            findings=("It is an estimate.",),
-        )
+        return small_study.found_blood(request.frames_s[0] / 1800.0)
 
 
 @pytest.fixture
