@@ -1,7 +1,7 @@
 """Whole bodies to judge networks by: pictures and false hot spots, never training.
 
-A body costs minutes and is kept on disk under a name that changes with anything that changes its
-numbers, as slabs are. Put the files into a split named "test" (`data.split_of`) and check it beside
+A body costs minutes and is kept on disk under a name that changes with person, recipe and
+`GROUP_VERSION`, as slabs are. Put the files into a split named "test" (`data.split_of`) and check it beside
 the splits of the training (`leaks.check_splits`).
 """
 
@@ -141,7 +141,7 @@ def make_bodies(
 
 
 def body_name(config: ScanConfig, seed: int) -> str:
-    """File name that changes with anything that changes the numbers."""
+    """File name that changes with person, recipe and `GROUP_VERSION`."""
     recipe = json.dumps([asdict(config), seed, GROUP_VERSION], sort_keys=True)
     return f"body-{seed}-{hashlib.sha256(recipe.encode('utf-8')).hexdigest()[:12]}"
 

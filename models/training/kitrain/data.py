@@ -123,7 +123,7 @@ def make_groups(
 
 
 def group_name(config: SlabConfig, seed: int) -> str:
-    """File name that changes with anything that changes the numbers."""
+    """File name that changes with person, recipe and `GROUP_VERSION`."""
     recipe = json.dumps([asdict(config), seed, GROUP_VERSION], sort_keys=True)
     return f"group-{seed}-{hashlib.sha256(recipe.encode('utf-8')).hexdigest()[:12]}"
 

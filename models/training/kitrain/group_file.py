@@ -26,7 +26,8 @@ from kiview.core.timing import FrameTiming
 from kiview.nets.preprocess import FrameInput
 
 GROUP_VERSION = 1
-"""Changes whenever the same group would be written otherwise."""
+"""Raise whenever the same group would be written or simulated otherwise: kept groups are found by
+it, and a change of the simulation alone does not rename them."""
 _RECORD = "record"
 _BLOCK_BYTES = 1 << 22
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
