@@ -1,8 +1,8 @@
 """Whole bodies to judge networks by: pictures and false hot spots, never training.
 
 A body costs minutes and is kept on disk under a name that changes with person, recipe and
-`GROUP_VERSION`, as slabs are. Put the files into a split named "test" (`data.split_of`) and check it beside
-the splits of the training (`leaks.check_splits`).
+`GROUP_VERSION`, as slabs are. Put the files into a split named "test" (`data.split_of`) and check
+it beside the splits of the training (`leaks.check_splits`).
 """
 
 import hashlib
