@@ -20,8 +20,15 @@ from kiview.nets.curve_features import (
     frame_halves,
 )
 from kiview.nets.curve_readout import attention, plasma_curve
-from kiview.nets.domain import Severity, check_domain, check_noise
-from kiview.nets.infer import NetworkRequest, PreparedStudy, chosen_frames, network_volume, prepare
+from kiview.nets.domain import check_domain, check_noise
+from kiview.nets.infer import (
+    NetworkRequest,
+    PreparedStudy,
+    chosen_frames,
+    network_volume,
+    prepare,
+    refuse,
+)
 from kiview.nets.noise import patlak_noise
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weights import shipped_weights
@@ -80,10 +87,7 @@ def network_input_function(request: CurveNetworkRequest, progress: Progress) -> 
         request.image.quantity,
         Compartment.PLASMA,
         description=f"found by network {name} in {blood.volume_ml:.0f} mL of blood",
-        findings=(
-            _ESTIMATE,
-            *findings,
-        ),
+        findings=(_ESTIMATE, *findings),
     )
 
 
@@ -123,9 +127,7 @@ def _differences(request: CurveNetworkRequest, prepared: PreparedStudy) -> tuple
     timing = request.image.timing.select(prepared.frames).weighted()
     findings = check_domain(domain, request.image, timing, features.noise_gain)
     findings += check_noise(domain, patlak_noise(features))
-    refused = [f.message for f in findings if f.severity is Severity.REFUSAL]
-    if refused:
-        raise NetworkError(" ".join(refused))
+    refuse(findings)
     return tuple(finding.message for finding in findings)
 
 

@@ -141,13 +141,13 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     operators = preprocess.linear_operators(plasma)
     timing = image.timing.select(frames).weighted()
     findings = check_domain(request.card.domain, image, timing, operators.noise_gain)
-    _refuse(findings)
+    refuse(findings)
     plan = plan_grid(image.geometry, request.card.voxel_mm)
     maps, unfitted = _read_maps(image, frames, operators, plan, progress)
     spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
     features = preprocess.study_features(maps, operators.noise_gain, spacing)
     noise_findings = check_noise(request.card.domain, patlak_noise(features))
-    _refuse(noise_findings)
+    refuse(noise_findings)
     findings += noise_findings
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
     patlak = _patlak(features, spacing)
@@ -162,7 +162,12 @@ def _patlak(features: StudyFeatures, spacing_mm: tuple[float, ...]) -> PatlakRef
     return patlak_reference(ki, fur, features.normaliser, spacing_mm)
 
 
-def _refuse(findings: tuple[Finding, ...]) -> None:
+def refuse(findings: tuple[Finding, ...]) -> None:
+    """End a run on a study that is too unlike the training.
+
+    Raises:
+        NetworkError: a finding is a refusal; the text says why.
+    """
     refusals = [f.message for f in findings if f.severity is Severity.REFUSAL]
     if refusals:
         raise NetworkError(" ".join(refusals))
