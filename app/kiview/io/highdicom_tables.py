@@ -1,19 +1,23 @@
 """Load highdicom's table of the DICOM standard without stopping every other thread.
 
-highdicom parses 22 MB of JSON in one call the first time it writes an object. That call keeps the
-interpreter for about 0.3 s, in which a window cannot redraw. Parsed piece by piece the same table
-takes as long, but others run in between.
+highdicom reads, decodes and parses 22 MB of JSON in three calls the first time it writes an object.
+Each keeps the interpreter, together for about 0.4 s, in which a window cannot redraw. Read and
+parsed piece by piece the same table takes longer, but others run in between.
 """
 
 import gc
+import io
 import json
 import threading
+from importlib import resources
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, TextIO
 
 from highdicom import _standard_utils
 
 _SPACE = " \t\r\n"
+_PIECE = 1 << 16
+"""Characters read at a time."""
 _lock = threading.Lock()
 
 
@@ -21,60 +25,131 @@ def load_tables() -> None:
     """Load the table once; does nothing when a later highdicom loads it in another way."""
     tables: Any = _standard_utils
     load = getattr(tables, "get_module_attribute_map", None)
-    used = getattr(tables, "json", None)
-    if load is None or not isinstance(used, ModuleType):
+    used = getattr(tables, "pkgutil", None), getattr(tables, "json", None)
+    if load is None or not all(isinstance(module, ModuleType) for module in used):
         return
     with _lock:
         if load.cache_info().currsize:
             return
         collecting = gc.isenabled()
         gc.disable()  # a collection of half a million new objects would stop the others as well
-        tables.json = SimpleNamespace(loads=parse_in_pieces)
+        tables.pkgutil = SimpleNamespace(get_data=_OpenedLater)
+        tables.json = SimpleNamespace(loads=_parse_closing)
         try:
             load()
         finally:
-            tables.json = used
+            tables.pkgutil, tables.json = used
             gc.freeze()
             if collecting:
                 gc.enable()
 
 
-def parse_in_pieces(text: str) -> dict[str, Any]:
-    """Parse a JSON object one member at a time.
+class _OpenedLater:
+    """Stands for the bytes of a package's file until someone asks for their text."""
+
+    def __init__(self, package: str, name: str) -> None:
+        self._file = resources.files(package).joinpath(name)
+
+    def decode(self, encoding: str) -> TextIO:
+        """The text, to be read in pieces."""
+        return io.TextIOWrapper(self._file.open("rb"), encoding)
+
+
+def _parse_closing(source: TextIO) -> dict[str, Any]:
+    with source:
+        return parse_in_pieces(source)
+
+
+def parse_in_pieces(source: TextIO) -> dict[str, Any]:
+    """Parse a JSON object with no long call: member by member, lists in them entry by entry.
 
     Args:
-        text: A JSON object.
+        source: Text of a JSON object; never held as a whole.
 
     Returns:
-        The same as `json.loads`.
+        The same as `json.load`.
 
     Raises:
         ValueError: the text is no JSON object.
     """
-    decode = json.JSONDecoder().raw_decode
+    text = _Pieces(source)
     found: dict[str, Any] = {}
-    at = _expect(text, 0, "{")
-    at = _skip(text, at)
-    while text[at : at + 1] != "}":
-        name, at = decode(text, at)
-        at = _skip(text, _expect(text, at, ":"))
-        found[name], at = decode(text, at)
-        at = _skip(text, at)
-        if text[at : at + 1] == ",":
-            at = _skip(text, at + 1)
-        elif text[at : at + 1] != "}":
-            raise ValueError(f"no comma at {at}")
-    return found
+    text.expect("{")
+    if text.skips("}"):
+        return found
+    while True:
+        name = text.value()
+        text.expect(":")
+        found[name] = _entries(text) if text.skips("[") else text.value()
+        if not text.skips(","):
+            text.expect("}")
+            return found
 
 
-def _skip(text: str, at: int) -> int:
-    while text[at : at + 1] in _SPACE and at < len(text):
-        at += 1
-    return at
+def _entries(text: "_Pieces") -> list[Any]:
+    """What is left of a list whose bracket has been read."""
+    found: list[Any] = []
+    if text.skips("]"):
+        return found
+    while True:
+        found.append(text.value())
+        if not text.skips(","):
+            text.expect("]")
+            return found
 
 
-def _expect(text: str, at: int, mark: str) -> int:
-    at = _skip(text, at)
-    if text[at : at + 1] != mark:
-        raise ValueError(f"no {mark} at {at}")
-    return at + 1
+class _Pieces:
+    """Text of which only the part in use is held."""
+
+    def __init__(self, source: TextIO) -> None:
+        self._source = source
+        self._decode = json.JSONDecoder().raw_decode
+        self._text, self._at = "", 0
+
+    def skips(self, mark: str) -> bool:
+        """Go past white space, and past the mark if it is next."""
+        self._skip_space()
+        there = self._text.startswith(mark, self._at)
+        self._at += there
+        return there
+
+    def expect(self, mark: str) -> None:
+        """Go past a mark.
+
+        Raises:
+            ValueError: something else is next.
+        """
+        if not self.skips(mark):
+            raise ValueError(f"no {mark} where one has to be")
+
+    def value(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The next value.
+
+        Raises:
+            ValueError: there is none, or it does not end.
+        """
+        self._skip_space()
+        while True:
+            try:
+                found, end = self._decode(self._text, self._at)
+            except json.JSONDecodeError:
+                if not self._read_on():
+                    raise
+                continue
+            if end == len(self._text) and self._read_on():
+                continue  # a number may go on in the next piece
+            self._at = end
+            return found
+
+    def _skip_space(self) -> None:
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _SPACE:
+                self._at += 1
+            if self._at < len(self._text) or not self._read_on():
+                return
+
+    def _read_on(self) -> bool:
+        """Hold another piece instead of what was read; False at the end."""
+        piece = self._source.read(_PIECE)
+        self._text, self._at = self._text[self._at :] + piece, 0
+        return bool(piece)

@@ -1,12 +1,15 @@
 """The standard's table is loaded piece by piece, and is the same."""
 
+import io
 import json
+import pkgutil
 
 import pytest
 from highdicom import _standard_utils
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kiview.io import highdicom_tables
 from kiview.io.highdicom_tables import load_tables, parse_in_pieces
 
 _VALUES = st.recursive(
@@ -16,15 +19,26 @@ _VALUES = st.recursive(
 )
 
 
+_REFUSED = ["", "[1]", '{"a" 1}', '{"a": 1 "b": 2}', '{"a": 1', '{"a": }', '{"a": [1', '{"a": [1 2]}']
+
+
+@pytest.fixture(params=[1, 3, 1 << 16])
+def characters_at_a_time(request, monkeypatch):
+    monkeypatch.setattr(highdicom_tables, "_PIECE", request.param)
+
+
+@pytest.mark.usefixtures("characters_at_a_time")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.text(), _VALUES), st.sampled_from([None, 1, "\t"]))
 def test_that_pieces_give_what_the_whole_gives(document, indent):
-    assert parse_in_pieces(json.dumps(document, indent=indent)) == document
+    assert parse_in_pieces(io.StringIO(json.dumps(document, indent=indent))) == document
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"a" 1}', '{"a": 1 "b": 2}', '{"a": 1', '{"a": }'])
+@pytest.mark.usefixtures("characters_at_a_time")
+@pytest.mark.parametrize("text", _REFUSED)
 def test_that_text_that_is_no_object_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
-        parse_in_pieces(text)
+        parse_in_pieces(io.StringIO(text))
 
 
 @pytest.mark.slow
@@ -34,6 +48,7 @@ def test_that_the_loaded_table_is_the_one_of_highdicom():
     loaded = _standard_utils.get_module_attribute_map()
     assert _standard_utils.get_module_attribute_map.cache_info().misses == 1
     assert _standard_utils.json is json
+    assert _standard_utils.pkgutil is pkgutil
     _standard_utils.get_module_attribute_map.cache_clear()
     assert loaded == _standard_utils.get_module_attribute_map()
 
