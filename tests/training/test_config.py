@@ -127,6 +127,8 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
         ),
         ("[data]", "[data", "cannot be read"),
         ("train = 4", "train = 1\ndraw = 1", "a retry validates on 1 other people"),
+        ('network_id = "tiny"', 'network_id = "tiny"\nship = "mean"', "needs one start for all"),
+        ('network_id = "tiny"', 'network_id = "tiny"\nship = "all"', "'all' is none of best, mean"),
         ("[base]", '[initial]\nkind = "network"\n[base]', "need each other; give both or neither"),
         ("[base]", '[initial]\nnetwork = "one"\n[base]', "need each other; give both or neither"),
     ],

@@ -6,10 +6,10 @@ import torch
 
 from kitrain.checkpoint import load_trained
 from kitrain.common_start import Place
-from kitrain.config import ConfigError
+from kitrain.config import ConfigError, Ship
 from kitrain.config_file import read_config
 from kitrain.parallel import World
-from kitrain.pipeline import load_run, load_variant, run
+from kitrain.pipeline import load_run, load_seeds, load_variant, run
 from kitrain.stages import run_stages
 from kitrain.verdict import Fit
 from tests.training.slabs import fill
@@ -88,6 +88,29 @@ def test_that_every_variant_is_trained_from_every_seed_and_read_back(config, pla
     other = load_variant(place.out, "direct", 1 - made.record["seed"])
     assert not torch.equal(other.weights["head.bias"], made.variants["direct"]["head.bias"])
     assert json.loads((place.out / "run.json").read_text(encoding="utf-8")) == made.record
+
+
+def test_that_the_mean_of_all_seeds_can_be_shipped(config, place):
+    made = run(replace(config, ship=Ship.MEAN), place)
+    for name in ("direct", "sharp"):
+        first, second = (load_variant(place.out, name, seed).weights for seed in (0, 1))
+        for key, tensor in made.variants[name].items():
+            assert tensor.numpy() == pytest.approx((first[key] + second[key]).numpy() / 2, abs=1e-7)
+    again = load_run(place.out)
+    assert torch.equal(again.sharp["head.weight"], made.sharp["head.weight"])
+
+
+def test_that_the_weights_of_every_seed_are_read_back_as_they_would_be_shipped(config, place):
+    made = run(config, place)
+    found = load_seeds(place.out, made)
+    assert set(found) == {0, 1}
+    shipped = made.at(made.shipped_position)
+    for key, tensor in found[made.record["seed"]].items():
+        assert torch.equal(tensor, shipped[key])
+    direct = load_seeds(place.out, made.variant("direct", "direct"))
+    for seed, weights in direct.items():
+        known = load_variant(place.out, "direct", seed).weights
+        assert weights["head.bias"].numpy() == pytest.approx(known["head.bias"].numpy(), abs=1e-7)
 
 
 def test_that_a_run_goes_on_after_the_trainings_that_are_there(config, place):

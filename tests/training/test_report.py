@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,18 @@ def test_that_the_report_names_every_method_and_the_command(judged):
     )
     assert "within two sigmas" in text
     assert "{" not in text
+
+
+def test_that_the_numbers_of_several_seeds_are_told_with_their_mean(judged):
+    seeds = {
+        0: [Bar("error", 0.4, "<=", 0.5), Bar("least (bone)", 0.5, ">=", 0.9)],
+        7: [Bar("error", 0.7, "<=", 0.5), Bar("least (fat)", 0.7, ">=", 0.9)],
+    }
+    text = report_text(replace(judged, seeds=seeds), "some-network", "Some 1.0.0")
+    assert "| what | seed 0 | seed 7 | mean | to reach |  |" in text
+    assert "| error | 0.4 | 0.7 | 0.55 | <= 0.5 | MISSED |" in text
+    assert "| least | 0.5 | 0.7 | 0.6 | >= 0.9 | MISSED |" in text
+    assert "Every seed" not in report_text(judged, "some-network", "Some 1.0.0")
 
 
 def test_that_the_report_is_written_with_every_lesion_and_plain_numbers(judged, tmp_path):

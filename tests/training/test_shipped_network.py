@@ -17,7 +17,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
     run = read_bundle(load_catalog(paths.models_dir()).default.network.path.parent)
-    return judge_network(run, FRESH, tmp_path_factory.mktemp("scans"), lambda _: None)
+    seeds = {3: run.at(run.shipped_position), 4: run.smooth}
+    folder = tmp_path_factory.mktemp("scans")
+    return judge_network(run, FRESH, folder, lambda _: None, seeds=seeds)
 
 
 def test_that_the_network_beats_every_filter_on_fresh_people(judged):
@@ -27,6 +29,14 @@ def test_that_the_network_beats_every_filter_on_fresh_people(judged):
     assert ratio.value < 0.75
     methods = judged.standard.methods
     assert methods[CONTROL].mean("nrmse") > 1.5 * methods[NETWORK].mean("nrmse")
+
+
+def test_that_every_seed_is_judged_by_the_bars_of_the_standard_set(judged):
+    whole = {bar.what: bar.value for bar in judged.bars}
+    same, other = ({bar.what: bar.value for bar in judged.seeds[seed]} for seed in (3, 4))
+    assert same == {what: whole[what] for what in same}
+    assert judged.bars[0].what in same
+    assert other[judged.bars[0].what] != same[judged.bars[0].what]
 
 
 def test_that_consistency_gives_back_lesions_for_little_error(judged):

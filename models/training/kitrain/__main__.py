@@ -65,6 +65,7 @@ def _train(options: argparse.Namespace) -> int:
     evaluated = argparse.Namespace(
         network=folder,
         direct=None,
+        run=options.out,
         bodies=0,
         slabs=config.data.test,
         conditions=0,
@@ -88,7 +89,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         return _evaluate_curve(options, effort)
     run = bundle.read_bundle(options.network)
     direct = None if options.direct is None else bundle.read_bundle(options.direct)
-    judged = judge_network(run, effort, options.data, _say, direct)
+    seeds = None if options.run is None else pipeline.load_seeds(options.run, run)
+    judged = judge_network(run, effort, options.data, _say, direct, seeds)
     _say(report_text(judged, options.network.name, options.network.name))
     if options.write:
         bundle.write_results(options.network, judged)

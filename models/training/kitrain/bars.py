@@ -47,14 +47,17 @@ def best_conventional(scores: SetScores, key: str = "nrmse") -> str:
     return min(rivals, key=lambda n: sign * scores.methods[n].mean(key))
 
 
-def default_bars(standard: SetScores, others: Mapping[str, SetScores]) -> list[Bar]:
+def default_bars(
+    standard: SetScores, others: Mapping[str, SetScores], judged: str = SHIPPED
+) -> list[Bar]:
     """Bars of a network trained on truth, as shipped (with the consistency step).
 
     Args:
         standard: Scores on the standard set.
         others: Scores on the robustness sets, by name.
+        judged: Name of the method that has to reach them.
     """
-    network, patlak = standard.methods[SHIPPED], standard.methods[PATLAK_5]
+    network, patlak = standard.methods[judged], standard.methods[PATLAK_5]
     rival, alike = best_conventional(standard), best_conventional(standard, "ssim")
     share, low, high = network.lost_interval()
     counted = f"{standard.lesions} lesions; 95 % interval {100 * low:.2f} to {100 * high:.2f} %"
@@ -88,14 +91,14 @@ def default_bars(standard: SetScores, others: Mapping[str, SetScores]) -> list[B
         ),
         Bar("organ mean bias (mean of |bias|)", _organs(network), "<=", 0.08, _ORGANS),
         Bar("body bias (|share|)", abs(network.mean("body_bias")), "<=", 0.03),
-        *_brain(others),
-        *_coverage(standard, others),
+        *_brain(others, judged),
+        *_coverage(standard, others, judged),
     ]
 
 
-def direct_bars(standard: SetScores) -> list[Bar]:
+def direct_bars(standard: SetScores, judged: str = NETWORK) -> list[Bar]:
     """Bars of a network trained on the direct image of the same counts (the published claim)."""
-    network, patlak = standard.methods[NETWORK], standard.methods[PATLAK_5]
+    network, patlak = standard.methods[judged], standard.methods[PATLAK_5]
     better = [
         a["nrmse_direct"] < b["nrmse_direct"] and a["ssim_direct"] > b["ssim_direct"]
         for a, b in zip(network.maps, patlak.maps, strict=True)
@@ -108,15 +111,18 @@ def direct_bars(standard: SetScores) -> list[Bar]:
     ]  # fmt: skip
 
 
-def independent_bars(standard: SetScores, direct: MethodScores | None) -> list[Bar]:
+def independent_bars(
+    standard: SetScores, direct: MethodScores | None, judged: str = NETWORK
+) -> list[Bar]:
     """Bars of a network trained on the direct image of an independent scan.
 
     Args:
         standard: Scores on the standard set.
         direct: Of the network trained on the direct image of the same counts, on the same set;
             None where it was not judged.
+        judged: Name of the method that has to reach them.
     """
-    value = standard.methods[NETWORK].mean("nrmse_high")
+    value = standard.methods[judged].mean("nrmse_high")
     gaussians = [name for name in standard.methods if name.startswith("Patlak")]
     best = min(standard.methods[name].mean("nrmse_high") for name in gaussians)
     theirs = float("nan") if direct is None else direct.mean("nrmse_high")
@@ -145,11 +151,11 @@ def _organs(scores: MethodScores) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def _brain(others: Mapping[str, SetScores]) -> list[Bar]:
+def _brain(others: Mapping[str, SetScores], judged: str) -> list[Bar]:
     if "brain" not in others:
         return []
     scores = others["brain"]
-    network = scores.methods[SHIPPED]
+    network = scores.methods[judged]
     guided = next(n for n in scores.methods if n.startswith("HYPR-like"))
     return [
         Bar("brain-like: body bias (|share|)", abs(network.mean("body_bias")), "<=", 0.05),
@@ -158,14 +164,14 @@ def _brain(others: Mapping[str, SetScores]) -> list[Bar]:
     ]  # fmt: skip
 
 
-def _coverage(standard: SetScores, others: Mapping[str, SetScores]) -> list[Bar]:
+def _coverage(standard: SetScores, others: Mapping[str, SetScores], judged: str) -> list[Bar]:
     """Voxels within two sigmas, the worst tissue of the standard and of other counts."""
     bars = []
     sets = {"standard": standard} | {
         n: others[n] for n in ("low-counts", "high-counts") if n in others
     }
     for name, scores in sets.items():
-        found = scores.methods[SHIPPED].coverage()
+        found = scores.methods[judged].coverage()
         if not found:
             continue
         worst = min(found, key=lambda tissue: found[tissue])

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from kitrain.architecture import loaded_network
 from kitrain.card_text import card_markdown
+from kitrain.config import Ship
 from kitrain.domain import domain_table
 from kitrain.evaluate import Judgement
 from kitrain.export_onnx import export, tensor_offsets
@@ -311,6 +312,7 @@ def _training(run: Run, recipe: str, difference: float) -> dict[str, Any]:
         "command": f"python -m kitrain {recipe}",
         "target": run.target,
         "seed": record["seed"],
+        "weights": _said_weights(record),
         "device": record["device"],
         "torch": record["torch"],
         "minutes": round(record["seconds"]["training"] / 60, 1),
@@ -320,6 +322,13 @@ def _training(run: Run, recipe: str, difference: float) -> dict[str, Any]:
         "validation_nrmse_by_position": _rounded(record["validation_nrmse_by_position"]),
         "config": record["config"],
     }
+
+
+def _said_weights(record: Mapping[str, Any]) -> str:
+    config = record["config"]
+    if config.get("ship") == Ship.MEAN.value:
+        return f"mean of the weights of seeds {', '.join(str(s) for s in config['seeds'])}"
+    return f"seed {record['seed']} (chosen by validation)"
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

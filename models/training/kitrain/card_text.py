@@ -38,7 +38,7 @@ trues per slice and five minutes; {count} frames of {length} min, the first star
 after injection; pixels of {pixels} mm; noise gain g {gain}. References: true Ki and V0 of the
 phantom, and V0 of a 4-D direct Patlak reconstruction (nested EM) of the same counts.
 
-Command: `{command}` ({device}, {minutes} min), seed {seed} of {seeds} (chosen by validation),
+Command: `{command}` ({device}, {minutes} min), {weights},
 configuration and hashes of the data in `card.toml`. Validation NRMSE by seed: {by_seed}.
 torch and onnxruntime differ by {difference} (relative).
 
@@ -90,8 +90,7 @@ def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
         command=training["command"],
         device=training["device"],
         minutes=training["minutes"],
-        seed=training["seed"],
-        seeds=", ".join(by_seed),
+        weights=training.get("weights", f"seed {training['seed']} (chosen by validation)"),
         by_seed=", ".join(f"{seed}: {score}" for seed, score in by_seed.items()),
         difference=training["torch_onnxruntime_difference"],
         report=REPORT_NAME,

@@ -45,6 +45,13 @@ class Schedule(StrEnum):
     CONSTANT = "constant"
 
 
+class Ship(StrEnum):
+    """Which weights of several seeds are shipped."""
+
+    BEST = "best"
+    MEAN = "mean"
+
+
 class Norm(StrEnum):
     """How an error counts."""
 
@@ -292,7 +299,9 @@ class RunConfig:
         base: Common start, trained on truth.
         finetune: Of the variants.
         variants: By name, in an order in which each finds its start.
-        seeds: Initial draws; the one with the best validation is shipped.
+        seeds: Initial draws.
+        ship: The seed with the `best` validation, or the `mean` of the weights of all, which needs
+            one network that all of them go on from (Wortsman et al. 2022, model soups).
         network: Size.
         initial: First weights.
         loss: Of the common start.
@@ -309,6 +318,7 @@ class RunConfig:
     finetune: OptimiserConfig
     variants: Mapping[str, VariantConfig]
     seeds: tuple[int, ...] = (0,)
+    ship: Ship = Ship.BEST
     network: NetworkConfig = field(default_factory=NetworkConfig)
     initial: InitialConfig = field(default_factory=InitialConfig)
     loss: LossConfig = field(default_factory=LossConfig)

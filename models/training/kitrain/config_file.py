@@ -18,6 +18,7 @@ from kitrain.config import (
     NetworkConfig,
     OptimiserConfig,
     RunConfig,
+    Ship,
     SliderConfig,
     StopConfig,
     VariantConfig,
@@ -117,6 +118,7 @@ def read_config(path: Path) -> RunConfig:
     _check_variants(config, path.name)
     _check_retry(config, path.name)
     _check_initial(config, path.name)
+    _check_ship(config, path.name)
     return config
 
 
@@ -229,6 +231,14 @@ def _check_initial(config: RunConfig, where: str) -> None:
         raise ConfigError(
             f'{where} [initial]: kind = "network" and network = "ID" need each other; give both or'
             " neither."
+        )
+
+
+def _check_ship(config: RunConfig, where: str) -> None:
+    if config.ship is Ship.MEAN and config.initial.kind is not Initialisation.NETWORK:
+        raise ConfigError(
+            f"{where}: the mean of several seeds needs one start for all of them; set [initial]"
+            ' kind = "network", or ship = "best".'
         )
 
 

@@ -16,15 +16,17 @@ from kitrain.config import DataConfig
 from kitrain.data import make_groups, split_of
 from kitrain.leaks import check_splits
 from kitrain.methods import (
+    NETWORK,
     Chosen,
     Family,
     choose_filters,
     control_family,
     conventional,
     network_family,
+    shipped_name,
     tradeoff_family,
 )
-from kitrain.pipeline import Run
+from kitrain.pipeline import Run, Weights
 from kitrain.records import GroupRecord, load_record
 from kitrain.scores import MethodScores, SetScores, score_set
 from kitrain.targets import Target
@@ -76,6 +78,8 @@ class Judgement:
         bars: What it has to reach.
         validation_scans: People the filters were chosen on.
         tradeoff: Scores with more and less of the consistency step, on those people.
+        seeds: What every seed of the training reached of those bars that the standard set has, in
+            one order; empty where the seeds were not judged.
     """
 
     effort: Effort
@@ -88,6 +92,7 @@ class Judgement:
     bars: Sequence[Bar] = field(default=())
     validation_scans: int = VALIDATION_SCANS
     tradeoff: Mapping[str, MethodScores] = field(default_factory=dict)
+    seeds: Mapping[int, Sequence[Bar]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -96,7 +101,12 @@ class Judgement:
 
 
 def judge_network(
-    run: Run, effort: Effort, folder: Path, report: Report, direct: Run | None = None
+    run: Run,
+    effort: Effort,
+    folder: Path,
+    report: Report,
+    direct: Run | None = None,
+    seeds: Mapping[int, Weights] | None = None,
 ) -> Judgement:
     """Judge a network on people that no training has seen.
 
@@ -107,11 +117,12 @@ def judge_network(
         report: Takes progress lines.
         direct: Network trained on the direct image of the same counts, to compare one that was
             trained on that of an independent scan with.
+        seeds: Weights of every seed of the training, for the spread of its numbers.
 
     Raises:
         LeakError: a test person was trained on.
     """
-    size = effort.size(effort.scans)
+    size, seeds = effort.size(effort.scans), seeds or {}
     spare = validation_jobs(size, min(VALIDATION_SCANS, max(effort.scans, 2)))
     chosen = choose_filters([*_records(spare, effort, folder, report)])
     report(f"filters chosen on {len(spare)} validation people: {chosen}")
@@ -123,7 +134,8 @@ def judge_network(
     if direct is not None:
         theirs = direct.at(direct.shipped_position)
         families.append(network_family(theirs, direct.width, COMPARED))
-    standard = _scored(STANDARD, size, effort, folder, families, report)
+    each = [network_family(weights, run.width, f"seed {s}") for s, weights in seeds.items()]
+    standard = _scored(STANDARD, size, effort, folder, [*families, *each], report)
     small = effort.size(effort.per_condition)
     kinds = ROBUSTNESS if effort.per_condition else ()
     others = {kind.name: _scored(kind, small, effort, folder, families, report) for kind in kinds}
@@ -142,17 +154,29 @@ def judge_network(
         bodies,
         validation_scans=len(spare),
         tradeoff=tradeoff,
+        seeds={s: _standard_bars(run.target, standard, f"seed {s}") for s in seeds},
     )
     return replace(judged, bars=tuple(_bars(judged)))
 
 
+def _standard_bars(
+    target: str,
+    standard: SetScores,
+    network: str,
+    others: Mapping[str, SetScores] | None = None,
+) -> list[Bar]:
+    """Bars of a network, by its name in the standard set."""
+    if target == Target.DIRECT.value:
+        return direct_bars(standard, network)
+    if target == Target.INDEPENDENT.value:
+        return independent_bars(standard, standard.methods.get(COMPARED), network)
+    return default_bars(standard, others or {}, shipped_name(network))
+
+
 def _bars(judged: Judgement) -> list[Bar]:
-    standard = judged.standard
-    if judged.target == Target.DIRECT.value:
-        return direct_bars(standard)
-    if judged.target == Target.INDEPENDENT.value:
-        return independent_bars(standard, standard.methods.get(COMPARED))
-    found = default_bars(standard, judged.others)
+    found = _standard_bars(judged.target, judged.standard, NETWORK, judged.others)
+    if judged.target in {Target.DIRECT.value, Target.INDEPENDENT.value}:
+        return found
     if judged.bodies is not None:
         found.append(hot_spot_bar(judged.bodies))
     return found + (slider_bars(judged.slider) if judged.slider else [])

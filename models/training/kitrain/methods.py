@@ -126,7 +126,7 @@ def conventional(chosen: Chosen) -> list[Family]:
 def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWORK) -> Family:
     """A network as it is, and as the program ships its map."""
     network = network_with(dict(weights), width)
-    shipped = SHIPPED if name == NETWORK else f"{name} + consistency"
+    shipped = shipped_name(name)
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
         study = record.study(realisation)
@@ -138,6 +138,11 @@ def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWOR
         return {name: Made(ki, v, sigma), shipped: Made(found.ki, v, found.sigma)}
 
     return apply
+
+
+def shipped_name(name: str) -> str:
+    """Of the map of a network as the program ships it."""
+    return SHIPPED if name == NETWORK else f"{name} + consistency"
 
 
 def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:

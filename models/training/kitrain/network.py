@@ -4,6 +4,7 @@ It may also say how far off its Ki is likely to be.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -91,6 +92,14 @@ def combine(features: Tensor, residuals: Tensor) -> tuple[Tensor, Tensor]:
 def spread(residuals: Tensor) -> Tensor:
     """Standard deviation of Ki / n, (b, y, x), from the third residual."""
     return TYPICAL_SIGMA * torch.exp(residuals[:, 2].float().clamp(*_LOG_SIGMA_LIMITS))
+
+
+def mean_weights(several: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of the weights of networks from one start, in double precision and rounded once."""
+    return {
+        name: torch.stack([weights[name].double() for weights in several]).mean(dim=0).float()
+        for name in several[0]
+    }
 
 
 def blend(

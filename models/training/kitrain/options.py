@@ -43,6 +43,7 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
     command.add_argument("--bodies", type=int, default=6, help="whole bodies: hot spots, pictures")
     command.add_argument("--direct", type=Path, help="network to compare an `indep` one with")
+    command.add_argument("--run", type=Path, help="training that it came of: judges every seed")
     command.add_argument(
         "--ki", type=Path, help="network that makes maps with the curves of a curve network"
     )

@@ -14,11 +14,11 @@ from torch import Tensor
 from kitrain.architecture import loaded_network
 from kitrain.checkpoint import Trained, load_trained
 from kitrain.common_start import CommonStart, Place, base_suffix, common_start
-from kitrain.config import NetworkConfig, RunConfig, VariantConfig, as_table
+from kitrain.config import NetworkConfig, RunConfig, Ship, VariantConfig, as_table
 from kitrain.config_file import BASE
 from kitrain.domain import measured_ranges
 from kitrain.manifest import write_whole
-from kitrain.network import blend
+from kitrain.network import blend, mean_weights
 from kitrain.records import GroupRecord
 from kitrain.stages import Stage, run_stages
 from kitrain.targets import Target
@@ -126,8 +126,8 @@ def stage_name(variant: str, seed: int) -> str:
 def run(config: RunConfig, place: Place) -> Run:
     """Train everything a network folder needs; what is already there is kept.
 
-    Every variant is trained from every seed, so that their numbers have a spread; the variants of
-    the seed with the best common start are shipped.
+    Every variant is trained from every seed, so that their numbers have a spread; those of the
+    seed with the best common start are shipped, or the mean of all (`RunConfig.ship`).
     """
     started = time.perf_counter()
     start = common_start(config, place)
@@ -139,7 +139,11 @@ def run(config: RunConfig, place: Place) -> Run:
     ]
     bases = {stage_name(BASE, seed): trained for seed, trained in start.bases.items()}
     outcomes = run_stages(stages, bases)
-    shipped = {n: outcomes[stage_name(n, start.seed)].weights for n in (BASE, *config.variants)}
+    seeds = _shipped_seeds(config.ship, config.seeds, start.seed)
+    shipped = {
+        name: mean_weights([outcomes[stage_name(name, seed)].weights for seed in seeds])
+        for name in (BASE, *config.variants)
+    }
     ends = shipped[config.slider.smooth], shipped[config.slider.sharp]
     scores = _scores_along(*ends, start, place)
     record = {
@@ -154,6 +158,10 @@ def run(config: RunConfig, place: Place) -> Run:
     if place.world.is_first:
         write_whole(place.out / RECORD_NAME, json.dumps(record, indent=1))
     return Run(*ends, record, shipped)
+
+
+def _shipped_seeds(ship: str, seeds: Sequence[int], best: int) -> tuple[int, ...]:
+    return tuple(seeds) if ship == Ship.MEAN.value else (best,)
 
 
 def _studies(records: Sequence[GroupRecord]) -> list[StudyFeatures]:
@@ -171,8 +179,13 @@ def load_run(out_dir: Path) -> Run:
         raise FileNotFoundError(f"{out_dir} holds no finished training run.")
     record = json.loads(record_path.read_text(encoding="utf-8"))
     names = (BASE, *record["config"]["variants"])
-    shipped = {n: load_variant(out_dir, n, record["seed"]).weights for n in names}
-    slider = record["config"]["slider"]
+    config = record["config"]
+    seeds = _shipped_seeds(config.get("ship", Ship.BEST.value), config["seeds"], record["seed"])
+    shipped = {
+        name: mean_weights([load_variant(out_dir, name, seed).weights for seed in seeds])
+        for name in names
+    }
+    slider = config["slider"]
     return Run(shipped[slider["smooth"]], shipped[slider["sharp"]], record, shipped)
 
 
@@ -188,6 +201,32 @@ def load_variant(out_dir: Path, variant: str, seed: int) -> Trained:
     if trained is None:
         raise FileNotFoundError(f"{out_dir} holds no training {name}.")
     return trained
+
+
+def load_seeds(out_dir: Path, run: Run) -> dict[int, Weights]:
+    """Weights of every seed of a finished run, each as a network of its own would be shipped.
+
+    Args:
+        out_dir: Of the run.
+        run: The network that came of it, with its target and shipped position.
+
+    Raises:
+        FileNotFoundError: a seed is missing.
+    """
+    config = json.loads((out_dir / RECORD_NAME).read_text(encoding="utf-8"))["config"]
+    slider, position = config["slider"], run.shipped_position
+    names = [slider["smooth"], slider["sharp"]]
+    if not run.has_slider:
+        names = [_variant_towards(config["variants"], run.target)] * 2
+    found = {}
+    for seed in config["seeds"]:
+        smooth, sharp = (load_variant(out_dir, name, seed).weights for name in names)
+        found[int(seed)] = blend(smooth, sharp, position)
+    return found
+
+
+def _variant_towards(variants: Mapping[str, Any], target: str) -> str:
+    return next(name for name, said in variants.items() if said["target"] == target)
 
 
 def _scores_along(

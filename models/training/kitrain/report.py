@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ neighbouring slices is correlated as that of the standard scanner. Definitions:
 
 {bars}
 
-## Standard scan
+{seeds}## Standard scan
 
 {table}
 
@@ -102,6 +103,7 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         validation=judged.validation_scans,
         shipped=SHIPPED,
         bars=bars_table(judged.bars),
+        seeds=_seeds(judged.seeds) if judged.seeds else "",
         table=scores_table(judged.standard.methods),
         organs=_organs(judged.standard),
         coverage=told if covered else "",
@@ -126,6 +128,34 @@ def bars_table(bars: Sequence[Bar]) -> str:
         for b in bars
     ]
     return "\n".join(lines)
+
+
+_SEEDS = """## Every seed of the training
+
+The same trainings from other seeds, each on its own, on the standard scan.
+
+{table}
+
+"""
+
+
+def _seeds(seeds: Mapping[int, Sequence[Bar]]) -> str:
+    heads = ["what", *(f"seed {seed}" for seed in seeds), "mean", "to reach", ""]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for bars in zip(*seeds.values(), strict=True):
+        mean = mean_bar(bars)
+        cells = [mean.what, *(f"{bar.value:.3g}" for bar in (*bars, mean))]
+        cells += [f"{mean.sign} {mean.bound:.3g}", mean.verdict]
+        lines.append("| " + " | ".join(cells) + " |")
+    return _SEEDS.format(table="\n".join(lines))
+
+
+def mean_bar(bars: Sequence[Bar]) -> Bar:
+    """One bar with the mean of what several seeds reached."""
+    names = {bar.what for bar in bars}
+    what = bars[0].what if len(names) == 1 else bars[0].what.partition(" (")[0]
+    value = float(np.mean([bar.value for bar in bars]))
+    return replace(bars[0], what=what, value=value, note="")
 
 
 _HEADS = (
@@ -238,6 +268,10 @@ def numbers(judged: Judgement) -> dict[str, Any]:
              "verdict": b.verdict}
             for b in judged.bars
         ],
+        "seeds": {
+            str(seed): {b.what: _plain(b.value) for b in bars}
+            for seed, bars in judged.seeds.items()
+        },
         "sets": {
             name: {
                 "scans": scores.scans,
