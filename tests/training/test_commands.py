@@ -26,6 +26,14 @@ def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
     assert "| network + consistency |" in text
     for name in ("REPORT.md", "lesions.csv", "scores.json"):
         assert (card.network.path.parent / name).stat().st_size > 100
+    for target, told in (("direct", "copy the 4-D direct image"), ("indep", "of other counts")):
+        beside = card.network.path.parent.with_name(f"{card.id}-{target}")
+        assert told in (beside / "CARD.md").read_text(encoding="utf-8")
+        assert "NRMSE to" in (beside / "REPORT.md").read_text(encoding="utf-8")
+    together = load_catalog(out).card(f"{card.id}-joint")
+    assert verify_network(together) == ""
+    assert together.outputs == card.outputs
+    assert together.slider is None
     curve = load_curve_card(out)
     verify(curve.network)
     assert verify_network(curve.network) == ""
@@ -36,13 +44,10 @@ def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
     assert "floor of one-number scaling" in (folder / "REPORT.md").read_text(encoding="utf-8")
     assert load_curve_card(out).network.network.sha256 == curve.network.network.sha256
     given = ["--network", str(card.network.path.parent), "--curve", str(folder)]
-    smoke = str(TRAINING / "configs" / "smoke.toml")
-    asked = ["joint", *given, "--config", smoke, "--out", str(out), "--data", str(data)]
+    smoke, apart = str(TRAINING / "configs" / "smoke.toml"), tmp_path / "joint"
+    asked = ["joint", *given, "--config", smoke, "--out", str(apart), "--data", str(data)]
     assert main(asked) == 0
-    together = load_catalog(out).card(f"{card.id}-joint")
-    assert verify_network(together) == ""
-    assert together.outputs == card.outputs
-    assert together.slider is None
+    assert load_catalog(apart).default.network.sha256 == together.network.sha256
     other = tmp_path / "elsewhere"
     assert main(["export", "--run", str(out), "--to", str(other), "--data", str(data)]) == 0
     assert load_catalog(other).default.network.sha256 == card.network.sha256

@@ -5,12 +5,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from kitrain import bundle, curve_bundle, curve_judge, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.architecture import MODELS
 from kitrain.common_start import Place
-from kitrain.config import ConfigError
+from kitrain.config import ConfigError, RunConfig
 from kitrain.config_file import read_config
 from kitrain.evaluate import Effort, judge_network
 from kitrain.joint_bundle import JointRecipe, make_joint_networks
@@ -18,6 +19,7 @@ from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
 from kitrain.report import report_text
+from kitrain.targets import Target
 from kitrain.update import UpdateRequest, update_network
 from kiview.core.errors import InvalidInputError, KiviewError
 from kiview.core.progress import CallbackProgress
@@ -56,25 +58,54 @@ def _train(options: argparse.Namespace) -> int:
         return 0
     folder = bundle.write_bundle(finished, options.out, options.command)
     _say(f"wrote {folder}")
-    if config.curve is not None:
-        recipe = curve_bundle.Recipe(config.curve, config.data, folder, options.command)
-        made = curve_bundle.make_curve_network(recipe, options.data, options.out, _say)
-        _say(f"wrote {made}")
+    curve_folder = _train_curves(config, folder, options)
     if options.skip_evaluation:
         return 0
-    evaluated = argparse.Namespace(
-        network=folder,
-        direct=None,
-        run=options.out,
-        bodies=0,
-        slabs=config.data.test,
-        conditions=0,
-        seed=config.data.seed,
-        write=True,
-        data=options.data,
-    )
-    status = _evaluate(evaluated)
-    return 0 if options.command == "smoke" else status
+    judged = _judge_all(config, folder, curve_folder, options)
+    return 0 if options.command == "smoke" else max(judged)
+
+
+def _judge_all(
+    config: RunConfig, folder: Path, curve_folder: Path | None, options: argparse.Namespace
+) -> list[int]:
+    """Judge every network of a run, written beside its card; the exit statuses."""
+    variants = {
+        said.target: folder.with_name(f"{folder.name}-{name}")
+        for name, said in config.variants.items()
+    }
+    direct, independent = variants.get(Target.DIRECT), variants.get(Target.INDEPENDENT)
+    asked = [
+        {"network": folder},
+        {"network": direct},
+        {"network": independent, "direct": direct},
+        {"network": curve_folder, "ki": folder},
+    ]
+    told: dict[str, Any] = {
+        "direct": None,
+        "ki": None,
+        "run": options.out,
+        "bodies": 0,
+        "slabs": config.data.test,
+        "conditions": 0,
+        "seed": config.data.seed,
+        "write": True,
+        "data": options.data,
+    }
+    return [_evaluate(argparse.Namespace(**told | one)) for one in asked if one["network"]]
+
+
+def _train_curves(config: RunConfig, folder: Path, options: argparse.Namespace) -> Path | None:
+    """The curve network of a run, and both networks together, where they are asked for."""
+    if config.curve is None:
+        return None
+    recipe = curve_bundle.Recipe(config.curve, config.data, folder, options.command)
+    made = curve_bundle.make_curve_network(recipe, options.data, options.out, _say)
+    _say(f"wrote {made}")
+    if config.joint is not None:
+        both = JointRecipe(config.joint, config.data, folder, made, config.loss)
+        for one in make_joint_networks(both, options.data, options.out, _say):
+            _say(f"wrote {one}")
+    return made
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -35,8 +35,7 @@ it at 30 mm, and what Patlak shows at 8 mm beyond one standard deviation of its 
 
 Simulation only ({train} scans for training, {validation} for validation): {people}. Counts {counts}
 trues per slice and five minutes; {count} frames of {length} min, the first starting {start} min
-after injection; pixels of {pixels} mm; noise gain g {gain}. References: true Ki and V0 of the
-phantom, and V0 of a 4-D direct Patlak reconstruction (nested EM) of the same counts.
+after injection; pixels of {pixels} mm; noise gain g {gain}. References: {references}.
 
 Command: `{command}` ({device}, {minutes} min), {weights},
 configuration and hashes of the data in `card.toml`. Validation NRMSE by seed: {by_seed}.
@@ -54,8 +53,7 @@ switched off; the control (`{control}`) must be worse than `{network}`.
 
 ## What it gets wrong
 
-- It is trained on truth, so it is no copy of the 4-D direct image, which shares its noise with
-  filtered Patlak of the same counts: by likeness to that image filtered Patlak can be closer.
+- {target}
 - It knows simulated people only. Outside that (other tracers, motion, another scanner's noise or
   blur) it leans towards what it has seen; the consistency step limits this and the map of its
   correction shows where. Look at the Patlak map beside it.
@@ -63,6 +61,24 @@ switched off; the control (`{control}`) must be worse than `{network}`.
   uptake equals their surroundings and only Ki differs. The table says how many.
 - Never checked against patients: there is no public dynamic scan with known Ki.
 """
+_NESTED_EM = "Ki and V0 of a 4-D\ndirect Patlak reconstruction (nested EM) of"
+_REFERENCES = {
+    "truth": "true Ki and V0 of the\nphantom, and V0 of a 4-D direct Patlak reconstruction (nested"
+    " EM) of the same counts",
+    "direct": f"{_NESTED_EM} the same counts",
+    "indep": f"{_NESTED_EM} another scan of the same person",
+}
+_TARGETS = {
+    "truth": """\
+It is trained on truth, so it is no copy of the 4-D direct image, which shares its noise with
+  filtered Patlak of the same counts: by likeness to that image filtered Patlak can be closer.""",
+    "direct": """\
+It is trained to copy the 4-D direct image of the same counts, noise included (the claim of the
+  method); closer to truth than that image it cannot be. It is for comparisons, not for reading.""",
+    "indep": """\
+It is trained towards the 4-D direct image of other counts, as real data allow it: what is wrong
+  in the mean of such images (small lesions too faint) is wrong in its maps.""",
+}
 
 
 def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
@@ -90,6 +106,8 @@ def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
         command=training["command"],
         device=training["device"],
         minutes=training["minutes"],
+        references=_REFERENCES[training.get("target", "truth")],
+        target=_TARGETS[training.get("target", "truth")],
         weights=training.get("weights", f"seed {training['seed']} (chosen by validation)"),
         by_seed=", ".join(f"{seed}: {score}" for seed, score in by_seed.items()),
         difference=training["torch_onnxruntime_difference"],
