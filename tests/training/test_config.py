@@ -123,7 +123,7 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
         (
             '[variant.sharp]\nlesion = 5.0\nstart = "smooth"',
             "",
-            "slider ends at 'sharp', which is no variant",
+            "slider ends at 'sharp', which is none of",
         ),
         ("[data]", "[data", "cannot be read"),
         ("train = 4", "train = 1\ndraw = 1", "a retry validates on 1 other people"),

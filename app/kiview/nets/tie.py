@@ -1,9 +1,9 @@
 """The consistency step: a network map made to agree with what linear Patlak is sure of.
 
-At coarse scale Patlak is right on average, so the map is scaled to it (`tie_to_patlak`). At the
-scale of a lesion Patlak is noisy, but its noise is known: where it shows more uptake than the
-network by more than the noise explains, the excess is given back (`keep_significant`), so that the
-network erases nothing that Patlak significantly shows.
+At coarse scale Patlak is nearly right on average, so the map is scaled to within 5 % of it
+(`tie_to_patlak`). At the scale of a lesion Patlak is noisy, but its noise is known: where it shows
+more uptake than the network by more than the noise explains, the excess is given back
+(`keep_significant`), so that the network erases nothing that Patlak significantly shows.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,9 @@ from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 CONSISTENCY_VERSION = 2
 """Raise when the same map and study become another map: 1 only scaled at coarse scale."""
 TIE_FWHM_MM = 30.0
+TIE_ALLOWED = 0.05
+"""Logarithm of the coarse ratio that is left as it is: Patlak under 30 mm is itself 4 to 5 % below
+the truth of simulated people, so a smaller difference says nothing against the network."""
 TIE_LIMITS = (0.5, 2.0)
 TIE_FLOOR = 1e-3
 """Added to both sides of the ratio in units of the normaliser: air gives 1, not 0/0."""
@@ -25,6 +28,9 @@ KEEP_FWHM_MM = 8.0
 """Scale at which Patlak and the network are compared for lesions."""
 KEEP_SIGMAS = 1.0
 """Excess beyond so many standard deviations of Patlak at that scale is given back."""
+KEEP_NOISE, KEEP_MOST = 0.09, 2.5
+"""Noise in units of the normaliser above which more standard deviations are asked for, and how many
+times more at most: what plain noise of up to 4 normalisers adds on average stays below 1 % of one."""
 _WIDE_FWHM_MM, _NOISE_FWHM_MM = 16.0, 60.0
 _BODY_LEVEL, _EVEN_SHARE, _UNEVEN_WEIGHT = 0.1, 0.1, 0.05
 _ROOT_MEAN = 0.8221789586624506
@@ -127,7 +133,8 @@ def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference
     """
     n, spacing_mm = reference.normaliser_per_min, reference.spacing_mm
     tied, alarm = tie_to_patlak(ki, reference.ki, n, spacing_mm)
-    kept = keep_significant(tied, reference.ki, reference.noise, spacing_mm)
+    sigmas = asked_sigmas(reference.noise, n)
+    kept = keep_significant(tied, reference.ki, reference.noise, spacing_mm, sigmas)
     if sigma is not None:
         factor = np.divide(tied, ki, out=np.ones_like(ki), where=ki > 0)
         sigma = np.hypot(sigma * factor, np.where(kept > tied, reference.noise, np.float32(0)))
@@ -137,10 +144,11 @@ def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference
 def tie_to_patlak(
     ki: Volume, patlak_ki: Volume, normaliser_per_min: float, spacing_mm: tuple[float, ...]
 ) -> tuple[Volume, Volume]:
-    """Make a network map agree with linear Patlak at coarse scale, where Patlak is unbiased.
+    """Make a network map agree with linear Patlak at coarse scale, where Patlak has little bias.
 
-    Both are smoothed by a Gaussian of 30 mm, on half as many voxels along each axis, which a
-    Gaussian that wide does not notice.
+    Of the logarithm of their ratio, what lies beyond `TIE_ALLOWED` is corrected. Both are smoothed
+    by a Gaussian of 30 mm, on half as many voxels along each axis, which a Gaussian that wide does
+    not notice.
 
     Args:
         ki: (z, y, x) of the network, /min.
@@ -163,10 +171,11 @@ def tie_to_patlak(
 
     with ThreadPoolExecutor(2) as pool:
         reference, below = pool.map(coarse, (patlak_ki, ki))
-    ratio = reference / below
-    correction = doubled(np.clip(ratio, *TIE_LIMITS), ki.shape)
+    log_ratio = np.log(reference / below)
+    beyond = log_ratio - np.clip(log_ratio, -TIE_ALLOWED, TIE_ALLOWED)
+    correction = doubled(np.clip(np.exp(beyond), *TIE_LIMITS), ki.shape)
     correction *= ki
-    return correction, np.abs(doubled(np.log(ratio), ki.shape))
+    return correction, np.abs(doubled(log_ratio, ki.shape))
 
 
 def local_noise(
@@ -224,12 +233,29 @@ def _evenness(half: Volume, normaliser_per_min: float, spacing_mm: tuple[float, 
     return np.where(even, np.float32(1), np.float32(_UNEVEN_WEIGHT)) * body
 
 
+def asked_sigmas(
+    noise: Volume, normaliser_per_min: float, sigmas: float = KEEP_SIGMAS
+) -> Volume | float:
+    """How many standard deviations of Patlak count as noise: more in noisy scans than in quiet ones.
+
+    Args:
+        noise: `local_noise`, (z, y, x) /min.
+        normaliser_per_min: n of the study.
+        sigmas: Where there is little noise; the program's own unless a study of the trade-off asks
+            for others.
+    """
+    if normaliser_per_min <= 0:
+        return sigmas
+    times: Volume = noise / np.float32(KEEP_NOISE * normaliser_per_min)
+    return np.clip(times, 1.0, KEEP_MOST, out=times) * np.float32(sigmas)
+
+
 def keep_significant(
     ki: Volume,
     patlak_ki: Volume,
     noise: Volume,
     spacing_mm: tuple[float, ...],
-    sigmas: float = KEEP_SIGMAS,
+    sigmas: Volume | float = KEEP_SIGMAS,
 ) -> Volume:
     """Give back what Patlak shows beyond its noise and the network does not.
 
@@ -241,11 +267,10 @@ def keep_significant(
         patlak_ki: Same grid, linear Patlak of the same frames, /min, unfiltered.
         noise: `local_noise`, same grid, /min.
         spacing_mm: Along z, y, x.
-        sigmas: Standard deviations that count as noise; the program's own unless a study of the
-            trade-off asks for others.
+        sigmas: Standard deviations that count as noise, `asked_sigmas`.
     """
     excess = smooth(np.nan_to_num(patlak_ki) - ki, (KEEP_FWHM_MM,) * 3, spacing_mm)
-    excess -= np.float32(sigmas) * noise
+    excess -= np.asarray(sigmas, np.float32) * noise
     np.maximum(excess, 0, out=excess)
     excess += ki
     return excess

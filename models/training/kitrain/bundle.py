@@ -31,10 +31,7 @@ from kiview.nets.catalog import CARD_NAME, CATALOG_NAME, SCHEMA_VERSION, read_ca
 from kiview.nets.preprocess import FEATURE_VERSION
 
 NETWORK_FILE, SMOOTH_FILE, SHARP_FILE = "model.onnx", "smooth.safetensors", "sharp.safetensors"
-_HELP = (
-    "From smooth (less noise, lesions fainter) to sharp (lesions stronger, more noise)."
-    " Both ends were fine-tuned from one common start."
-)
+_HELP = "From smooth (less noise, lesions fainter) to sharp (lesions stronger, more noise)."
 
 _TITLES = {
     "direct": "Ki of FDG, as 4-D direct of the same counts",

@@ -238,7 +238,7 @@ class VariantConfig:
 
 @dataclass(frozen=True, slots=True)
 class SliderConfig:
-    """Which variants are the ends of the slider.
+    """Which variants are the ends of the slider; `base`, the common start, may be one.
 
     Attributes:
         smooth: At position 0.

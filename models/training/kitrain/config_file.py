@@ -265,5 +265,5 @@ def _check_variants(config: RunConfig, where: str) -> None:
             )
         known.append(name)
     for end in (config.slider.smooth, config.slider.sharp):
-        if end not in config.variants:
-            raise ConfigError(f"{where}: the slider ends at {end!r}, which is no variant.")
+        if end not in known:
+            raise ConfigError(f"{where}: the slider ends at {end!r}, which is none of {known}.")

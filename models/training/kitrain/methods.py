@@ -23,6 +23,7 @@ from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
 from kitrain.train import network_maps, network_sigma, network_with
 from kiview.nets.tie import (
+    asked_sigmas,
     keep_significant,
     local_noise,
     make_consistent,
@@ -155,12 +156,12 @@ def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
         patlak, spacing_mm = record.patlak_ki(realisation), record.spacing_mm
         noise = local_noise(patlak, record.fur(realisation), study.normaliser, spacing_mm)
         tied, _ = tie_to_patlak(ki, patlak, study.normaliser, spacing_mm)
-        return {"as it is": Made(ki), "scaled at 30 mm, nothing given back": Made(tied)} | {
-            f"given back beyond {s:g} sigma": Made(
-                keep_significant(tied, patlak, noise, spacing_mm, s)
-            )
-            for s in TRADEOFF_SIGMAS
-        }
+        found = {"as it is": Made(ki), "scaled at 30 mm, nothing given back": Made(tied)}
+        for s in TRADEOFF_SIGMAS:
+            sigmas = asked_sigmas(noise, study.normaliser, s)
+            kept = keep_significant(tied, patlak, noise, spacing_mm, sigmas)
+            found[f"given back beyond {s:g} sigma"] = Made(kept)
+        return found
 
     return apply
 

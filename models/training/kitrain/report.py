@@ -67,7 +67,7 @@ NRMSE to truth, {per} people each.
 ## Consistency step: what it gives and costs
 
 On the {validation} people the filters were chosen on. The program gives back beyond {sigmas:g}
-sigma.
+sigma, and beyond more where Patlak is noisy (`nets/tie.py`), in every row.
 
 {tradeoff}
 """

@@ -7,7 +7,9 @@ from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 from kiview.nets.tie import (
     KEEP_FWHM_MM,
     KEEP_SIGMAS,
+    TIE_ALLOWED,
     TIE_FWHM_MM,
+    asked_sigmas,
     doubled,
     halved,
     keep_significant,
@@ -23,8 +25,17 @@ SPACING = (4.0, 4.0, 4.0)
 def test_that_the_tie_restores_a_coarse_bias_and_raises_the_alarm():
     patlak = np.full((12, 40, 40), 0.01, np.float32)
     tied, alarm = tie_to_patlak(patlak * np.float32(0.7), patlak, 0.01, SPACING)
-    np.testing.assert_allclose(tied, patlak, rtol=1e-3)
+    np.testing.assert_allclose(tied, patlak * np.exp(-TIE_ALLOWED), rtol=1e-3)
     np.testing.assert_allclose(alarm, abs(np.log(0.7)), rtol=2e-3)
+
+
+@pytest.mark.parametrize("factor", [0.955, 1.0, 1.045])
+def test_that_the_tie_leaves_what_patlak_may_be_wrong_by(factor):
+    patlak = np.full((12, 40, 40), 0.01, np.float32)
+    ki = patlak * np.float32(factor)
+    tied, alarm = tie_to_patlak(ki, patlak, 0.01, SPACING)
+    np.testing.assert_allclose(tied, ki, rtol=1e-6)
+    np.testing.assert_allclose(alarm, abs(np.log(factor)), atol=2e-3)
 
 
 def test_that_the_tie_changes_by_no_more_than_a_factor_of_two():
@@ -46,13 +57,15 @@ def test_that_the_tie_uses_the_ratio_under_a_wide_gaussian(shape):
     body = np.zeros(shape, np.float32)
     body[:, 8:-8, 6:-6] = 0.005
     ki = body * (1 + 0.5 * (np.indices(shape)[2] > shape[2] // 2))
-    patlak = (body * 1.2 + 0.0008 * rng.standard_normal(shape)).astype(np.float32)
+    patlak = (body * 1.6 + 0.0008 * rng.standard_normal(shape)).astype(np.float32)
     sigma = TIE_FWHM_MM / FWHM_PER_SIGMA / 4.0
     wide = [gaussian_filter(part, sigma, mode="nearest") for part in (patlak, ki)]
     tied, alarm = tie_to_patlak(ki.astype(np.float32), patlak, 0.005, SPACING)
     inside = body > 0
     ratio = wide[0][inside] / wide[1][inside]
-    np.testing.assert_allclose(tied[inside], ki[inside] * ratio, rtol=0.03)
+    log_ratio = np.log(ratio)
+    beyond = np.sign(log_ratio) * np.maximum(np.abs(log_ratio) - TIE_ALLOWED, 0)
+    np.testing.assert_allclose(tied[inside], ki[inside] * np.exp(beyond), rtol=0.03)
     np.testing.assert_allclose(alarm[inside], np.abs(np.log(ratio)), rtol=0, atol=0.03)
 
 
@@ -97,6 +110,20 @@ def test_that_a_lesion_of_eight_times_the_body_moves_the_noise_by_less_than_a_fi
     before = local_noise(plain, fur, 0.01, SPACING)[ball].mean()
     after = local_noise(with_lesion, shown, 0.01, SPACING)[ball].mean()
     assert before < after < 1.2 * before
+
+
+def test_that_noisy_scans_ask_for_more_standard_deviations():
+    noise = np.array([0.02, 0.09, 0.18, 0.9], np.float32) * np.float32(0.01)
+    np.testing.assert_allclose(asked_sigmas(noise, 0.01), [1, 1, 2, 2.5], rtol=1e-6)
+    np.testing.assert_allclose(asked_sigmas(noise, 0.01, 0.5), [0.5, 0.5, 1, 1.25], rtol=1e-6)
+    assert asked_sigmas(noise, 0.0) == KEEP_SIGMAS
+
+
+def test_that_plain_noise_adds_less_than_a_hundredth_of_the_normaliser():
+    noise = np.linspace(0, 4, 4001, dtype=np.float32)
+    sigmas = np.asarray(asked_sigmas(noise, 1.0))
+    added = noise * (norm.pdf(sigmas) - sigmas * norm.sf(sigmas))
+    assert added.max() < 0.01
 
 
 def test_that_an_erased_lesion_that_patlak_shows_is_given_back():
