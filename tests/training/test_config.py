@@ -48,7 +48,9 @@ def test_that_every_configuration_in_the_repository_is_valid(path):
     config = read_config(path)
     assert config.network_id
     assert max(config.slider.positions) <= 1
-    assert {"direct", "indep", "smooth", "sharp"} <= set(config.variants)
+    ends = {config.slider.smooth, config.slider.sharp}
+    assert {"direct", "indep"} | ends <= {"base", *config.variants}
+    assert len(ends) == 2
     assert config.variants["indep"].loss.norm is Norm.SQUARE
     assert json.loads(json.dumps(as_table(config)))["data"]["train"] == config.data.train
 

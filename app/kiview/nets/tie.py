@@ -30,7 +30,7 @@ KEEP_SIGMAS = 1.0
 """Excess beyond so many standard deviations of Patlak at that scale is given back."""
 KEEP_NOISE, KEEP_MOST = 0.09, 2.5
 """Noise in units of the normaliser above which more standard deviations are asked for, and how many
-times more at most: what plain noise of up to 4 normalisers adds on average stays below 1 % of one."""
+times more at most: what plain noise of up to 4 n adds on average stays below 1 % of n."""
 _WIDE_FWHM_MM, _NOISE_FWHM_MM = 16.0, 60.0
 _BODY_LEVEL, _EVEN_SHARE, _UNEVEN_WEIGHT = 0.1, 0.1, 0.05
 _ROOT_MEAN = 0.8221789586624506
@@ -236,7 +236,7 @@ def _evenness(half: Volume, normaliser_per_min: float, spacing_mm: tuple[float, 
 def asked_sigmas(
     noise: Volume, normaliser_per_min: float, sigmas: float = KEEP_SIGMAS
 ) -> Volume | float:
-    """How many standard deviations of Patlak count as noise: more in noisy scans than in quiet ones.
+    """How many standard deviations of Patlak count as noise: more where there is more of it.
 
     Args:
         noise: `local_noise`, (z, y, x) /min.
