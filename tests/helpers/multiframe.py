@@ -16,14 +16,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedPETImageStorage, ExplicitVRLittleEndian, generate_uid
 
 Change = Callable[[Dataset], None]
-_SAME_FOR_ALL = (
-    "SpecificCharacterSet StudyDate SeriesDate StudyTime SeriesTime AccessionNumber Modality"
-    " Manufacturer ManufacturerModelName ReferringPhysicianName SeriesDescription PatientName"
-    " PatientID PatientSex PatientSize PatientWeight PatientPosition StudyInstanceUID StudyID"
-    " PatientBirthDate SeriesInstanceUID SeriesNumber FrameOfReferenceUID SamplesPerPixel"
-    " PositionReferenceIndicator PhotometricInterpretation Rows Columns BitsAllocated BitsStored"
-    " HighBit PixelRepresentation"
-).split()
+_SAME_FOR_ALL = """
+    SpecificCharacterSet StudyDate SeriesDate StudyTime SeriesTime AccessionNumber Modality
+    Manufacturer ManufacturerModelName ReferringPhysicianName SeriesDescription PatientName
+    PatientID PatientSex PatientSize PatientWeight PatientPosition StudyInstanceUID StudyID
+    PatientBirthDate SeriesInstanceUID SeriesNumber FrameOfReferenceUID SamplesPerPixel
+    PositionReferenceIndicator PhotometricInterpretation Rows Columns BitsAllocated BitsStored
+    HighBit PixelRepresentation
+"""
 _CORRECTED = {
     "DecayCorrected": "DECY",
     "AttenuationCorrected": "ATTN",
@@ -120,7 +120,7 @@ def _object(slices: Sequence[Dataset], number: int) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    for keyword in _SAME_FOR_ALL:
+    for keyword in _SAME_FOR_ALL.split():
         if keyword in first:
             ds[keyword] = first[keyword]
     ds.SOPClassUID, ds.SOPInstanceUID = EnhancedPETImageStorage, generate_uid()
@@ -137,6 +137,7 @@ def _object(slices: Sequence[Dataset], number: int) -> Dataset:
     ds.ContentQualification, ds.BurnedInAnnotation = "RESEARCH", "NO"
     ds.LossyImageCompression, ds.PresentationLUTShape = "00", "IDENTITY"
     ds.CountsSource = "EMISSION"
+    ds.ViewCodeSequence = [_code("62824007", "SCT", "Transverse")]
     _add_corrections(ds, first)
     _add_dimensions(ds)
     ds.RadiopharmaceuticalInformationSequence = [_agent(first)]

@@ -26,16 +26,16 @@ from kiview.io.dicom_fast import (
     text_of,
 )
 from kiview.io.dicom_tags import (
-    FUNCTIONAL_GROUPS,
     NUCLIDE,
     NUCLIDE_CODES,
+    PER_FRAME_GROUPS,
     PIXEL_DATA,
     RADIOPHARMACEUTICAL,
     RADIOPHARMACEUTICALS,
+    SHARED_GROUPS,
     TOP_LEVEL,
 )
 
-_SHARED, _PER_FRAME = FUNCTIONAL_GROUPS
 _DEEPEST = 16
 
 Values = dict[str, Any]
@@ -177,10 +177,10 @@ class _GroupReader:
                 return found
             if tag == RADIOPHARMACEUTICALS:
                 position, found.agents = self._items(start, length, _AGENT)
-            elif tag == _SHARED:
+            elif tag == SHARED_GROUPS:
                 position, shared = self._items(start, length, _GROUPS)
                 found.shared = shared[0] if shared else {}
-            elif tag == _PER_FRAME:
+            elif tag == PER_FRAME_GROUPS:
                 position, found.frames = self._items(start, length, _GROUPS)
             else:
                 position = self._after(kind, start, length)

@@ -80,12 +80,12 @@ def agent_values(
         agent.get("RadiopharmaceuticalMeaning", "")
     )
     if sop_class == ENHANCED_PET:
-        values.update(_dose_in_bq(values["RadionuclideTotalDose"]))
+        values.update(dose_in_bq(values["RadionuclideTotalDose"]))
     return values
 
 
-def _dose_in_bq(text: str) -> dict[str, str]:
-    """Dose of an enhanced object, in Bq.
+def dose_in_bq(text: str) -> dict[str, str]:
+    """Dose of an enhanced object in Bq, as values of the classic keywords.
 
     Some writers keep Bq. The usual doses in MBq (10 to 2000) and in Bq (1e7 to 2e9) are so far
     apart that the number tells its unit; a finding asks to confirm it.

@@ -87,8 +87,9 @@ LEGACY_CONVERTED_PET = "1.2.840.10008.5.1.4.1.1.128.1"
 MULTI_FRAME_PET = frozenset((ENHANCED_PET, LEGACY_CONVERTED_PET))
 """SOP classes that hold many slices, described by functional groups."""
 
-FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
-"""Shared and per-frame functional groups."""
+SHARED_GROUPS, PER_FRAME_GROUPS = 0x52009229, 0x52009230
+FUNCTIONAL_GROUPS = (SHARED_GROUPS, PER_FRAME_GROUPS)
+"""Functional groups of multi-frame objects."""
 
 PIXEL_DATA = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 """Integer, float and double pixel data."""
