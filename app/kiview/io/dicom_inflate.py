@@ -14,7 +14,7 @@ from kiview.core.errors import ReadError
 from kiview.io.dicom_fast import EXPLICIT_LITTLE_ENDIAN, MoreNeededError, RawHeader, read_meta
 
 _HEADER_BYTES = 16 << 20
-_CHUNK = 1 << 20
+_CHUNK = 256 << 10
 
 
 @contextmanager
