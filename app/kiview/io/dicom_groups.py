@@ -199,7 +199,8 @@ class _GroupReader:
             raise NotPlainError
         whole = len(self.walker.data)
         end = whole if length == UNDEFINED_LENGTH else start + length
-        position, found = start, []
+        position = start
+        found: list[Values] = []
         while position < end:
             tag, _, inside, size = self.walker.element(position)
             if tag == SEQUENCE_END:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.filewriter import write_file_meta_info
-
 from kiview.core.errors import ReadError
 from kiview.io.dicom_fast import EXPLICIT_LITTLE_ENDIAN, MoreNeededError, RawHeader, read_meta
 
+_SYNTAX = EXPLICIT_LITTLE_ENDIAN.encode().ljust(20, b"\0")
+_PLAIN_BEGIN = bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI\x14\x00" + _SYNTAX
+"""Preamble and transfer syntax of a plain file."""
 _HEADER_BYTES = 16 << 20
 _CHUNK = 256 << 10
 
@@ -46,10 +46,7 @@ def inflated(path: str, most_bytes: int) -> Iterator[Path]:
 def _inflate(source: BinaryIO, target: BinaryIO, most_bytes: int, path: str) -> None:
     head = source.read(_CHUNK)
     begin = read_meta(head, RawHeader())
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = EXPLICIT_LITTLE_ENDIAN
-    target.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(target, meta, enforce_standard=False)
+    target.write(_PLAIN_BEGIN)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     waiting, written = head[begin:], 0
     while waiting and not inflater.eof:

@@ -21,6 +21,8 @@ from tests.helpers.results import dciodvfy_errors
 
 from kiview.core.errors import KiviewError
 from kiview.core.study import Series, Study, Verdict
+from kiview.io.dicom_multiframe import slices_of_objects
+from kiview.io.scan import scan
 from kiview.jobs.open_study import OpenRequest, open_study
 
 START_S = np.array([20.0, 30.5, 90.5, 390.5])
@@ -197,21 +199,27 @@ def test_that_objects_with_their_own_decay_reference_come_to_the_injection(
 def test_that_the_decay_factor_of_a_frame_is_checked_against_its_own_reference(
     tmp_path: Path,
 ) -> None:
+    """From the frame start to its mean: x / (1 - exp(-x)) with x = ln 2 x duration / half-life."""
     slices = classic(tmp_path / "classic")
+    span = np.log(2.0) / 6586.2 * DURATION_S
+    factor = iter(span / (1.0 - np.exp(-span)))
 
-    def later(ds: Dataset) -> None:
-        ds.DecayCorrectionDateTime = "20201217104012.250000"
+    def to_frame_start(ds: Dataset) -> None:
+        groups = ds.PerFrameFunctionalGroupsSequence
+        moment = groups[0].FrameContentSequence[0].FrameAcquisitionDateTime
+        ds.DecayCorrectionDateTime = moment
+        text = f"{next(factor):.10g}"
+        for group in groups:
+            group.PETFrameCorrectionFactorsSequence[0].DecayFactor = text
 
-    write_enhanced(tmp_path / "enhanced", [slices], change=later)
-    assert "decay-factor-differs" not in codes(read(tmp_path / "classic"))
-    # DecayFactor counts from the series start, which the rule also tries
-    assert "decay-factor-differs" not in codes(read(tmp_path / "enhanced"))
+    write_enhanced(tmp_path / "enhanced", per_frame(slices), change=to_frame_start)
+    assert codes(read(tmp_path / "enhanced")) == set()
 
-    def moved(group: Dataset, _one: Dataset) -> None:
+    def wrong(group: Dataset, _one: Dataset) -> None:
         group.PETFrameCorrectionFactorsSequence[0].DecayFactor = "1.2"
 
-    write_enhanced(tmp_path / "moved", [slices], change_frame=moved)
-    assert "decay-factor-differs" in codes(read(tmp_path / "moved"))
+    write_enhanced(tmp_path / "wrong", [slices], change_frame=wrong)
+    assert codes(read(tmp_path / "wrong")) == {"decay-factor-differs"}
 
 
 SUV_PER_COUNT = 1e-3
@@ -343,6 +351,27 @@ def test_that_an_index_against_the_times_is_told(tmp_path: Path) -> None:
     series = read(tmp_path / "enhanced")
     assert codes(series) == {"temporal-order-differs"}
     np.testing.assert_array_equal(voxels(series), voxels(read(tmp_path / "classic")))
+
+
+def test_that_indices_may_begin_again_in_each_object(tmp_path: Path) -> None:
+    slices = classic(tmp_path / "classic")
+    halves = [slices[: 2 * SLICES], slices[2 * SLICES :]]
+
+    def again(ds: Dataset) -> None:
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            content = group.FrameContentSequence[0]
+            content.TemporalPositionIndex = (content.TemporalPositionIndex - 1) % 2 + 1
+
+    write_enhanced(tmp_path / "enhanced", halves, change=again)
+    assert codes(read(tmp_path / "enhanced")) == set()
+
+
+def test_that_frames_of_one_file_have_keys_of_their_own(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "enhanced", [classic(tmp_path / "classic")])
+    (files,) = scan(tmp_path / "enhanced").dicom
+    headers = slices_of_objects(files.headers).headers
+    assert len(set(headers.identities(range(len(headers))))) == SLICES * FRAMES
+    assert len({path for path, *_ in headers.identities([0, 0])}) == 1
 
 
 def without(name: str) -> Callable[[Dataset], None]:
