@@ -94,7 +94,13 @@ _GROUPS: _Tree = {
     0x00209170: _UNASSIGNED,
     0x00209171: _UNASSIGNED,
     0x00289110: _Branch({tag: TOP_LEVEL[tag] for tag in (0x00180050, 0x00280030)}),
-    0x00289145: _Branch({tag: TOP_LEVEL[tag] for tag in (0x00281052, 0x00281053)}),
+    0x00289145: _Branch(
+        {
+            0x00281052: TOP_LEVEL[0x00281052],
+            0x00281053: TOP_LEVEL[0x00281053],
+            0x00281054: ("RescaleType", "LO"),
+        }
+    ),
     0x00409096: _Branch(_MAPPING, "Mappings"),
 }
 """Macros of PS3.3 C.7.6.16.2 and C.8.22.5 that say where, when and how much."""

@@ -5,6 +5,7 @@ real-world value mapping and the injected dose in MBq (C.8.22.4). Legacy convert
 the attributes of the single-slice files. Both become rows, so that one reader knows all rules.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,6 +27,13 @@ from kiview.io.dicom_multiframe_values import (
 )
 from kiview.io.dicom_slices import without_copies
 
+_DATE_TIMES = (
+    "AcquisitionDateTime",
+    "FrameReferenceDateTime",
+    "DecayReferenceDateTime",
+    "RadiopharmaceuticalStartDateTime",
+)
+_ZONE = re.compile(r"[+-]\d{4}$")
 _GROUP_BYTES = 16 << 10
 """What one frame's functional groups may take in a deflated file."""
 
@@ -71,6 +79,7 @@ def slices_of_objects(files: HeaderTable) -> SlicesOfObjects:
         sources += [index] * count
         places.append(_places(files, index, found, count))
     _refuse_several_agents(rows)
+    _refuse_several_zones(rows)
     headers = _table(files, rows, sources)
     headers.files[:, 2:] = np.concatenate(places)
     findings = [*dose_findings(headers), *mapping_findings(headers)]
@@ -170,6 +179,17 @@ def _refuse_several_agents(rows: Iterable[dict[str, str]]) -> None:
         raise UnsupportedDataError(
             "The frames were measured after different injections, which KiView does not tell apart;"
             " separate them."
+        )
+
+
+def _refuse_several_zones(rows: Iterable[dict[str, str]]) -> None:
+    """Times are read as those of one clock, so all that tell their zone must tell the same one."""
+    told = {row.get(name, "") for row in rows for name in _DATE_TIMES}
+    zones = {found.group() for text in told if (found := _ZONE.search(text)) is not None}
+    if len(zones) > 1:
+        raise UnsupportedDataError(
+            f"The times of the frames are told in several time zones ({', '.join(sorted(zones))}),"
+            " which KiView does not convert; export the series in one."
         )
 
 

@@ -37,6 +37,8 @@ _UNITS = {
 
 _RANK = {unit: rank for rank, unit in enumerate(_UNITS.values())}
 
+_PET_UNITS = {unit for unit, _ in _UNITS.values()}
+
 _SUV_TYPES = {
     "126401": "BW",
     "126402": "LBM",
@@ -141,8 +143,9 @@ def correction_values(text: Callable[[str], str], sop_class: str) -> dict[str, s
 def mapped_values(mappings: Sequence[Values], text: Callable[[str], str]) -> dict[str, str]:
     """Slope, intercept and unit of a frame by its real-world value mapping, if it has one.
 
-    The mapping goes from stored values to the unit (PS3.3 C.7.6.16.2.11); without it
-    slope and intercept are those of the pixel value transformation and Units says their unit.
+    The mapping goes from stored values to the unit (PS3.3 C.7.6.16.2.11); without it slope and
+    intercept are those of the pixel value transformation, and Units (of converted objects) or
+    RescaleType says their unit.
 
     Args:
         mappings: Items of RealWorldValueMappingSequence.
@@ -151,6 +154,9 @@ def mapped_values(mappings: Sequence[Values], text: Callable[[str], str]) -> dic
     Raises:
         UnsupportedDataError: the values need a table, or ranges with different slopes.
     """
+    if not mappings and not text("Units"):
+        told = _UNITS.get(text("RescaleType").lower(), (text("RescaleType").upper(), ""))
+        return {"Units": told[0], "SUVType": told[1]} if told[0] in _PET_UNITS else {}
     known = [(unit, item) for item in mappings if (unit := _unit_of(item)) is not None]
     if not known and (not mappings or text("Units")):
         return {}

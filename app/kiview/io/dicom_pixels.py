@@ -215,6 +215,10 @@ def _frames(
             dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
         yield 0, np.asarray(dataset.pixel_array)
         return
+    missing = set(rows)
     for frame, plane in enumerate(iter_pixels(path, raw=True)):
-        if frame in rows:
+        if frame in missing:
+            missing.remove(frame)
             yield frame, plane
+    if missing:
+        raise ReadError(f"{path} holds fewer frames than it says; copy it again.")

@@ -106,6 +106,19 @@ def test_that_unsigned_values_of_twelve_bits_survive_too(tmp_path: Path) -> None
     np.testing.assert_array_equal(voxels(read(tmp_path / "compressed")), first)
 
 
+def test_that_an_object_with_fewer_compressed_frames_than_it_says_is_refused(
+    tmp_path: Path,
+) -> None:
+    slices = read_slices(write(tmp_path / "classic", "siemens"))
+
+    def compress(ds: Dataset) -> None:
+        compress_object(ds, slices[:-1], LOSSLESS["RLE"], tmp_path)
+
+    write_enhanced(tmp_path / "enhanced", [slices], change=compress)
+    with pytest.raises(KiviewError, match=r"fewer frames|cannot be read"):
+        open_study(OpenRequest(tmp_path / "enhanced"))
+
+
 def near_lossless(path: Path) -> None:
     ds = pydicom.dcmread(path)
     ds.compress(JPEGLSNearLossless, jls_error=3, generate_instance_uid=False)

@@ -252,6 +252,7 @@ def test_that_activity_is_preferred_to_suv_and_an_intercept_is_added(tmp_path: P
     assert series.file_units == "BQML"
     np.testing.assert_allclose(voxels(series), 4 * asymmetric_phantom() + 12.0, rtol=1e-6)
     assert series.max_value == pytest.approx(4 * asymmetric_phantom().max() + 12.0, rel=1e-6)
+    assert codes(series) == set()  # an intercept is allowed here, unlike in single-slice PET
 
 
 def test_that_the_mapping_wins_over_rescale_and_is_to_be_confirmed(tmp_path: Path) -> None:
@@ -339,6 +340,51 @@ def test_that_the_reference_time_tells_frames_where_their_start_is_absent(tmp_pa
     assert series.image is not None
     # half a frame before the average-activity time, which lies up to 0.4 s before the centre
     np.testing.assert_allclose(series.image.timing.start_s, START_S, atol=0.41)
+
+
+def test_that_the_time_of_a_frame_wins_over_that_of_its_object(tmp_path: Path) -> None:
+    def acquired(ds: Dataset) -> None:
+        ds.AcquisitionDate, ds.AcquisitionTime = "20201217", "101112.5"
+
+    slices = classic(tmp_path / "classic")
+    write_enhanced(tmp_path / "enhanced", [slices], change=acquired)
+    assert_same(read(tmp_path / "enhanced"), read(tmp_path / "classic"))
+
+
+def test_that_one_time_zone_is_one_clock_and_two_are_refused(tmp_path: Path) -> None:
+    def zoned(zone: str) -> Callable[[Dataset, Dataset], None]:
+        def change(group: Dataset, _one: Dataset) -> None:
+            content = group.FrameContentSequence[0]
+            content.FrameAcquisitionDateTime = f"{content.FrameAcquisitionDateTime}+0100"
+            content.FrameReferenceDateTime = f"{content.FrameReferenceDateTime}{zone}"
+
+        return change
+
+    slices = classic(tmp_path / "classic")
+    write_enhanced(tmp_path / "one", [slices], change_frame=zoned("+0100"))
+    assert_same(read(tmp_path / "one"), read(tmp_path / "classic"))
+    write_enhanced(tmp_path / "two", [slices], change_frame=zoned("+0000"))
+    assert "several time zones (+0000, +0100)" in refusal(tmp_path / "two")
+
+
+@pytest.mark.parametrize("told", ["BQML", "Bq/ml"])
+def test_that_the_rescale_type_tells_the_unit_where_no_mapping_does(
+    told: str, tmp_path: Path
+) -> None:
+    def unmapped(group: Dataset, _one: Dataset) -> None:
+        del group.RealWorldValueMappingSequence
+        group.PixelValueTransformationSequence[0].RescaleType = told
+
+    slices = classic(tmp_path / "classic")
+    write_enhanced(tmp_path / "enhanced", [slices], change_frame=unmapped)
+    assert_same(read(tmp_path / "enhanced"), read(tmp_path / "classic"))
+
+    def unspecified(group: Dataset, one: Dataset) -> None:
+        unmapped(group, one)
+        group.PixelValueTransformationSequence[0].RescaleType = "US"
+
+    write_enhanced(tmp_path / "unspecified", [slices], change_frame=unspecified)
+    assert "units-unknown" in codes(read(tmp_path / "unspecified"))
 
 
 def test_that_an_index_against_the_times_is_told(tmp_path: Path) -> None:
@@ -539,8 +585,10 @@ def test_that_a_copy_of_an_object_is_ignored_and_listed(tmp_path: Path) -> None:
     study = study_of(tmp_path / "enhanced")
     assert study.main_series is not None
     assert_same(study.main_series, read(tmp_path / "classic"))
-    assert "copies-ignored" in codes(study.main_series)
-    assert str(copied) in {path for path, _ in study.unused_files}
+    (told,) = study.main_series.findings
+    assert told.code == "copies-ignored"
+    assert told.message.startswith("1 files are copies")
+    assert [path for path, _ in study.unused_files] == [str(copied)]
 
 
 def test_that_one_object_of_several_opens_its_whole_series(tmp_path: Path) -> None:
