@@ -8,12 +8,12 @@ from math import isfinite
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pydicom.config
 from numpy.typing import NDArray
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
@@ -22,6 +22,8 @@ from kiview import __version__
 from kiview.core.errors import ExportError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.study import PatientInfo
+from kiview.io.dicom_multiframe_source import in_single_slice_words
+from kiview.io.dicom_tags import PER_FRAME_GROUPS, PIXEL_DATA
 
 # Real headers hold texts that are too long; what is copied from them is mended, not complained of.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -123,13 +125,19 @@ def read_source_header(path: Path) -> SourceHeader:
         ReadError: the file is gone or no DICOM file.
     """
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        with path.open("rb") as file:
+            dataset = in_single_slice_words(read_partial(file, _stops))
     except (OSError, InvalidDicomError) as error:
         raise ReadError(
             f"The source file {path.name} cannot be read any more ({error}), so patient and study"
             " cannot be copied; open the study again."
         ) from error
     return SourceHeader(_completed(_copied(dataset, [*_STUDY_KEYWORDS, *_SERIES_KEYWORDS])))
+
+
+def _stops(tag: int, _kind: str | None, _length: int) -> bool:
+    """Whether a header ends: at the groups of each frame, which may be many, or at the pixels."""
+    return tag == PER_FRAME_GROUPS or tag in PIXEL_DATA
 
 
 def made_up_header(

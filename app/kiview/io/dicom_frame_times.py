@@ -81,12 +81,17 @@ class TimeTags:
         Raises:
             InvalidInputError: a tag holds no number or no time.
         """
+        reference = headers.numbers("FrameReferenceTime") / 1000.0
+        moments = headers.texts("FrameReferenceDateTime")
+        if np.isnan(reference).all() and any(moments):  # multi-frame objects: a time of the clock
+            reference = np.array([clock.date_time(text) for text in moments])
+            scan_start_s = 0.0
         return cls(
             vendor_of(headers.text("Manufacturer")),
             position,
             acquisition_start_s(headers, clock),
             headers.numbers("ActualFrameDuration") / 1000.0,
-            headers.numbers("FrameReferenceTime") / 1000.0,
+            reference,
             headers.numbers("DecayFactor"),
             scan_start_s,
         )
@@ -118,17 +123,18 @@ class TimeTags:
         return bool((np.abs(gap[same_place]) <= _CONTIGUOUS_S).all())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DecayCheck:
     """What DecayFactor can be checked with.
 
     Attributes:
         half_life_s: Half-life.
-        references_s: Times the factor may count from: decay reference, series start, injection.
+        references_s: Times the factor may count from: decay reference (one, or one per image),
+            series start, injection.
     """
 
     half_life_s: float
-    references_s: tuple[float, ...]
+    references_s: tuple[float | Times, ...]
 
     def agrees(self, tags: TimeTags, start_s: Times) -> bool | None:
         """Whether frame starts fit DecayFactor; None where it says nothing (absent or 1)."""

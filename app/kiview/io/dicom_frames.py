@@ -72,7 +72,7 @@ def frames_of(
     keep = without_copies(headers)[0]
     timed = headers if len(keep) == len(headers) else headers.take(keep)
     tags = TimeTags.read(timed, clock, stack.position[keep], state.reference_s)
-    times = measure(tags, _decay_check(headers, clock, state, given))
+    times = measure(tags, _decay_check(headers, clock, state, given, keep))
     start_s, duration_s = np.full((2, len(headers)), np.nan)
     start_s[keep], duration_s[keep] = times.start_s, times.duration_s
     order = order_frames(headers, stack, start_s)
@@ -80,12 +80,37 @@ def frames_of(
         order,
         start_s[order.files],
         duration_s[order.files],
-        (*(() if given.lists else times.findings), *order.findings),
+        (
+            *(() if given.lists else times.findings),
+            *order.findings,
+            *_index_findings(headers, order, timed=times.are_known),
+        ),
     )
 
 
+def _index_findings(headers: HeaderTable, order: FrameOrder, *, timed: bool) -> tuple[Finding, ...]:
+    """TemporalPositionIndex must rise with time at each position of one object."""
+    index = headers.numbers("TemporalPositionIndex")[order.files]
+    if not timed or not np.isfinite(index).all():
+        return ()
+    sources = {path: number for number, path in enumerate(dict.fromkeys(headers.paths))}
+    source = np.array([sources[path] for path in headers.paths])[order.files]
+    falls = (np.diff(index, axis=0) < 0) & (np.diff(source, axis=0) == 0)
+    if not falls.any():
+        return ()
+    message = (
+        "TemporalPositionIndex does not rise with the times of the frames; the times were used."
+        " Check the frame table."
+    )
+    return (finding("temporal-order-differs", message, (Verdict.READY, Verdict.CONFIRM), *FIELDS),)
+
+
 def _decay_check(
-    headers: HeaderTable, clock: Clock, state: DecayState, given: UserGiven
+    headers: HeaderTable,
+    clock: Clock,
+    state: DecayState,
+    given: UserGiven,
+    keep: NDArray[np.int64],
 ) -> DecayCheck | None:
     half_life = given.number("half_life_s") or headers.positive("RadionuclideHalfLife")[0]
     if half_life is None:
@@ -93,7 +118,10 @@ def _decay_check(
     span = span_of(headers, clock, math.nan, math.nan, needs_injection=True)
     injection_s = injection_of(headers, clock, given, span).time_s
     references = (state.reference_s, span.series_s, injection_s)
-    return DecayCheck(half_life, tuple(r for r in references if not math.isnan(r)))
+    known: list[float | NDArray[np.float64]] = [r for r in references if not math.isnan(r)]
+    if state.references_s is not None:
+        known.insert(0, state.references_s[keep])
+    return DecayCheck(half_life, tuple(known))
 
 
 def frame_table(

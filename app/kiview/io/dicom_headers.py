@@ -9,19 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from kiview.core.errors import InvalidInputError, ReadError
-from kiview.io.dicom_fast import (
-    MoreNeededError,
-    NotPlainError,
-    decode_text,
-    text_of,
-)
-from kiview.io.dicom_tags import NESTED, NUCLIDE_CODES, PRIVATE, RADIOPHARMACEUTICALS, TOP_LEVEL
+from kiview.io.dicom_fast import MoreNeededError, NotPlainError
+from kiview.io.dicom_slow import values_of
 from kiview.io.dicom_templates import TemplateReader
 from kiview.io.limited_file import TooMuchReadError, open_limited
 
+FRAME = "FrameInFile"
+"""Column with the index of an image in its multi-frame file; absent for single-slice files."""
 _FIRST_BYTES = 16 << 10
 _MOST_BYTES = 64 << 20
 _MOST_SLOW_BYTES = 8 << 20
@@ -109,7 +105,7 @@ def _read_open_file(where: _Where, file: int, reader: TemplateReader) -> Header 
                 raise ReadError("is cut off or damaged in its header") from error
         except NotPlainError:
             return read_with_pydicom(where.path)
-        if raw is not None and (raw.pixel_offset >= 0 or len(data) >= size):
+        if raw is not None and (raw.is_whole or len(data) >= size):
             break
         data += os.read(file, 7 * len(data))
     learned = _by_template(where, data, reader)  # shares its texts with files to come
@@ -145,7 +141,7 @@ def looks_like_dicom(data: bytes) -> bool:
 
 
 def read_with_pydicom(path: str | Path) -> Header:
-    """The same header by pydicom: compressed files, other byte orders, files without a preamble.
+    """The same header by pydicom: other byte orders, files without a preamble, odd encodings.
 
     Raises:
         ReadError: pydicom cannot read the file either.
@@ -153,7 +149,7 @@ def read_with_pydicom(path: str | Path) -> Header:
     try:
         with open_limited(path, _MOST_SLOW_BYTES) as file:
             dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-            values = _values_of(dataset)
+            values = values_of(dataset)
     except OSError as error:
         raise ReadError(f"cannot be read ({error.strerror or 'damaged'})") from error
     except TooMuchReadError as error:
@@ -168,85 +164,12 @@ def read_with_pydicom(path: str | Path) -> Header:
     return Header(str(path), status.st_size, status.st_mtime_ns, values, syntax)
 
 
-def _values_of(dataset: Dataset) -> dict[str, str]:
-    declared = _raw(dataset, 0x00080005, "CS", [""]) or ""
-    sets = declared.split("\\")
-    values: dict[str, str] = {}
-    _collect(dataset, TOP_LEVEL, sets, values)
-    item = _first_item(dataset, RADIOPHARMACEUTICALS)
-    if item is not None:
-        _collect(item, NESTED[RADIOPHARMACEUTICALS], sets, values)
-        nuclide = _first_item(item, NUCLIDE_CODES)
-        if nuclide is not None:
-            _collect(nuclide, NESTED[NUCLIDE_CODES], sets, values)
-    creators = _creators(dataset)
-    for (group, creator, element), (name, kind) in PRIVATE.items():
-        block = creators.get((group, creator))
-        if block is not None:
-            text = _raw(dataset, group << 16 | block << 8 | element, kind, sets)
-            if text is not None:
-                values[name] = text
-    return values
-
-
-def _collect(
-    dataset: Dataset, wanted: dict[int, tuple[str, str]], sets: list[str], into: dict[str, str]
-) -> None:
-    for tag, (name, kind) in wanted.items():
-        text = _raw(dataset, tag, kind, sets)
-        if text is not None:
-            into[name] = text
-
-
-def _creators(dataset: Dataset) -> dict[tuple[int, str], int]:
-    found: dict[tuple[int, str], int] = {}
-    for group in {key[0] for key in PRIVATE}:
-        for block in range(0x10, 0x100):
-            text = _raw(dataset, group << 16 | block, "LO", [""])
-            if text:
-                found.setdefault((group, text.upper()), block)
-    return found
-
-
-def _first_item(dataset: Dataset, tag: int) -> Dataset | None:
-    if tag not in dataset:
-        return None
-    items = dataset[tag].value
-    return items[0] if items else None
-
-
-def _raw(dataset: Dataset, tag: int, usual: str, sets: list[str]) -> str | None:
-    """One value as text, from its bytes where pydicom still has them."""
-    if tag not in dataset:
-        return None
-    element = dataset.get_item(tag)
-    value = getattr(element, "value", None)
-    if not isinstance(value, bytes):
-        return _joined(value)
-    known = getattr(element, "VR", None)
-    kind = usual if known in (None, "UN") else known
-    if not dataset.original_encoding[1]:
-        return _joined(dataset[tag].value)
-    text = text_of(str(kind), value)
-    return text if text is not None else decode_text(value, sets)
-
-
-def _joined(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str | bytes | int | float):
-        return str(value).strip()
-    if isinstance(value, Iterable):
-        return "\\".join(str(part) for part in value)
-    return str(value)
-
-
 @dataclass(slots=True, eq=False)
 class HeaderTable:
-    """Headers of many files in columns; a column of one value is kept once.
+    """Headers of many images in columns; a column of one value is kept once.
 
     Attributes:
-        paths: The files.
+        paths: The file of each image.
         columns: Keyword -> the text all files share, or one text per file.
         files: (n, 4) int64: bytes and time of change (ns) of each file, first byte (-1 where
             pydicom must read) and number of bytes of its pixels.
@@ -291,9 +214,10 @@ class HeaderTable:
         return self.files[:, 3]
 
     def identities(self, index: Iterable[int]) -> list[tuple[str, int, int]]:
-        """Path, bytes and time of change of some files, for cache keys."""
+        """Path (and frame in it), bytes and time of change of some images, for cache keys."""
         sizes, times = self.files[:, 0].tolist(), self.files[:, 1].tolist()
-        return [(self.paths[i], sizes[i], times[i]) for i in index]
+        frames = [f"\0{text}" if text else "" for text in self.texts(FRAME)]
+        return [(self.paths[i] + frames[i], sizes[i], times[i]) for i in index]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -302,6 +226,11 @@ class HeaderTable:
         """One text per file, empty where absent."""
         column = self.columns.get(name, "")
         return [column] * len(self) if isinstance(column, str) else column
+
+    def text_at(self, name: str, index: int) -> str:
+        """The text of one file, empty where absent."""
+        column = self.columns.get(name, "")
+        return column if isinstance(column, str) else column[index]
 
     def distinct(self, name: str) -> tuple[str, ...]:
         """The different texts of a column, in order of appearance."""

@@ -123,13 +123,16 @@ class DecayState:
 
     Attributes:
         correction: START, ADMIN, NONE or empty if unknown.
-        reference_s: Time that START refers to, on the clock, NaN if unknown.
+        reference_s: Time that START refers to, on the clock, NaN if unknown; the earliest where
+            images differ.
         findings: What does not fit.
+        references_s: (n,) the same per image, where the files tell one for each; else None.
     """
 
     correction: str
     reference_s: float
     findings: tuple[Finding, ...] = ()
+    references_s: NDArray[np.float64] | None = None
 
 
 def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> DecayState:
@@ -141,17 +144,11 @@ def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> Deca
     correction = given.word("decay_correction") or shared_word(headers, "DecayCorrection")
     findings = [*_correction_findings(headers, correction, given)]
     if correction not in ("START", "ADMIN", "NONE"):
-        told = f"is {correction!r}" if correction else "is absent"
-        findings.append(
-            finding(
-                "decay-correction-unknown",
-                f"DecayCorrection {told}, so activity cannot be brought to the injection; enter"
-                " decay_correction (START, ADMIN or NONE).",
-                BOTH_REFUSED,
-                "decay_correction",
-            )
-        )
+        findings.append(_unknown_correction(correction))
         correction = ""
+    references = _told_references(headers, clock)
+    if references is not None and not given.word("decay_correction"):
+        return DecayState(correction, float(references.min()), tuple(findings), references)
     reference_s = _start_reference_s(headers, clock)
     if correction == "START" and math.isnan(reference_s):
         message = (
@@ -163,6 +160,29 @@ def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> Deca
             finding("decay-reference-unknown", message, BOTH_REFUSED, "decay_correction")
         )
     return DecayState(correction, reference_s, tuple(findings))
+
+
+def _unknown_correction(correction: str) -> Finding:
+    told = f"DecayCorrection is {correction!r}" if correction else "DecayCorrection is absent"
+    if correction == "YES":
+        told = "DecayCorrected is YES, but DecayCorrectionDateTime is absent"
+    return finding(
+        "decay-correction-unknown",
+        f"{told}, so activity cannot be brought to the injection; enter decay_correction (START,"
+        " ADMIN or NONE).",
+        BOTH_REFUSED,
+        "decay_correction",
+    )
+
+
+def _told_references(headers: HeaderTable, clock: Clock) -> NDArray[np.float64] | None:
+    """(n,) date and time that decay was corrected to, where multi-frame objects tell it."""
+    moments = headers.texts("DecayReferenceDateTime")
+    if not all(moments):
+        return None
+    known = {text: clock.date_time(text) for text in dict.fromkeys(moments)}
+    references = np.array([known[text] for text in moments])
+    return references if np.isfinite(references).all() else None
 
 
 def _correction_findings(

@@ -1,4 +1,4 @@
-"""Read single-slice PET series: frames, times, activity at the injection, SUV."""
+"""Read PET series, single-slice or multi-frame: frames, times, activity at the injection, SUV."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,9 @@ from kiview.io.dicom_meaning import (
     meaning_of,
     shared_word,
 )
-from kiview.io.dicom_pixels import StoredPixels, load_pixels
+from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
+from kiview.io.dicom_multiframe_values import MAPPED
+from kiview.io.dicom_pixels import StoredPixels, load_pixels, lossy_findings
 from kiview.io.dicom_slices import SliceStack, stack_slices
 from kiview.io.dicom_suv import (
     SuvFactors,
@@ -33,6 +35,7 @@ from kiview.io.dicom_suv import (
     suv_factors,
     weight_findings,
 )
+from kiview.io.dicom_tags import MULTI_FRAME_PET
 from kiview.io.dicom_times import Clock
 from kiview.io.frame_store import VoxelCache
 from kiview.io.overrides import UserGiven
@@ -73,6 +76,12 @@ class _Facts:
     timing: FrameTiming
     findings: tuple[Finding, ...]
 
+    @property
+    def references_tz(self) -> NDArray[np.float64] | None:
+        """(t, z) decay reference of each slice, where the files tell one for each."""
+        references = self.state.references_s
+        return None if references is None else references[self.frames.order.files]
+
 
 def read_pet(
     files: DicomSeriesFiles, given: UserGiven, cache: VoxelCache, progress: Progress
@@ -91,14 +100,23 @@ def read_pet(
     try:
         refuse_mixtures(files.headers)
         patient = patient_of(files.headers, given)
-        facts = _facts(files.headers, given, patient)
-        pixels = load_pixels(files.headers, facts.frames.order.files, cache, progress)
-        series = _series(files, facts, pixels)
+        slices = _slices_of(files)
+        facts = _facts(slices, given, patient)
+        pixels = load_pixels(slices.headers, facts.frames.order.files, cache, progress)
+        series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
-    paths = files.headers.paths
+    paths = slices.headers.paths
     left_out = tuple((paths[i], why) for i, why in facts.frames.order.left_out)
-    return ReadSeries(series, patient, left_out)
+    return ReadSeries(series, patient, (*slices.left_out, *left_out))
+
+
+def _slices_of(files: DicomSeriesFiles) -> SlicesOfObjects:
+    if files.sop_class in MULTI_FRAME_PET:
+        slices = slices_of_objects(files.headers)
+        refuse_mixtures(slices.headers)
+        return slices
+    return SlicesOfObjects(files.headers)
 
 
 def refused_series(files: DicomSeriesFiles, reason: str) -> Series:
@@ -132,7 +150,8 @@ def refuse_mixtures(headers: HeaderTable) -> None:
         raise UnsupportedDataError("The series holds projections, no slices.")
 
 
-def _facts(headers: HeaderTable, given: UserGiven, patient: PatientInfo) -> _Facts:
+def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _Facts:
+    headers = slices.headers
     clock = Clock.of(headers)
     meaning = meaning_of(headers, given)
     state = decay_state_of(headers, clock, given)
@@ -148,9 +167,11 @@ def _facts(headers: HeaderTable, given: UserGiven, patient: PatientInfo) -> _Fac
     injection = injection_of(headers, clock, given, span)
     timing, timing_findings = frame_table(frames, injection.time_s, state, given)
     findings = (
+        *slices.findings,
         *stack.findings,
         *frames.findings,
         *_slope_findings(headers),
+        *lossy_findings(headers),
         *timing_findings,
         *_value_findings(headers, meaning, state, injection, patient),
         *_frame_count_findings(frames.count),
@@ -179,7 +200,7 @@ def _slope_findings(headers: HeaderTable) -> tuple[Finding, ...]:
             f"RescaleSlope is {slope.min():g} in a slice; a PET slice needs a positive one."
         )
     largest = float(np.abs(np.nan_to_num(headers.numbers("RescaleIntercept"))).max())
-    if largest == 0:
+    if largest == 0 or "YES" in headers.distinct(MAPPED):
         return ()
     message = (
         f"RescaleIntercept is {largest:g}, but PET requires 0: the values cannot be trusted; no SUV"
@@ -220,7 +241,7 @@ def _frame_count_findings(count: int) -> tuple[Finding, ...]:
     return (finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)),)
 
 
-def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Series:
+def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
     headers, meaning = facts.headers, facts.meaning
     tz = facts.frames.start_tz.shape
     start, duration = (
@@ -229,13 +250,17 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
     )
     if any(one.code == UNKNOWN_TIMES for one in facts.findings):
         start = np.full(tz, np.nan)  # the table in the image is a stand-in
-    to_injection = decay_to_injection(facts.state, facts.injection, start, duration)
+    to_injection = decay_to_injection(
+        facts.state, facts.injection, start, duration, facts.references_tz
+    )
     factors = suv_factors(headers, meaning, facts.injection, to_injection, facts.patient.weight_kg)
     is_corrected = meaning.quantity == SUV_BW or to_injection is not None
     findings = (*facts.findings, *_last_findings(facts, factors, is_corrected=is_corrected))
     if any(one.suv is Verdict.REFUSED for one in findings):
         factors = SuvFactors()
-    slope_tz = headers.numbers("RescaleSlope")[facts.frames.order.files]
+    order = facts.frames.order.files
+    slope_tz = headers.numbers("RescaleSlope")[order]
+    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
     image = DynamicImage(
         store=_store(facts, pixels, slope_tz, to_injection),
         geometry=facts.stack.geometry,
@@ -243,23 +268,23 @@ def _series(files: DicomSeriesFiles, facts: _Facts, pixels: StoredPixels) -> Ser
         quantity=meaning.quantity,
         injection=_core_injection(facts.injection),
         suv_scale=factors.at_injection,
-        series_uid=files.uid,
+        series_uid=uid,
         description=headers.text("SeriesDescription"),
         decay_corrected=is_corrected,
         user_given=facts.given.record(),
         body_part=headers.text("BodyPartExamined"),
     )
     return Series(
-        uid=files.uid,
+        uid=uid,
         kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
         modality=headers.text("Modality") or "PT",
         description=image.description,
         image=image,
         findings=findings,
-        max_value=float((pixels.largest_tz * slope_tz).max()),
+        max_value=float((pixels.largest_tz * slope_tz + intercept_tz).max()),
         file_suv_factor_g_per_bq=factors.of_file,
         file_units=meaning.units,
-        source_files=tuple(headers.paths[i] for i in facts.frames.order.files.ravel()),
+        source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
     )
 
 

@@ -1,19 +1,40 @@
-"""Pixels of single-slice DICOM files into a (t, z, y, x) array of their own type."""
+"""Pixels of DICOM slices into a (t, z, y, x) array of their own type, one slice at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import UID
 
-from kiview.core.errors import ReadError, UnsupportedDataError
+from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
 from kiview.core.progress import Progress
-from kiview.io.dicom_headers import HeaderTable
+from kiview.core.study import Finding, Verdict
+from kiview.io.dicom_fast import DEFLATED
+from kiview.io.dicom_headers import FRAME, HeaderTable
+from kiview.io.dicom_inflate import inflated
 from kiview.io.frame_store import VoxelCache, cache_key
 
-_UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED, "1.2.840.10008.1.2.2")
+_LOSSY = frozenset(
+    (
+        "1.2.840.10008.1.2.4.50",  # JPEG baseline
+        "1.2.840.10008.1.2.4.51",  # JPEG extended
+        "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
+        "1.2.840.10008.1.2.4.91",  # JPEG 2000
+        "1.2.840.10008.1.2.4.93",  # JPEG 2000 part 2
+        "1.2.840.10008.1.2.4.112",  # JPEG XL
+        "1.2.840.10008.1.2.4.203",  # high-throughput JPEG 2000
+    )
+)
+"""Transfer syntaxes that need not give back the values that were measured."""
 _REPORT_EVERY = 100
+_FRAME_BYTES = 16 << 10
+"""What the header of one frame may take in a deflated file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +68,7 @@ def load_pixels(
         UnsupportedDataError: colour or multi-frame pixels.
     """
     _refuse_other_pixels(headers)
+    _refuse_unknown_compression(headers)
     dtype = _pixel_type(headers)
     shape = (*files.shape, int(headers.numbers("Rows")[0]), int(headers.numbers("Columns")[0]))
     key = cache_key(headers.identities(files.ravel().tolist()))
@@ -56,15 +78,44 @@ def load_pixels(
         return StoredPixels(found[0], largest, smallest)
     with cache.create(key, shape, dtype) as writer:
         largest, smallest = np.empty(files.shape), np.empty(files.shape)
-        for number, (t, z) in enumerate(np.ndindex(*files.shape)):
+        for number, (place, plane) in enumerate(_planes(headers, files, dtype, shape[2:])):
             if number % _REPORT_EVERY == 0:
                 progress.step(number / files.size, f"Reading slices, {number} of {files.size}")
-            plane = _plane(headers, int(files[t, z]), dtype, shape[2:])
-            writer.voxels[t, z] = plane
-            largest[t, z], smallest[t, z] = plane.max(), plane.min()
+            writer.voxels[place] = plane
+            largest[place], smallest[place] = plane.max(), plane.min()
         extremes = {"largest_tz": largest.tolist(), "smallest_tz": smallest.tolist()}
         voxels = writer.finish(extremes)
     return StoredPixels(voxels, largest, smallest)
+
+
+def lossy_findings(headers: HeaderTable) -> tuple[Finding, ...]:
+    """Whether compression may have changed the values."""
+    syntaxes = [uid for uid in headers.distinct("TransferSyntaxUID") if uid in _LOSSY]
+    if "01" not in headers.distinct("LossyImageCompression") and not syntaxes:
+        return ()
+    how = f" ({UID(syntaxes[0]).name})" if syntaxes else ""
+    message = (
+        f"The images were compressed with loss{how}: their values are not those that the scanner"
+        " measured. Open the original series, or confirm that the difference does not matter."
+    )
+    return (Finding("values-lossy", message, Verdict.CONFIRM, Verdict.CONFIRM),)
+
+
+def _refuse_unknown_compression(headers: HeaderTable) -> None:
+    for uid in headers.distinct("TransferSyntaxUID"):
+        if uid in _UNCOMPRESSED:
+            continue
+        try:
+            is_known = get_decoder(uid).is_available
+        except NotImplementedError:
+            is_known = False
+        if not is_known:
+            name = UID(uid).name
+            told = f"{name} ({uid})" if name != uid else uid
+            raise UnsupportedDataError(
+                f"The pixels are stored as {told}, which KiView cannot decode; export the series"
+                " uncompressed."
+            )
 
 
 def _refuse_other_pixels(headers: HeaderTable) -> None:
@@ -90,20 +141,32 @@ def _pixel_type(headers: HeaderTable) -> np.dtype[Any]:
     return np.dtype(np.result_type(*types))
 
 
-def _plane(
-    headers: HeaderTable, index: int, dtype: np.dtype[Any], shape: tuple[int, int]
-) -> NDArray[Any]:
-    """One slice (y, x) as stored."""
-    path = headers.paths[index]
-    if headers.pixel_offset[index] >= 0 and _is_plain(headers, index):
-        return _read_plain(path, headers, index, shape)
-    return _read_with_pydicom(path, dtype, shape)
+def _planes(
+    headers: HeaderTable, files: NDArray[np.int64], dtype: np.dtype[Any], shape: tuple[int, int]
+) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:
+    """((t, z), slice (y, x) as stored) of all slices, file by file in the order of their frames."""
+    of_file: dict[str, dict[int, tuple[int, int]]] = {}
+    frames = np.nan_to_num(headers.numbers(FRAME)).astype(int)
+    for t, z in np.ndindex(*files.shape):
+        row = int(files[t, z])
+        of_file.setdefault(headers.paths[row], {})[int(frames[row])] = (t, z)
+    for path, places in of_file.items():
+        rows = {frame: int(files[place]) for frame, place in places.items()}
+        if all(_is_plain(headers, row) for row in rows.values()):
+            for frame in sorted(rows):
+                yield places[frame], _read_plain(path, headers, rows[frame], shape)
+            continue
+        for frame, plane in _decoded(path, headers, rows, shape):
+            if plane.shape != shape or not np.can_cast(plane.dtype, dtype):
+                raise ReadError(f"{path} holds pixels of another shape or type than its series.")
+            yield places[frame], plane
 
 
 def _is_plain(headers: HeaderTable, index: int) -> bool:
-    """Whether all allocated bits are the value."""
+    """Whether the pixels lie in the file as they are, and all allocated bits are the value."""
     return bool(
-        headers.numbers("BitsAllocated")[index] == headers.numbers("BitsStored")[index] == 16
+        headers.pixel_offset[index] >= 0
+        and headers.numbers("BitsAllocated")[index] == headers.numbers("BitsStored")[index] == 16
     )
 
 
@@ -121,17 +184,41 @@ def _read_plain(
     return pixels.reshape(shape)
 
 
-def _read_with_pydicom(path: str, dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def _decoded(
+    path: str, headers: HeaderTable, rows: dict[int, int], shape: tuple[int, int]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """(frame, slice) of the wanted frames of a file that pydicom must decode, one at a time."""
+    any_row = next(iter(rows.values()))
     try:
-        dataset = pydicom.dcmread(path, force=True)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
-        pixels = dataset.pixel_array
+        if headers.text_at("TransferSyntaxUID", any_row) == DEFLATED:
+            bits = int(headers.numbers("BitsAllocated")[any_row])
+            most = len(headers) * (shape[0] * shape[1] * bits // 8 + _FRAME_BYTES)
+            with inflated(path, most) as plain:
+                yield from _frames(str(plain), headers, rows)
+        else:
+            yield from _frames(path, headers, rows)
+    except KiviewError:
+        raise
     except Exception as error:  # decoders raise many kinds on damaged pixels
         raise ReadError(
             f"The pixels of {path} cannot be read ({type(error).__name__}); copy it again or export"
             " the series uncompressed."
         ) from error
-    if pixels.shape != shape or not np.can_cast(pixels.dtype, dtype):
-        raise ReadError(f"{path} holds pixels of another shape or type than its series.")
-    return np.asarray(pixels)
+
+
+def _frames(
+    path: str, headers: HeaderTable, rows: dict[int, int]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    if not headers.text_at(FRAME, next(iter(rows.values()))):
+        dataset = pydicom.dcmread(path, force=True)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        yield 0, np.asarray(dataset.pixel_array)
+        return
+    missing = set(rows)
+    for frame, plane in enumerate(iter_pixels(path, raw=True)):
+        if frame in missing:
+            missing.remove(frame)
+            yield frame, plane
+    if missing:
+        raise ReadError(f"{path} holds fewer frames than it says; copy it again.")

@@ -227,7 +227,7 @@ def _number_in_series(
     headers: HeaderTable, position: NDArray[np.int64], keep: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Numbers that tell the images of each position apart, where times do not; else zeros."""
-    for name in ("ImageIndex", "InstanceNumber"):
+    for name in ("TemporalPositionIndex", "ImageIndex", "InstanceNumber"):
         numbers = headers.numbers(name)
         pairs = set(zip(position[keep].tolist(), numbers[keep].tolist(), strict=True))
         if np.isfinite(numbers).all() and len(pairs) == len(keep):

@@ -71,6 +71,7 @@ def decay_to_injection(
     injection: InjectionFacts,
     start_s: NDArray[np.float64],
     duration_s: NDArray[np.float64],
+    reference_s: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64] | None:
     """Factor that brings values of the files to the injection, or None if it cannot be known.
 
@@ -79,6 +80,8 @@ def decay_to_injection(
         injection: Time and half-life.
         start_s: Frame starts in s from the injection, any shape.
         duration_s: Same shape.
+        reference_s: Decay reference of START on the series' clock, same shape; None takes the one
+            of the series.
 
     Raises:
         InvalidInputError: injection and image lie too many half-lives apart.
@@ -88,9 +91,10 @@ def decay_to_injection(
     if injection.half_life_s is None or math.isnan(injection.time_s):
         return None
     if state.correction == "START" and not math.isnan(state.reference_s):
-        elapsed = state.reference_s - injection.time_s
+        told = np.float64(state.reference_s) if reference_s is None else reference_s
+        elapsed = told - injection.time_s
         refuse_unreal_decay(elapsed, injection.half_life_s)
-        return np.full_like(start_s, 1.0 / float(decay_factor(elapsed, injection.half_life_s)))
+        return np.full_like(start_s, 1.0 / decay_factor(elapsed, injection.half_life_s))
     if state.correction == "NONE" and np.isfinite(start_s).all():
         refuse_unreal_decay(start_s, injection.half_life_s)
         return frame_decay_correction(start_s, duration_s, injection.half_life_s)

@@ -22,6 +22,9 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00180015: ("BodyPartExamined", "CS"),
     0x00180050: ("SliceThickness", "DS"),
     0x00181242: ("ActualFrameDuration", "IS"),
+    0x00189701: ("DecayCorrectionDateTime", "DT"),
+    0x00189758: ("DecayCorrected", "CS"),
+    0x00189759: ("AttenuationCorrected", "CS"),
     0x0020000D: ("StudyInstanceUID", "UI"),
     0x0020000E: ("SeriesInstanceUID", "UI"),
     0x00200013: ("InstanceNumber", "IS"),
@@ -40,6 +43,7 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00280103: ("PixelRepresentation", "US"),
     0x00281052: ("RescaleIntercept", "DS"),
     0x00281053: ("RescaleSlope", "DS"),
+    0x00282110: ("LossyImageCompression", "CS"),
     0x00541000: ("SeriesType", "CS"),
     0x00541001: ("Units", "CS"),
     0x00541006: ("SUVType", "CS"),
@@ -77,6 +81,15 @@ PRIVATE: dict[tuple[int, str, int], tuple[str, str]] = {
 """(group, creator in capitals, element in the block) -> (name, value representation)."""
 
 PRIVATE_GROUPS = frozenset(group for group, _, _ in PRIVATE)
+
+ENHANCED_PET = "1.2.840.10008.5.1.4.1.1.130"
+LEGACY_CONVERTED_PET = "1.2.840.10008.5.1.4.1.1.128.1"
+MULTI_FRAME_PET = frozenset((ENHANCED_PET, LEGACY_CONVERTED_PET))
+"""SOP classes that hold many slices, described by functional groups."""
+
+SHARED_GROUPS, PER_FRAME_GROUPS = 0x52009229, 0x52009230
+FUNCTIONAL_GROUPS = (SHARED_GROUPS, PER_FRAME_GROUPS)
+"""Functional groups of multi-frame objects."""
 
 PIXEL_DATA = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 """Integer, float and double pixel data."""

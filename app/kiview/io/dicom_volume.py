@@ -19,7 +19,7 @@ from kiview.io.dicom_frames import stand_in_timing
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import RATES, finding
 from kiview.io.dicom_pet import ReadSeries, refused_series
-from kiview.io.dicom_pixels import load_pixels
+from kiview.io.dicom_pixels import load_pixels, lossy_findings
 from kiview.io.dicom_slices import order_frames, stack_slices
 from kiview.io.dicom_suv import patient_of
 from kiview.io.frame_store import VoxelCache
@@ -73,7 +73,7 @@ def _read_volume(files: DicomSeriesFiles, cache: VoxelCache, progress: Progress)
         modality=headers.text("Modality"),
         description=image.description,
         image=image,
-        findings=(*stack.findings, *order.findings, not_pet(kind)),
+        findings=(*stack.findings, *order.findings, *lossy_findings(headers), not_pet(kind)),
         max_value=float((largest + intercept_tz).max()),
         file_units=headers.text("Units") or quantity.unit.dicom_term,
         source_files=tuple(headers.paths[i] for i in order.files.ravel()),

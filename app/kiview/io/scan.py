@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kiview.core.errors import ReadError
+import numpy as np
+
+from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.progress import NullProgress, Progress
 from kiview.io.dicom_headers import Header, HeaderTable, read_header
+from kiview.io.dicom_tags import MULTI_FRAME_PET
 from kiview.io.dicom_templates import TemplateReader
 
 PET = "1.2.840.10008.5.1.4.1.1.128"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
-READABLE = frozenset((PET, CT, MR, PARAMETRIC_MAP))
+READABLE = frozenset((PET, CT, MR, PARAMETRIC_MAP)) | MULTI_FRAME_PET
 """SOP classes that become series."""
+PET_CLASSES = MULTI_FRAME_PET | {PET}
 
 _OTHER_CLASSES = {
     "1.2.840.10008.1.3.10": "DICOMDIR, not needed",
@@ -28,8 +32,6 @@ _OTHER_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.66": "raw data, no image",
     "1.2.840.10008.5.1.4.1.1.7": "screen picture, no measured image",
     "1.2.840.10008.5.1.4.1.1.20": "nuclear medicine (SPECT) image, not read",
-    "1.2.840.10008.5.1.4.1.1.130": "enhanced PET image, not read: export it as single-slice PET",
-    "1.2.840.10008.5.1.4.1.1.128.1": "converted enhanced PET, not read: use the original series",
     "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT image, not read",
     "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR image, not read",
 }
@@ -325,5 +327,15 @@ def _one_patient(
 
 
 def _pet_count(group: tuple[set[str], list[DicomSeriesFiles]]) -> tuple[int, int]:
-    pet = sum(len(one.headers) for one in group[1] if one.sop_class == PET)
-    return pet, sum(len(one.headers) for one in group[1])
+    pet = sum(_image_count(one) for one in group[1] if one.sop_class in PET_CLASSES)
+    return pet, sum(_image_count(one) for one in group[1])
+
+
+def _image_count(files: DicomSeriesFiles) -> int:
+    """Slices of a series: its files, or the frames in them."""
+    if files.sop_class not in MULTI_FRAME_PET:
+        return len(files.headers)
+    try:
+        return int(np.nan_to_num(files.headers.numbers("NumberOfFrames")).sum())
+    except InvalidInputError:
+        return len(files.headers)

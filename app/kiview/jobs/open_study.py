@@ -17,7 +17,7 @@ from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
 from kiview.io.scan import (
     OTHER_PATIENT,
     PARAMETRIC_MAP,
-    PET,
+    PET_CLASSES,
     DicomSeriesFiles,
     StudyIndex,
     list_files,
@@ -136,7 +136,7 @@ def _read_dicom(
 ) -> list[ReadSeries]:
     if files.sop_class == PARAMETRIC_MAP:
         return read_parametric_maps(files)
-    if files.sop_class == PET and not is_rate_map(files.headers):
+    if files.sop_class in PET_CLASSES and not is_rate_map(files.headers):
         return [read_pet(files, given, cache, progress)]
     return [read_volume(files, cache, progress)]
 

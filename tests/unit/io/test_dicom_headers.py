@@ -324,7 +324,7 @@ def test_that_another_creators_private_values_are_not_taken() -> None:
 
 def test_that_a_header_without_anything_known_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "bare"
-    syntax = element((2, 0x10), b"UI", b"1.2.840.10008.1.2.4.70")
+    syntax = element((2, 0x10), b"UI", b"1.2.840.10008.1.2.2")
     path.write_bytes(b"\0" * 128 + b"DICM" + syntax)
     with pytest.raises(ReadError, match="cut off"):
         read_header(path)
