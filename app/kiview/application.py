@@ -246,10 +246,11 @@ def _installed_networks() -> Catalog:
 
 
 def _open_study(path: Path, overrides: Overrides, progress: Progress) -> Study:
-    if path != paths.demo_study_dir():
-        return open_study(OpenRequest(path, overrides), progress)
-    folder = ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
-    return open_study(OpenRequest(folder, overrides), progress.child(_DEMO_SHARE, 1.0))
+    limit_bytes = store.load().settings.voxel_cache_limit_bytes
+    if path == paths.demo_study_dir():
+        ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
+        progress = progress.child(_DEMO_SHARE, 1.0)
+    return open_study(OpenRequest(path, overrides, cache_limit_bytes=limit_bytes), progress)
 
 
 def _read_curve(path: Path, progress: Progress) -> InputFunction:

@@ -10,6 +10,7 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage
 from kiview.core.study import Series, Study, Verdict
 from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.settings.store import load as load_settings
 
 
 def open_given(
@@ -30,7 +31,9 @@ def open_given(
     path: Path = given.study
     if not path.exists():
         raise UsageError(f"STUDY {path} does not exist")
-    study = open_study(OpenRequest(path, {**(recorded or {}), **overrides(given.given)}), progress)
+    values = {**(recorded or {}), **overrides(given.given)}
+    limit_bytes = load_settings().settings.voxel_cache_limit_bytes
+    study = open_study(OpenRequest(path, values, cache_limit_bytes=limit_bytes), progress)
     progress.clear()
     return study
 
