@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,20 @@ def remove_entry(path: Path) -> bool:
             release(held)
     shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def forget(folder: Path, keys: Iterable[str]) -> None:
+    """Remove the stores and remembered folders with these names, except those in use.
+
+    Args:
+        folder: The voxel cache.
+        keys: Names as of `cache_key`; anything else is left alone.
+    """
+    for key in keys:
+        if _STORE.fullmatch(key):
+            for path in (folder / key, folder / f"{key}.index.json"):
+                if path.exists():
+                    remove_entry(path)
 
 
 def _remove_leftovers(folder: Path) -> None:
