@@ -6,8 +6,10 @@
 
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from kiview.core.study import FileEntry
 from kiview.io.cache_limit import prune
 from kiview.jobs.library import (
     ListRequest,
@@ -19,6 +21,7 @@ from kiview.jobs.library import (
 )
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.library.library import Library, LibraryQuery
+from kiview.library.records import StudyRecord
 from tests.helpers.library import record
 
 
@@ -30,6 +33,13 @@ def cache_folder(home: Path) -> Path:
     return home / "voxels"
 
 
+def large_record() -> StudyRecord:
+    """A study of so many files that a kill often meets its recording."""
+    made = record("large")
+    files = tuple(FileEntry(str(made.source / f"{n}.dcm"), n, n) for n in range(4000))
+    return replace(made, files=files)
+
+
 def work_for_ever(home: Path, seed: int, studies: list[Path]) -> None:
     dice, file, cache = random.Random(seed), library_file(home), cache_folder(home)
     while True:
@@ -38,6 +48,8 @@ def work_for_ever(home: Path, seed: int, studies: list[Path]) -> None:
         study = open_study(request)
         record_study(RecordRequest(study, path, file))
         del study
+        for _ in range(3):
+            Library(file).record(large_record())
         if dice.random() < 0.3:
             listed = list_studies(ListRequest(LibraryQuery(), dice.random() < 0.5, file)).studies
             if listed:

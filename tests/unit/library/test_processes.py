@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.architecture.sources import REPOSITORY
 from tests.helpers.dicom_factory import write_dynamic_series
-from tests.helpers.library_worker import cache_folder, library_file
+from tests.helpers.library_worker import cache_folder, large_record, library_file
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
 
 from kiview.io import cache_limit
@@ -47,7 +47,7 @@ def check_and_use(home: Path, truth: dict[Path, np.ndarray]) -> None:
     library.repair()
     assert library.findings == ()  # a kill is no damage
     listing = library.search(LibraryQuery())
-    assert {study.path for study in listing.studies} <= set(truth)
+    assert {study.path for study in listing.studies} <= {*truth, large_record().source}
     for study in listing.studies:
         assert len(library.files(study.library_id)) == study.file_count > 0
     path, activity = random.choice(list(truth.items()))
