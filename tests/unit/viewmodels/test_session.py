@@ -47,7 +47,7 @@ def test_that_the_network_is_restored_as_source_but_not_asked_again(qtbot, opene
     assert again.input_function.plasma_factor == 1.04
     assert again.input_function.input_function is None
     assert "Press Find" in again.input_function.problem
-    assert not again.runner.tasks
+    qtbot.waitUntil(lambda: not again.runner.tasks)
     assert asked == []
 
 
