@@ -87,7 +87,7 @@ def test_that_a_workspace_of_a_newer_version_is_left_alone(qtbot, jobs):
 
 
 def test_that_a_folder_that_cannot_be_written_is_a_warning(with_aorta, user_folder):
-    (user_folder / "kiview").mkdir(parents=True)
-    (user_folder / "kiview" / "data").write_text("a file in the way")
+    (user_folder / "kiview" / "data").mkdir(parents=True, exist_ok=True)
+    (user_folder / "kiview" / "data" / "workspaces").write_text("a file in the way")
     with_aorta.session.save()
     assert "could not be saved" in with_aorta.messages.current.text
