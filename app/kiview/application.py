@@ -20,6 +20,7 @@ from kiview.jobs.compute_patlak import compute_patlak
 from kiview.jobs.demo_study import demo_regions, ensure_demo_study
 from kiview.jobs.export import export_maps
 from kiview.jobs.input_curve import build_input_function
+from kiview.jobs.library import list_studies, record_study, remove_study
 from kiview.jobs.networks import installed_networks
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.preview_network import PreviewJob, preview_network
@@ -38,6 +39,7 @@ from kiview.viewmodels.export import ExportJob, ExportViewModel
 from kiview.viewmodels.found_curve import FindCurveJob, FoundCurveViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel, ReadCurveJob
 from kiview.viewmodels.layers import DisplayWindow
+from kiview.viewmodels.library import LibraryJobs, LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel, PatlakJob
 from kiview.viewmodels.messages import MessagesViewModel
@@ -80,6 +82,7 @@ class Jobs:
         update: A new version of a network from added cases.
         compare: Agreement of two maps.
         export: Files.
+        library: The list of studies.
     """
 
     open_study: OpenJob
@@ -92,6 +95,7 @@ class Jobs:
     update: UpdateJob
     compare: CompareJob
     export: ExportJob
+    library: LibraryJobs
 
 
 def run(
@@ -117,6 +121,7 @@ def run(
     leader = demo_model(models)
     window.demo_asked.connect(leader.start)
     window.show()
+    models.library.refresh()
     sys.excepthook = CrashHook(models.messages)
     gc.freeze()  # what exists now stays: later collections need not look at it
     journey: QObject | None = None
@@ -169,6 +174,7 @@ def shipped_jobs() -> Jobs:
         update=update_network,
         compare=compare_maps,
         export=export_maps,
+        library=LibraryJobs(record_study, list_studies, remove_study),
     )
 
 
@@ -193,6 +199,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         messages=messages,
         tasks=TasksViewModel(runner),
         study=study,
+        library=LibraryViewModel(runner, study, messages, jobs.library),
         views=views,
         rois=rois,
         curves=curves,
@@ -246,10 +253,11 @@ def _installed_networks() -> Catalog:
 
 
 def _open_study(path: Path, overrides: Overrides, progress: Progress) -> Study:
-    if path != paths.demo_study_dir():
-        return open_study(OpenRequest(path, overrides), progress)
-    folder = ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
-    return open_study(OpenRequest(folder, overrides), progress.child(_DEMO_SHARE, 1.0))
+    limit_bytes = store.load().settings.voxel_cache_limit_bytes
+    if path == paths.demo_study_dir():
+        ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
+        progress = progress.child(_DEMO_SHARE, 1.0)
+    return open_study(OpenRequest(path, overrides, cache_limit_bytes=limit_bytes), progress)
 
 
 def _read_curve(path: Path, progress: Progress) -> InputFunction:

@@ -127,13 +127,12 @@ def _window(given: argparse.Namespace, _progress: TerminalProgress) -> int:
         raise UsageError("--offscreen-output needs --demo")
     if given.demo and given.study is not None:
         raise UsageError("give a STUDY or --demo, not both")
-    if given.study is not None and not given.study.exists():
-        raise UsageError(f"STUDY {given.study} does not exist")
+    from kiview.commands.opening import study_path  # noqa: PLC0415 - not needed for usage errors
+
+    study = None if given.study is None else study_path(given.study)
     from kiview import application  # noqa: PLC0415 - Qt is loaded for the window only
 
-    return application.run(
-        study=given.study, demo=given.demo, offscreen_output=given.offscreen_output
-    )
+    return application.run(study=study, demo=given.demo, offscreen_output=given.offscreen_output)
 
 
 def _command_parser() -> argparse.ArgumentParser:
@@ -146,7 +145,10 @@ def _command_parser() -> argparse.ArgumentParser:
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "study", type=arguments.path, metavar="STUDY", help="folder, DICOM file or NIfTI file"
+        "study",
+        type=arguments.path,
+        metavar="STUDY",
+        help="folder, DICOM file, NIfTI file or library id",
     )
     parser.add_argument(
         "--set",
@@ -293,6 +295,30 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(handler=_models)
 
 
+def _add_library(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["list", "add", "remove", "prune"])
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="list: words to search for; add: studies; remove: library ids",
+    )
+    parser.add_argument(
+        "--sort",
+        choices=["recent", "name", "date", "tracer"],
+        default="recent",
+        help="order of the list (recent)",
+    )
+    parser.add_argument(
+        "--limit-gb",
+        type=arguments.size_gb,
+        metavar="GB",
+        help="prune: most to keep of imported studies, else the limit of the settings",
+    )
+    parser.add_argument("--json", action="store_true", help="list: one JSON document on stdout")
+    parser.set_defaults(handler=_library)
+
+
 def _info(given: argparse.Namespace, progress: TerminalProgress) -> int:
     from kiview.commands import info  # noqa: PLC0415 - each command loads what it needs
 
@@ -329,6 +355,12 @@ def _models(given: argparse.Namespace, progress: TerminalProgress) -> int:
     return models.run(given, progress)
 
 
+def _library(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    from kiview.commands import library  # noqa: PLC0415 - each command loads what it needs
+
+    return library.run(given, progress)
+
+
 COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "info": (_add_info, "Say what a study contains and what can be computed."),
     "curve": (_add_curve, "Write the curve of a region, or the plasma curve a network finds."),
@@ -338,5 +370,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "models": (
         _add_models,
         "List, verify or evaluate the networks there are.",
+    ),
+    "library": (
+        _add_library,
+        "List the studies that were opened, or give disk space back. Never touches your files.",
     ),
 }

@@ -111,6 +111,11 @@ def voxel_cache_dir() -> Path:
     return cache_dir() / "voxels"
 
 
+def library_file() -> Path:
+    """The list of studies that were opened; the only file KiView keeps that holds patient names."""
+    return data_dir() / "library" / "library.sqlite"
+
+
 def weight_sets_dir() -> Path:
     """Folder of the user's adjustments of networks."""
     return data_dir() / "weights"

@@ -55,6 +55,17 @@ def window_s(text: str) -> tuple[float, float]:
     return start * SECONDS_PER_MINUTE, end * SECONDS_PER_MINUTE
 
 
+def size_gb(text: str) -> float:
+    """A size in GB, 0 or more."""
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    if not 0 <= size < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write GB, for example 50")
+    return size
+
+
 def words(kind: type[Word]) -> Callable[[str], tuple[Word, ...]]:
     """Reader of a comma-separated list of known words."""
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from kiview.commands.arguments import overrides
 from kiview.commands.terminal import TerminalProgress, UsageError, note
-from kiview.core.errors import InvalidInputError
+from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.images import DynamicImage
 from kiview.core.study import Series, Study, Verdict
+from kiview.jobs.library import find_study
 from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.library.records import is_library_id
+from kiview.settings.store import load as load_settings
 
 
 def open_given(
@@ -27,12 +30,47 @@ def open_given(
     Raises:
         UsageError: there is no such file or folder.
     """
-    path: Path = given.study
-    if not path.exists():
-        raise UsageError(f"STUDY {path} does not exist")
-    study = open_study(OpenRequest(path, {**(recorded or {}), **overrides(given.given)}), progress)
+    return open_path(given.study, {**(recorded or {}), **overrides(given.given)}, progress)
+
+
+def open_path(path: Path, values: Mapping[str, float | str], progress: TerminalProgress) -> Study:
+    """Open a study and keep the voxel cache within its limit.
+
+    Args:
+        path: Folder, file or library id.
+        values: Entered by the user, by the names of `--set`.
+        progress: Told while files are read.
+
+    Raises:
+        UsageError: there is no such file, folder or library id.
+    """
+    limit_bytes = load_settings().settings.voxel_cache_limit_bytes
+    request = OpenRequest(study_path(path), values, cache_limit_bytes=limit_bytes)
+    study = open_study(request, progress)
     progress.clear()
     return study
+
+
+def study_path(given: Path) -> Path:
+    """Where `STUDY` is: a path that exists, else what the library knows under this id.
+
+    Raises:
+        UsageError: there is no such file, folder or library id.
+        ReadError: the library cannot be used, or what it knows is gone.
+    """
+    if given.exists():
+        return given
+    if not is_library_id(str(given)):
+        raise UsageError(f"STUDY {given} does not exist")
+    study = find_study(str(given))
+    if study is None:
+        raise UsageError(f"the library holds no study {given}; 'kiview library list' shows them")
+    if not study.path.exists():
+        raise ReadError(
+            f"The study {given} is no longer at {study.path}; open it at its new place, or take it"
+            f" out of the list by 'kiview library remove {given}'."
+        )
+    return study.path
 
 
 def main_dynamic(study: Study) -> tuple[Series, DynamicImage]:

@@ -1,7 +1,7 @@
 """A patient's study as read from files: who, what, and what is known about it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kiview.core.images import DynamicImage
@@ -111,6 +111,21 @@ class Series:
         return worst(finding.kinetics for finding in self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A regular file of a folder tree.
+
+    Attributes:
+        path: Where it is.
+        size: Bytes.
+        modified_ns: Time of the last change.
+    """
+
+    path: str
+    size: int
+    modified_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """What was opened.
@@ -121,6 +136,8 @@ class Study:
         series: Series in the order to list them, dynamic PET first.
         unused_files: (path, reason) of files in the folder that were not used.
         source: Path the study was opened from, as text for the window title.
+        date: Day of the study as `YYYY-MM-DD`, empty if the files do not say.
+        files: Every file that was looked at, as it was then.
     """
 
     uid: str
@@ -128,6 +145,8 @@ class Study:
     series: tuple[Series, ...]
     unused_files: tuple[tuple[str, str], ...] = ()
     source: str = ""
+    date: str = ""
+    files: tuple[FileEntry, ...] = field(default=(), repr=False)
 
     @property
     def main_series(self) -> Series | None:

@@ -2,15 +2,21 @@
 
 A store is a folder named by a hash of the source files' paths, sizes and times (never by patient
 data) with `voxels.npy` (t, z, y, x) in the source's own type. It is written under a temporary name
-and renamed, so that a half-written one is never opened.
+and renamed, so that a half-written one is never opened. Whoever has the voxels mapped holds a
+shared lock on the store's file `lock`, whose time of change is the time of the last use:
+`cache_limit` removes what nobody holds.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import sys
 import uuid
-from collections.abc import Iterable
+import weakref
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +26,19 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from kiview.core.errors import ReadError
+from kiview.io.file_lock import exclusive, release, share, try_lock
 
-FORMAT_VERSION = 1
-MEMORY_LIMIT_BYTES = 1_000_000_000
-"""Larger series stay on disk."""
+FORMAT_VERSION = 2
+MEMORY_LIMIT_BYTES = 64 << 20
+"""Larger series stay on disk, so that opening them again does not read the files again."""
+LOCK = "lock"
+"""File of a store that its users hold; its time is that of the last use."""
+PLACING = ".placing"
+"""Lock of the cache: one process at a time gives a finished store its name."""
+PART, GONE = ".part-", ".gone-"
+"""In names of what is being written, and of what is being removed."""
 _VOXELS, _RECORD = "voxels.npy", "store.json"
+_SAMPLES, _SAMPLE_BYTES = 16, 4096
 
 FileIdentity = tuple[str, int, int]
 """Path, bytes, time of last change in ns."""
@@ -45,20 +59,13 @@ class VoxelCache:
     def find(self, key: str) -> tuple[NDArray[Any], dict[str, Any]] | None:
         """Voxels and record of a series that was imported before, or None.
 
+        A damaged store counts as none: the series is imported again in its place.
+
         Returns:
-            (t, z, y, x) read-only memory map, and what was recorded with it.
+            (t, z, y, x) read-only memory map, and what was recorded with it. The store cannot be
+            pruned while the map or a view of it lives.
         """
-        folder = self.folder / key
-        try:
-            record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-            voxels = np.load(folder / _VOXELS, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, RecursionError):
-            return None
-        if not isinstance(record, dict) or record.get("format_version") != FORMAT_VERSION:
-            return None
-        if voxels.ndim != 4 or list(voxels.shape) != record.get("shape_tzyx"):
-            return None
-        return voxels, record
+        return _mapped(self.folder / key)
 
     def create(
         self, key: str, shape_tzyx: tuple[int, int, int, int], dtype: DTypeLike
@@ -90,6 +97,60 @@ def identity(path: Path) -> FileIdentity:
     return str(path), status.st_size, status.st_mtime_ns
 
 
+def store_key(voxels: NDArray[Any]) -> str | None:
+    """Name of the store that voxels are mapped from, or None for voxels in memory."""
+    file = getattr(voxels, "filename", None)
+    return Path(file).parent.name if isinstance(voxels, np.memmap) and file else None
+
+
+def _mapped(folder: Path) -> tuple[NDArray[Any], dict[str, Any]] | None:
+    """Voxels and record of a sound store, held against pruning; None where it is not sound."""
+    held = try_lock(folder / LOCK, shared=True)
+    if held is None:
+        return None
+    loaded = _load(folder)
+    if loaded is None:
+        release(held)
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder / LOCK)
+    _hold_while_mapped(loaded[0], held)
+    return loaded
+
+
+def _load(folder: Path) -> tuple[np.memmap[Any, Any], dict[str, Any]] | None:
+    try:
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        voxels = np.load(folder / _VOXELS, mmap_mode="r", allow_pickle=False)
+        if not isinstance(record, dict) or record.get("format_version") != FORMAT_VERSION:
+            return None
+        if voxels.ndim != 4 or list(voxels.shape) != record.get("shape_tzyx"):
+            return None
+        is_sound = record.pop("checksum", None) == _checksum(record, voxels)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return (voxels, record) if is_sound else None
+
+
+def _checksum(record: Mapping[str, Any], voxels: NDArray[Any]) -> int:
+    """CRC-32 of the record and of pieces spread over the voxels.
+
+    Finds a store that lost pages or its end; it does not find a single changed voxel.
+    """
+    crc = zlib.crc32(json.dumps(record, sort_keys=True).encode("utf-8"))
+    flat = voxels.reshape(-1)
+    length = min(len(flat), max(1, _SAMPLE_BYTES // voxels.itemsize))
+    for start in np.linspace(0, len(flat) - length, _SAMPLES).astype(np.int64).tolist():
+        crc = zlib.crc32(np.ascontiguousarray(flat[start : start + length]).tobytes(), crc)
+    return crc
+
+
+def _hold_while_mapped(voxels: NDArray[Any], held: int) -> None:
+    """Keep a lock until the last view of mapped voxels is gone."""
+    owner = getattr(voxels, "_mmap", None)
+    weakref.finalize(voxels if owner is None else owner, release, held).atexit = False
+
+
 class VoxelWriter:
     """Takes the voxels of one series; use it in a `with` statement.
 
@@ -115,13 +176,15 @@ class VoxelWriter:
             ReadError: there is no room on disk or the folder cannot be written.
         """
         self._target = None if folder is None else folder / key
-        self._part = None if folder is None else folder / f"{key}.part-{uuid.uuid4().hex[:8]}"
+        self._part = None if folder is None else folder / f"{key}{PART}{uuid.uuid4().hex[:8]}"
+        self._held: int | None = None
         if self._part is None:
             self.voxels: NDArray[Any] = np.empty(shape_tzyx, dtype)
             return
         try:
             self._refuse_full_disk(self._part.parent, int(np.prod(shape_tzyx)) * dtype.itemsize)
             self._part.mkdir(parents=True)
+            self._held = try_lock(self._part / LOCK, shared=False, create=True)
             self.voxels = np.lib.format.open_memmap(
                 self._part / _VOXELS, mode="w+", dtype=dtype, shape=shape_tzyx
             )
@@ -155,21 +218,49 @@ class VoxelWriter:
         if self._part is None or self._target is None:
             return self.voxels
         shape = [int(n) for n in self.voxels.shape]
-        text = json.dumps({**record, "format_version": FORMAT_VERSION, "shape_tzyx": shape})
+        kept = {**record, "format_version": FORMAT_VERSION, "shape_tzyx": shape}
+        text = json.dumps({**kept, "checksum": _checksum(kept, self.voxels)})
         try:
             self.voxels.flush()  # type: ignore[attr-defined]  # a memmap here
             (self._part / _RECORD).write_text(text, encoding="utf-8")
-            shutil.rmtree(self._target, ignore_errors=True)
-            os.replace(self._part, self._target)  # noqa: PTH105 - the same on all systems
-            voxels: NDArray[Any] = np.load(self._target / _VOXELS, mmap_mode="r")
+            with exclusive(self._target.parent / PLACING):
+                voxels = self._put_in_place(self._part, self._target)
         except OSError as error:
             raise ReadError(f"The voxels cannot be stored ({error.strerror or error}).") from error
+        return voxels
+
+    def _put_in_place(self, part: Path, target: Path) -> NDArray[Any]:
+        """Give the store its name, unless another process did so meanwhile."""
+        other = _mapped(target)
+        if other is not None:
+            return other[0]
+        if target.exists():
+            aside = target.with_name(f"{target.name}{GONE}{uuid.uuid4().hex[:8]}")
+            target.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+        self.voxels = np.empty((0, 0, 0, 0), self.voxels.dtype)  # Windows renames closed files only
+        if sys.platform == "win32":
+            self._let_go()
+        elif self._held is not None:
+            share(self._held)
+        os.replace(part, target)  # noqa: PTH105 - the same on all systems
         self._part = None
+        voxels: NDArray[Any] = np.load(target / _VOXELS, mmap_mode="r", allow_pickle=False)
+        held = try_lock(target / LOCK, shared=True) if self._held is None else self._held
+        self._held = None
+        if held is not None:
+            _hold_while_mapped(voxels, held)
         return voxels
 
     def _discard(self) -> None:
         if self._part is not None:
             shutil.rmtree(self._part, ignore_errors=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            release(self._held)
+            self._held = None
 
     @staticmethod
     def _refuse_full_disk(folder: Path, size: int) -> None:

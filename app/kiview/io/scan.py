@@ -11,6 +11,7 @@ import numpy as np
 
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.progress import NullProgress, Progress
+from kiview.core.study import FileEntry
 from kiview.io.dicom_headers import Header, HeaderTable, read_header
 from kiview.io.dicom_tags import MULTI_FRAME_PET
 from kiview.io.dicom_templates import TemplateReader
@@ -41,21 +42,6 @@ MOST_FILES = 2_000_000
 _STEP = 200
 OTHER_PATIENT = "belongs to another patient than the one shown; open its folder on its own"
 """Why a file of a second patient in the folder is not used."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A regular file of a folder tree.
-
-    Attributes:
-        path: Where it is.
-        size: Bytes.
-        modified_ns: Time of the last change.
-    """
-
-    path: str
-    size: int
-    modified_ns: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

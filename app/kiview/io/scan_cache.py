@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from kiview.core.errors import ReadError
+from kiview.core.study import FileEntry
 from kiview.io.dicom_headers import HeaderTable, read_header
 from kiview.io.frame_store import cache_key
-from kiview.io.scan import DicomSeriesFiles, FileEntry, StudyIndex
+from kiview.io.scan import DicomSeriesFiles, StudyIndex
 
 FORMAT_VERSION = 3
 FEWEST_FILES = 1000
@@ -75,6 +76,8 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
         record = json.loads(text)
         if record["format_version"] != FORMAT_VERSION:
             return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # the cache forgets what was not used for longest
         return StudyIndex(
             root,
             tuple(_series_of(part) for part in record["dicom"]),

@@ -1,14 +1,17 @@
 """Open a study: look through the files, read every series, and say what is known."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from kiview import paths
 from kiview.core.errors import MissingInformationError, ReadError
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
+from kiview.io.cache_limit import prune
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
 from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
@@ -47,12 +50,14 @@ class OpenRequest:
         overrides: Values entered by the user, by the names of `--set`.
         cache_folder: Where voxels of large series are kept; None takes the user's cache.
         memory_limit_bytes: Larger series stay on disk.
+        cache_limit_bytes: The cache is brought below this afterwards; None lets it grow.
     """
 
     path: Path
     overrides: Mapping[str, OverrideValue] = field(default_factory=dict)
     cache_folder: Path | None = None
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
+    cache_limit_bytes: int | None = None
 
 
 def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
@@ -82,6 +87,8 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     _refuse_if_nothing_shows(series, request.path)
     unused = [*index.unused, *(item for one in read for item in one.unused)]
     series[0] = _told_of_others(series[0], unused)
+    if request.cache_limit_bytes is not None:
+        prune(folder, request.cache_limit_bytes)
     progress.step(1.0, "Study opened")
     return Study(
         uid=_study_uid(index),
@@ -89,6 +96,8 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
         series=tuple(series),
         unused_files=tuple(unused),
         source=str(request.path),
+        date=_study_date(index),
+        files=index.entries,
     )
 
 
@@ -173,6 +182,15 @@ def _study_uid(index: StudyIndex) -> str:
         if files.study_uid:
             return files.study_uid
     return "kiview-" + hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:24]
+
+
+def _study_date(index: StudyIndex) -> str:
+    """StudyDate (PS3.5 DA, `YYYYMMDD`) of the first series that has a real one."""
+    for files in index.dicom:
+        for text in files.headers.distinct("StudyDate"):
+            with contextlib.suppress(ValueError):
+                return datetime.strptime(text.strip(), "%Y%m%d").date().isoformat()  # noqa: DTZ007 - a day
+    return ""
 
 
 def _patient(read: list[ReadSeries]) -> PatientInfo:

@@ -187,10 +187,26 @@ class Settings:
             " KIVIEW_SITE_MODELS goes before it. Empty for none.",
         ),
     )
+    voxel_cache_limit_gb: float = _declare(
+        50.0,
+        SettingHelp(
+            "Disk space for imported studies",
+            "Large studies are kept ready on disk up to this size; those not opened for longest go"
+            " first and are read from their files again. Your files are never touched.",
+            unit="GB",
+            minimum=1.0,
+            maximum=100_000.0,
+        ),
+    )
     recent_folder: str = _declare(
         "",
         SettingHelp("Last opened folder", "Where the dialog for opening a study starts."),
     )
+
+    @property
+    def voxel_cache_limit_bytes(self) -> int:
+        """Disk space for imported studies in bytes."""
+        return round(self.voxel_cache_limit_gb * 1e9)
 
     def __post_init__(self) -> None:
         for field in fields():

@@ -233,8 +233,13 @@ class StudyViewModel(QObject):
 
 def study_title(study: Study, path: Path) -> str:
     """What the study is called on screen."""
-    name = ", ".join(part for part in study.patient.name.split("^")[:2] if part)
-    return name or study.patient.patient_id or path.name or study.source
+    known = patient_title(study.patient.name, study.patient.patient_id)
+    return known or path.name or study.source
+
+
+def patient_title(name: str, patient_id: str) -> str:
+    """Family and given name of a DICOM name, else the id; empty where the files have neither."""
+    return ", ".join(part for part in name.split("^")[:2] if part) or patient_id
 
 
 def study_subtitle(series: Series | None) -> str:
@@ -265,7 +270,15 @@ def injection_text(image: DynamicImage) -> str:
 
 def times_text(image: DynamicImage) -> str:
     """Frames and time span, or slices of a static image."""
-    if not image.is_dynamic:
-        return f"{image.geometry.shape_zyx[0]} slices"
-    first, last = image.timing.start_s.min() / 60, image.timing.end_s.max() / 60
-    return f"{image.frame_count} frames{DOT}{first:.0f}\N{EN DASH}{last:.0f} min"
+    span_s = float(image.timing.start_s.min()), float(image.timing.end_s.max())
+    return span_text(image.frame_count, image.geometry.shape_zyx[0], span_s)
+
+
+def span_text(frame_count: int, slice_count: int, span_s: tuple[float, float] | None) -> str:
+    """Frames and time span of a dynamic image, slices of a static one, or that there is none."""
+    if frame_count < 2:
+        return f"{slice_count} slices" if slice_count else "nothing to show"
+    if span_s is None:
+        return f"{frame_count} frames"
+    first, last = span_s[0] / 60, span_s[1] / 60
+    return f"{frame_count} frames{DOT}{first:.0f}\N{EN DASH}{last:.0f} min"

@@ -9,6 +9,7 @@ from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.export import ExportViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
+from kiview.viewmodels.library import LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel
 from kiview.viewmodels.messages import MessagesViewModel
@@ -36,6 +37,7 @@ class WindowModels:
     messages: MessagesViewModel
     tasks: TasksViewModel
     study: StudyViewModel
+    library: LibraryViewModel
     views: ViewsViewModel
     rois: RoisViewModel
     curves: CurvesViewModel

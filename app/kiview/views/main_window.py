@@ -111,7 +111,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(12, 8, 10, 8)
         layout.setSpacing(10)
-        layout.addWidget(StudiesPanel(models.study))
+        layout.addWidget(StudiesPanel(models.study, models.library))
         layout.addWidget(ChecksPanel(models.study))
         layout.addWidget(LayersPanel(models.views))
         layout.addStretch(1)

@@ -30,6 +30,7 @@ def opened(qtbot, models) -> WindowModels:
     """With the small study open."""
     with qtbot.waitSignal(models.study.study_changed):
         models.study.open_path(Path("small"))
+    qtbot.waitUntil(lambda: not models.runner.tasks)  # it is in the library
     return models
 
 

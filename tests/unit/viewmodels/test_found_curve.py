@@ -154,6 +154,7 @@ def test_that_what_comes_too_late_for_its_study_is_dropped(qtbot, asked, job, fa
 
 def test_that_it_can_be_stopped_like_every_task(qtbot, asked, job):
     job.goes_on.clear()
+    qtbot.waitUntil(lambda: not asked.runner.tasks)
     found = asked.input_function.found
     found.find()
     assert "Looking for blood" in asked.input_function.status

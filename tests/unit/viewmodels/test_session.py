@@ -47,7 +47,7 @@ def test_that_the_network_is_restored_as_source_but_not_asked_again(qtbot, opene
     assert again.input_function.plasma_factor == 1.04
     assert again.input_function.input_function is None
     assert "Press Find" in again.input_function.problem
-    assert not again.runner.tasks
+    qtbot.waitUntil(lambda: not again.runner.tasks)
     assert asked == []
 
 
@@ -87,7 +87,7 @@ def test_that_a_workspace_of_a_newer_version_is_left_alone(qtbot, jobs):
 
 
 def test_that_a_folder_that_cannot_be_written_is_a_warning(with_aorta, user_folder):
-    (user_folder / "kiview").mkdir(parents=True)
-    (user_folder / "kiview" / "data").write_text("a file in the way")
+    (user_folder / "kiview" / "data").mkdir(parents=True, exist_ok=True)
+    (user_folder / "kiview" / "data" / "workspaces").write_text("a file in the way")
     with_aorta.session.save()
     assert "could not be saved" in with_aorta.messages.current.text

@@ -1,0 +1,1 @@
+"""The local library: which studies were opened, kept in one SQLite file of the user."""
