@@ -146,7 +146,10 @@ def _command_parser() -> argparse.ArgumentParser:
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "study", type=arguments.path, metavar="STUDY", help="folder, DICOM file or NIfTI file"
+        "study",
+        type=arguments.path,
+        metavar="STUDY",
+        help="folder, or DICOM, NIfTI, ECAT 7 (.v) or Analyze file",
     )
     parser.add_argument(
         "--set",

@@ -18,7 +18,7 @@ from kiview.io.dicom_headers import HeaderTable, read_header
 from kiview.io.frame_store import cache_key
 from kiview.io.scan import DicomSeriesFiles, FileEntry, StudyIndex
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FEWEST_FILES = 1000
 """Smaller folders are read again as fast."""
 _PERSONAL = ("PatientName", "PatientID")
@@ -46,6 +46,7 @@ def save_index(folder: Path, index: StudyIndex) -> None:
         "format_version": FORMAT_VERSION,
         "dicom": [_series_record(files) for files in index.dicom],
         "nifti": [str(path) for path in index.nifti],
+        "ecat": [str(path) for path in index.ecat],
         "unused": index.unused,
     }
     target = folder / f"{index_key(index.entries)}.index.json"
@@ -81,6 +82,7 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
             tuple(Path(name) for name in record["nifti"]),
             tuple((name, reason) for name, reason in record["unused"]),
             entries,
+            tuple(Path(name) for name in record["ecat"]),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ReadError):
         return None
