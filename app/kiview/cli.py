@@ -204,12 +204,17 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         "--input",
         type=arguments.input_word,
         metavar="INPUT",
-        help="FILE.tsv, population[:NAME], aorta:ROI or network (finds blood in the frames used)",
+        help="curve file (BIDS .tsv, PMOD, Turku), population[:NAME], aorta:ROI or network (finds blood)",
     )
     parser.add_argument(
         "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"
     )
-    parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    parser.add_argument(
+        "--region",
+        default="",
+        metavar="NAME",
+        help="region of a region JSON, or curve of a file with several",
+    )
     parser.add_argument(
         "--scale-window",
         type=arguments.window_s,
