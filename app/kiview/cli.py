@@ -204,7 +204,7 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         "--input",
         type=arguments.input_word,
         metavar="INPUT",
-        help="curve file (BIDS .tsv, PMOD, Turku), population[:NAME], aorta:ROI or network (finds blood)",
+        help="curve file (BIDS, PMOD, Turku), population[:NAME], aorta:ROI, network (finds blood)",
     )
     parser.add_argument(
         "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"

@@ -27,6 +27,7 @@ _PLASMA_WORDS = ("plasma", "parent")
 _BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
 _MOST_BYTES = 50_000_000
 _MOST_NAMES = 12
+_DECAY = "The curve file names no decay reference; activity is taken as corrected to injection."
 
 
 def read_input_function(path: Path, curve: str = "") -> InputFunction:
@@ -60,15 +61,13 @@ def read_input_function(path: Path, curve: str = "") -> InputFunction:
         if table.has_frames
         else _from_samples(path.name, table, number)
     )
-    findings += ("The file does not name a decay reference; activity is taken as corrected to"
-                 " injection.",)  # fmt: skip
     digest = hashlib.sha256(content).hexdigest()[:8]
     return replace(
         made,
         source=InputSource.SAMPLES,
         compartment=compartment,
         description=f"curve {name[:40] or number + 1} of curve file {digest}",
-        findings=(*made.findings, *findings),
+        findings=(*made.findings, *findings, _DECAY),
     )
 
 
@@ -108,10 +107,8 @@ def _compartment(name: str) -> tuple[Compartment, tuple[str, ...]]:
         return Compartment.PLASMA, ()
     if _has(name, _BLOOD_WORDS):
         return Compartment.WHOLE_BLOOD, ()
-    told = (
-        f"The curve {name[:40]!r} is called after neither plasma nor blood; it was taken as whole"
-    )
-    return Compartment.WHOLE_BLOOD, (f"{told} blood.",)
+    told = f"The curve {name[:40]!r} is called after neither plasma nor blood; it was taken as"
+    return Compartment.WHOLE_BLOOD, (f"{told} whole blood.",)
 
 
 def _from_frames(file: str, table: CurveTable, number: int) -> InputFunction:
