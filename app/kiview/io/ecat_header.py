@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 from nibabel.ecat import EcatHeader as NibabelHeader
-from nibabel.ecat import data_type_codes, subhdr_dtype
+from nibabel.ecat import subhdr_dtype
 from numpy.typing import NDArray
 
 from kiview.core.errors import InvalidInputError, ReadError, UnsupportedDataError
@@ -34,7 +34,12 @@ _MOST_FRAMES = 4096
 _EXISTS = (1, 2)
 _MM_PER_CM = 10.0
 _LARGEST_SIDE = 1 << 13
-_READ_TYPES = {1: "byte", 5: "IEEE float", 6: "Sun short", 7: "Sun long"}
+_READ_TYPES: dict[int, tuple[str, type[np.generic]]] = {
+    1: ("byte", np.uint8),
+    5: ("IEEE float", np.float32),
+    6: ("Sun short", np.int16),
+    7: ("Sun long", np.int32),
+}
 _SMALLEST_VOXEL_MM, _LARGEST_VOXEL_MM = 0.01, 100.0
 
 
@@ -123,11 +128,11 @@ def read_ecat_header(path: Path) -> EcatFile:
     """
     kind = kind_of(path)
     if kind is not ImageKind.ECAT:
-        why = kind if isinstance(kind, str) else "another format"
-        raise UnsupportedDataError(f"{path} is no ECAT 7 image volume ({why}).")
+        raise UnsupportedDataError(f"{path} is no ECAT 7 image volume ({kind}).")
     try:
         with open_ecat(path) as file:
-            main = NibabelHeader(_block(file, 1, path), check=False)
+            block = _block(file, 1, path)
+            main = NibabelHeader(block, check=False)  # type: ignore[no-untyped-call]  # nibabel
             rows = _frame_rows(file, main.endianness, path)
             dtype = subhdr_dtype.newbyteorder(main.endianness)
             parts = [np.frombuffer(_block(file, row[1], path), dtype, 1)[0] for row in rows]
@@ -212,11 +217,11 @@ def _shape_and_type(path: Path, parts: list[Any]) -> tuple[tuple[int, int, int],
 
 def _voxel_type(path: Path, number_type: int) -> np.dtype[Any]:
     if number_type not in _READ_TYPES:
-        known = ", ".join(_READ_TYPES.values())
+        known = ", ".join(name for name, _ in _READ_TYPES.values())
         raise UnsupportedDataError(
             f"{path} holds numbers of type {number_type}, not one of {known}; convert it."
         )
-    return np.dtype(data_type_codes.dtype[number_type])
+    return np.dtype(_READ_TYPES[number_type][1])
 
 
 def _frames(path: Path, rows: list[tuple[int, int]], parts: list[Any]) -> EcatFrames:

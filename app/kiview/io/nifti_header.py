@@ -89,7 +89,7 @@ def read_header(path: Path) -> NiftiHeader:
     told = is_nifti and (header["sform_code"] > 0 or header["qform_code"] > 0)
     return NiftiHeader(
         path,
-        Path(image.file_map["image"].filename),
+        Path(str(image.file_map["image"].filename)),
         geometry,
         sides[3],
         dtype,
