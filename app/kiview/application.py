@@ -14,7 +14,7 @@ from kiview import __version__, paths
 from kiview.core.input_function import InputFunction
 from kiview.core.progress import Progress
 from kiview.core.study import Study
-from kiview.io.curves_csv import read_input_function
+from kiview.io.curve_files import read_input_function
 from kiview.jobs.compare_maps import compare_maps
 from kiview.jobs.compute_patlak import compute_patlak
 from kiview.jobs.demo_study import demo_regions, ensure_demo_study

@@ -148,7 +148,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "study",
         type=arguments.path,
         metavar="STUDY",
-        help="folder, DICOM file, NIfTI file or library id",
+        help="folder, DICOM, NIfTI, ECAT 7 (.v) or Analyze file, or library id",
     )
     parser.add_argument(
         "--set",
@@ -203,12 +203,17 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         "--input",
         type=arguments.input_word,
         metavar="INPUT",
-        help="FILE.tsv, population[:NAME], aorta:ROI or network (finds blood in the frames used)",
+        help="curve file (BIDS, PMOD, Turku), population[:NAME], aorta:ROI, network (finds blood)",
     )
     parser.add_argument(
         "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"
     )
-    parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    parser.add_argument(
+        "--region",
+        default="",
+        metavar="NAME",
+        help="region of a region JSON, or curve of a file with several",
+    )
     parser.add_argument(
         "--scale-window",
         type=arguments.window_s,

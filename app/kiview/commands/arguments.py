@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from kiview.commands.terminal import UsageError
 from kiview.core.patlak import SECONDS_PER_MINUTE
+from kiview.io.curve_files import CURVE_ENDINGS
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -95,9 +96,10 @@ def input_word(text: str) -> InputWord:
         return InputWord(head, tail)
     if text == "network":
         return InputWord(text)
-    if not text.endswith(".tsv"):
+    if not text.lower().endswith(CURVE_ENDINGS):
+        known = ", ".join(CURVE_ENDINGS)
         raise argparse.ArgumentTypeError(
-            f"{text!r}: give a .tsv file, population[:NAME], aorta:ROI or network"
+            f"{text!r}: give a curve file ({known}), population[:NAME], aorta:ROI or network"
         )
     return InputWord("file", text)
 

@@ -12,6 +12,7 @@ from kiview.core.input_function import InputFunction, InputSource
 from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
+from kiview.io.curve_files import TABLE_ENDINGS
 from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
 from kiview.jobs.curve_network import curve_network
 from kiview.jobs.export import ExportRequest, export_maps, refuse_existing_results
@@ -117,8 +118,9 @@ def _refuse_misuse(given: argparse.Namespace) -> None:
     if word.kind == "file":
         require_file(Path(word.value), "--input")
         if given.roi is not None:
-            raise UsageError("--roi scales a population curve; --input FILE.tsv takes no region")
-    if given.region and _region_file(given) is None:
+            raise UsageError("--roi scales a population curve; --input FILE takes no region")
+    names_curve = word.kind == "file" and word.value.lower().endswith(TABLE_ENDINGS)
+    if given.region and not names_curve and _region_file(given) is None:
         raise UsageError("--region names a region of a file; give --roi or aorta:FILE too")
     _refuse_network_misuse(given)
     region = _region_file(given)
@@ -160,6 +162,7 @@ def _input_function(
         population=word.value if word.kind == "population" and word.value else DEFAULT_POPULATION,
         scale_window_s=_window(given.scale_window),
         frames_s=_window(given.frames),
+        curve=given.region if word.kind == "file" else "",
     )
     try:
         return build_input_function(request, progress)

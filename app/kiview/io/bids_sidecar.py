@@ -22,7 +22,7 @@ from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_meaning import BOTH_REFUSED, SUV_REFUSED, finding
 from kiview.io.overrides import UserGiven
 
-_ACTIVITY_UNITS = {
+ACTIVITY_UNITS = {
     "bq/ml": 1.0,
     "bq/cc": 1.0,
     "bq/cm3": 1.0,
@@ -31,10 +31,14 @@ _ACTIVITY_UNITS = {
     "kbq/cm3": 1e3,
     "mbq/ml": 1e6,
     "mbq/cc": 1e6,
+    "nci/ml": 37.0,
+    "nci/cc": 37.0,
+    "uci/ml": 37e3,
+    "uci/cc": 37e3,
 }
 """Unit in small letters -> Bq/mL of one."""
 _DOSE_UNITS = {"bq": 1.0, "kbq": 1e3, "mbq": 1e6, "gbq": 1e9, "mci": 3.7e7, "uci": 3.7e4}
-_HALF_LIVES_S = {
+HALF_LIVES_S = {
     "18F": 6586.2,
     "11C": 1220.04,
     "15O": 122.24,
@@ -241,16 +245,25 @@ def half_life_of(sidecar: Sidecar) -> float | None:
     stated = sidecar.number("RadionuclideHalfLife")
     if stated is not None and stated > 0:
         return stated
-    return _HALF_LIVES_S.get(nuclide_of(sidecar))
+    return HALF_LIVES_S.get(nuclide_of(sidecar))
 
 
 def nuclide_of(sidecar: Sidecar) -> str:
     """Radionuclide like `18F`, from the spellings in use (F18, F-18, [18F]); empty if absent."""
-    text = sidecar.text("TracerRadionuclide", "Radionuclide")
+    return nuclide_name(sidecar.text("TracerRadionuclide", "Radionuclide"))
+
+
+def nuclide_name(text: str) -> str:
+    """A radionuclide in the spelling `18F`, or the text as it is where it is none that is known."""
     letters = "".join(re.findall("[A-Za-z]+", text)).upper()
     digits = "".join(re.findall(r"\d+", text))
     known = digits + letters
-    return known if known in _HALF_LIVES_S else text
+    return known if known in HALF_LIVES_S else text
+
+
+def unit_key(text: str) -> str:
+    """A unit as `ACTIVITY_UNITS` spells it."""
+    return text.lower().replace(" ", "").replace("\u00b3", "3").replace("cm^3", "cm3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +287,9 @@ def meaning_of(sidecar: Sidecar, given: UserGiven) -> SidecarMeaning:
     """Find the unit of the values."""
     entered = {"BQML": "Bq/mL", "GML": "g/mL"}.get(given.word("units"), given.word("units"))
     units = entered or sidecar.text("Units", "Unit")
-    key = units.lower().replace(" ", "").replace("\u00b3", "3").replace("cm^3", "cm3")
-    if key in _ACTIVITY_UNITS:
-        return SidecarMeaning(ACTIVITY, _ACTIVITY_UNITS[key], units)
+    key = unit_key(units)
+    if key in ACTIVITY_UNITS:
+        return SidecarMeaning(ACTIVITY, ACTIVITY_UNITS[key], units)
     if key in ("g/ml", "suv", "suvbw"):
         return SidecarMeaning(SUV_BW, 1.0, units)
     told = f"are in {units[:30]!r}" if units else "have no unit"

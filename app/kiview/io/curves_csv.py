@@ -145,7 +145,11 @@ def _time_findings(table: _Table, known: NDArray[np.bool_]) -> list[str]:
     """Where straight lines stand for what was not sampled; frames say it themselves."""
     if "frame_start" in table.columns:
         return []
-    time_s = table.columns["time"][known] * _time_unit_s(table, "time")
+    return sampling_findings(table.columns["time"][known] * _time_unit_s(table, "time"))
+
+
+def sampling_findings(time_s: NDArray[np.float64]) -> list[str]:
+    """What should be known of the times of samples, (n,) s from injection, at least two."""
     found = []
     if time_s[0] > _LATE_START_S:
         found.append(

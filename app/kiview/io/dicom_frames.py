@@ -139,7 +139,7 @@ def frame_table(
         InvalidInputError: the entered frame table does not fit the series.
     """
     if given.lists:
-        return _given_table(given, frames.count), ()
+        return given_table(given, frames.count), ()
     if not frames.are_known:
         return stand_in_timing(frames.count), ()
     zero = injection_s
@@ -159,7 +159,12 @@ def frame_table(
     return timing, gap_findings(timing)
 
 
-def _given_table(given: UserGiven, count: int) -> FrameTiming:
+def given_table(given: UserGiven, count: int) -> FrameTiming:
+    """The frame table that the user entered, from the injection.
+
+    Raises:
+        InvalidInputError: it has not one start and one duration per frame.
+    """
     start, duration = given.lists["frame_start_s"], given.lists["frame_duration_s"]
     if not len(start) == len(duration) == count:
         raise InvalidInputError(

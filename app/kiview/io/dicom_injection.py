@@ -14,7 +14,8 @@ _LONG_AGO_HALF_LIVES = 6.0
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
-_IS_SERIES_START = "injection-is-series-start"
+IS_SERIES_START = "injection-is-series-start"
+"""Code of the finding that injection and series began together; not told of entered times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,7 @@ def injection_of(
     half_life, half_life_findings = _half_life(headers, given)
     time_s, time_findings = _time(headers, clock, given, span)
     dose, dose_findings = _dose(headers, given)
-    if half_life and span.begin_s - time_s > _LONG_AGO_HALF_LIVES * half_life:
-        hours = (span.begin_s - time_s) / 3600.0
-        message = f"The injection lies {hours:.1f} h before the scan; check it or enter {_FIELD}."
-        time_findings.append(finding("injection-long-ago", message, BOTH_TO_CONFIRM, _FIELD))
+    time_findings += long_ago(time_s, span, half_life)
     return InjectionFacts(
         time_s,
         dose,
@@ -119,11 +117,11 @@ def _time(
     entered = given.injection_s(clock, span.begin_s)
     if entered is not None:
         return entered, [
-            one for one in _suspicious(entered, clock, span) if one.code != _IS_SERIES_START
+            one for one in suspicious(entered, clock, span) if one.code != IS_SERIES_START
         ]
     moment, findings = _told_time(headers, clock, span)
     if not math.isnan(moment):
-        return moment, [*findings, *_suspicious(moment, clock, span)]
+        return moment, [*findings, *suspicious(moment, clock, span)]
     suv = Verdict.REFUSED if span.needs_injection else Verdict.READY
     message = (
         "The injection time is absent, so frames count from the start of the scan and there is no"
@@ -152,7 +150,23 @@ def _told_time(headers: HeaderTable, clock: Clock, span: ScanSpan) -> tuple[floa
     return seconds + days * DAY_S, findings
 
 
-def _suspicious(moment: float, clock: Clock, span: ScanSpan) -> list[Finding]:
+def long_ago(moment: float, span: ScanSpan, half_life_s: float | None) -> list[Finding]:
+    """A finding where many half-lives lie between injection and scan."""
+    if not half_life_s or not span.begin_s - moment > _LONG_AGO_HALF_LIVES * half_life_s:
+        return []
+    hours = (span.begin_s - moment) / 3600.0
+    message = f"The injection lies {hours:.1f} h before the scan; check it or enter {_FIELD}."
+    return [finding("injection-long-ago", message, BOTH_TO_CONFIRM, _FIELD)]
+
+
+def suspicious(moment: float, clock: Clock, span: ScanSpan) -> list[Finding]:
+    """What is odd about an injection time.
+
+    Args:
+        moment: Injection on the clock.
+        clock: The series' clock.
+        span: When the series was measured, on the same clock.
+    """
     told = clock.to_text(moment)
     if moment >= span.last_s:
         message = (
@@ -171,7 +185,7 @@ def _suspicious(moment: float, clock: Clock, span: ScanSpan) -> list[Finding]:
             f"The injection time equals the start of the series ({told}); confirm that injection"
             f" and scan began together, or enter {_FIELD}."
         )
-        return [finding(_IS_SERIES_START, message, BOTH_TO_CONFIRM, _FIELD)]
+        return [finding(IS_SERIES_START, message, BOTH_TO_CONFIRM, _FIELD)]
     return []
 
 

@@ -1,6 +1,5 @@
 """Read NIfTI images with their JSON sidecars."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from kiview.core.errors import InvalidInputError, KiviewError, UnsupportedDataEr
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.progress import Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
-from kiview.core.suv import SuvScale, suvbw_factor_g_per_bq
+from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN, Quantity, Unit
@@ -24,6 +23,14 @@ from kiview.io.dicom_meaning import BOTH_REFUSED, finding
 from kiview.io.dicom_pet import ReadSeries
 from kiview.io.dicom_suv import weight_findings
 from kiview.io.dicom_volume import KNOWN_QUANTITIES, not_pet
+from kiview.io.file_series import (
+    file_uid,
+    largest_value,
+    own_suv_factor,
+    refused_file,
+    single_frame_findings,
+    suv_at_injection,
+)
 from kiview.io.frame_store import VoxelCache
 from kiview.io.nifti_header import NiftiHeader, load_voxels, read_header
 from kiview.io.overrides import UserGiven
@@ -59,10 +66,7 @@ def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progre
             else _pet_series(header, sidecar, given, cache, progress)
         )
     except KiviewError as error:
-        asked = fields if isinstance(error, InvalidInputError) else ()
-        refused = finding("series-refused", str(error), BOTH_REFUSED, *asked)
-        series = Series(_uid(path), SeriesKind.OTHER, "", path.name, None, (refused,))
-        series = replace(series, source_files=(str(path),))
+        series = refused_file(path, _uid(path), error, fields)
     return ReadSeries(series, patient)
 
 
@@ -72,7 +76,7 @@ def _is_pet(sidecar: Sidecar, given: UserGiven) -> bool:
 
 
 def _uid(path: Path) -> str:
-    return "nifti-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
+    return file_uid(path, "nifti")
 
 
 def _volume_series(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> Series:
@@ -133,11 +137,7 @@ def _plain_series(
 
 
 def _largest(voxels: NDArray[Any], header: NiftiHeader) -> float | None:
-    values = [float(np.nanmax(frame)) for frame in voxels if not np.isnan(frame).all()]
-    smallest = [float(np.nanmin(frame)) for frame in voxels if not np.isnan(frame).all()]
-    if not values:
-        return None
-    return max(max(values) * header.slope, min(smallest) * header.slope) + header.intercept
+    return largest_value(voxels, np.full(len(voxels), header.slope), header.intercept)
 
 
 def _pet_series(
@@ -157,11 +157,11 @@ def _pet_series(
     if is_activity:
         findings += [*decay_findings, *dose.findings]
         findings += weight_findings(given.number("weight_kg"))
-    findings += _frame_count_findings(header.frame_count)
+    findings += single_frame_findings(header.frame_count)
     to_injection = factor if factor is not None and is_activity else np.ones(header.frame_count)
     suv = None
     if is_activity and not any(one.suv is Verdict.REFUSED for one in findings):
-        suv = _suv_factor(given.number("weight_kg"), dose.dose_bq)
+        suv = suv_at_injection(given.number("weight_kg"), dose.dose_bq)
     voxels = load_voxels(header, cache, progress)
     scale = (to_injection * meaning.factor)[:, None]
     image = DynamicImage(
@@ -185,28 +185,10 @@ def _pet_series(
         image,
         tuple(findings),
         _largest(voxels, header),
-        suv * float(scale[0, 0]) if suv and is_one_time else _own_suv_factor(meaning.quantity),
+        suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity),
         (str(header.path),),
         meaning.units,
     )
-
-
-def _frame_count_findings(count: int) -> tuple[Finding, ...]:
-    if count > 1:
-        return ()
-    message = "The image has one frame; Ki needs a dynamic one."
-    return (finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)),)
-
-
-def _suv_factor(weight_kg: float | None, dose_bq: float | None) -> float | None:
-    """For activity at the injection, so that no decay comes in."""
-    if not weight_kg or not dose_bq:
-        return None
-    return suvbw_factor_g_per_bq(weight_kg, dose_bq, elapsed_s=0.0, half_life_s=1.0)
-
-
-def _own_suv_factor(quantity: Quantity) -> float | None:
-    return 1.0 if quantity == SUV_BW else None
 
 
 def _times(header: NiftiHeader, sidecar: Sidecar, given: UserGiven) -> SidecarTimes:

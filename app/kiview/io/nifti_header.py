@@ -28,7 +28,8 @@ class NiftiHeader:
     """What a NIfTI header says.
 
     Attributes:
-        path: The image.
+        path: The image, or the header of a pair of files.
+        voxels_path: The file with the voxels.
         geometry: Grid in LPS mm.
         frame_count: Number of volumes.
         dtype: Type as stored.
@@ -39,6 +40,7 @@ class NiftiHeader:
     """
 
     path: Path
+    voxels_path: Path
     geometry: VolumeGeometry
     frame_count: int
     dtype: np.dtype[Any]
@@ -54,10 +56,10 @@ class NiftiHeader:
 
 
 def read_header(path: Path) -> NiftiHeader:
-    """Read the header of a NIfTI image.
+    """Read the header of a NIfTI image, or of an Analyze or NIfTI pair (`.hdr` and `.img`).
 
     Raises:
-        ReadError: the file is no NIfTI image.
+        ReadError: the file is no NIfTI image, or the other file of a pair is missing.
         UnsupportedDataError: it holds colours, complex numbers or more than four dimensions.
     """
     _refuse_web_page(path)
@@ -69,28 +71,32 @@ def read_header(path: Path) -> NiftiHeader:
         affine = np.asarray(image.affine, np.float64)
         shape = tuple(int(n) for n in image.shape)
         dtype = np.dtype(header.get_data_dtype())
-        length_unit = header.get_xyzt_units()[0]
+        is_nifti = isinstance(image, nibabel.Nifti1Pair | nibabel.Nifti2Pair)
+        length_unit = header.get_xyzt_units()[0] if is_nifti else "mm"
+    except FileNotFoundError as error:
+        raise ReadError(f"{path} lacks its other file (.hdr and .img); copy both.") from error
     except KiviewError:
         raise
     except Exception as error:  # nibabel raises many kinds on damaged files
         raise ReadError(f"{path} is no NIfTI image: {_short(error)}.") from error
-    if not isinstance(image, nibabel.Nifti1Image | nibabel.Nifti2Image):
-        raise UnsupportedDataError(f"{path} is a pair of files or another format, no .nii image.")
+    if not isinstance(image, nibabel.AnalyzeImage):  # NIfTI images are Analyze images too
+        raise UnsupportedDataError(f"{path} is another format, no NIfTI or Analyze image.")
     sides = _sides(path, shape)
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnsupportedDataError(f"{path} holds {dtype} voxels, no plain numbers.")
     x, y, z = sides[:3]
     geometry = VolumeGeometry((z, y, x), lps_affine(affine, _LENGTH_IN_MM.get(length_unit, 1.0)))
-    told = header["sform_code"] > 0 or header["qform_code"] > 0
+    told = is_nifti and (header["sform_code"] > 0 or header["qform_code"] > 0)
     return NiftiHeader(
         path,
+        Path(str(image.file_map["image"].filename)),
         geometry,
         sides[3],
         dtype,
         offset,
         slope,
         intercept,
-        () if told else (_orientation_unknown(path),),
+        () if told else (_orientation_unknown(path, "NIfTI" if is_nifti else "Analyze"),),
     )
 
 
@@ -138,10 +144,11 @@ def _sides(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     return x, y, z, t
 
 
-def _orientation_unknown(path: Path) -> Finding:
+def _orientation_unknown(path: Path, kind: str) -> Finding:
+    why = "sform and qform code 0" if kind == "NIfTI" else "an Analyze header cannot"
     message = (
-        f"{path.name} does not say how it lies in the patient (sform and qform code 0): left and"
-        " right may be exchanged. Compare it with another image."
+        f"{path.name} does not say how it lies in the patient ({why}): left and right may be"
+        " exchanged. Compare it with another image."
     )
     return finding("orientation-unknown", message, (Verdict.CONFIRM, Verdict.CONFIRM))
 
@@ -154,21 +161,24 @@ def load_voxels(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> N
     Raises:
         ReadError: the file is cut off or damaged.
     """
-    is_packed = header.path.name.lower().endswith(".gz")
-    key = cache_key([identity(header.path)])
+    is_packed = header.voxels_path.name.lower().endswith(".gz")
+    files = dict.fromkeys((header.path, header.voxels_path))
+    key = cache_key([identity(file) for file in files])
     found = cache.find(key)
     if found is not None and found[0].shape == header.shape_tzyx:
         return found[0]
     native = header.dtype.newbyteorder("=")
     try:
         with (
-            gzip.open(header.path, "rb") if is_packed else header.path.open("rb") as file,
+            gzip.open(header.voxels_path, "rb")
+            if is_packed
+            else header.voxels_path.open("rb") as file,
             cache.create(key, header.shape_tzyx, native) as writer,
         ):
             _fill(cast("BinaryIO", file), header, writer.voxels, progress)
             return writer.finish({})
     except (OSError, EOFError, zlib.error) as error:
-        raise ReadError(f"{header.path} is damaged: {_short(error)}.") from error
+        raise ReadError(f"{header.voxels_path} is damaged: {_short(error)}.") from error
 
 
 def _fill(file: BinaryIO, header: NiftiHeader, voxels: NDArray[Any], progress: Progress) -> None:
@@ -180,7 +190,7 @@ def _fill(file: BinaryIO, header: NiftiHeader, voxels: NDArray[Any], progress: P
         for k in range(z):
             data = file.read(slice_bytes)
             if len(data) != slice_bytes:
-                raise _cut_off(header.path)
+                raise _cut_off(header.voxels_path)
             voxels[t, k] = np.frombuffer(data, header.dtype).reshape(y, x)
 
 

@@ -15,6 +15,15 @@ from kiview.core.study import FileEntry
 from kiview.io.dicom_headers import Header, HeaderTable, read_header
 from kiview.io.dicom_tags import MULTI_FRAME_PET
 from kiview.io.dicom_templates import TemplateReader
+from kiview.io.image_kinds import (
+    NEITHER,
+    NIFTI_ENDINGS,
+    ImageKind,
+    header_of,
+    is_nifti,
+    kind_of,
+    voxels_of,
+)
 
 PET = "1.2.840.10008.5.1.4.1.1.128"
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -36,7 +45,6 @@ _OTHER_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT image, not read",
     "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR image, not read",
 }
-NIFTI_ENDINGS = (".nii", ".nii.gz")
 MOST_FILES = 2_000_000
 """More files than this are no study but a disk."""
 _STEP = 200
@@ -71,7 +79,8 @@ class StudyIndex:
     Attributes:
         root: The folder or file that was opened.
         dicom: Readable DICOM series of one patient.
-        nifti: NIfTI files.
+        nifti: NIfTI files, and the headers of Analyze pairs.
+        ecat: ECAT 7 volumes.
         unused: (path, reason) of all other files.
         entries: Every regular file, for cache keys.
     """
@@ -81,11 +90,12 @@ class StudyIndex:
     nifti: tuple[Path, ...] = ()
     unused: tuple[tuple[str, str], ...] = ()
     entries: tuple[FileEntry, ...] = field(default=(), repr=False)
+    ecat: tuple[Path, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing readable was found."""
-        return not self.dicom and not self.nifti
+        return not (self.dicom or self.nifti or self.ecat)
 
 
 def list_files(
@@ -113,7 +123,7 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     A DICOM file stands for its whole series: the other files of its folder are read too.
 
     Args:
-        path: Folder, DICOM file or NIfTI file.
+        path: Folder, DICOM, NIfTI or ECAT file, either file of an Analyze pair.
         progress: Told now and then; may raise `Cancelled`.
 
     Raises:
@@ -130,12 +140,7 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
         raise ReadError(f"{path} is no folder and no ordinary file.")
     if is_nifti(path):
         return StudyIndex(path, nifti=(path,), entries=(entry,))
-    return _scan_one_dicom(entry, progress)
-
-
-def is_nifti(path: str | Path) -> bool:
-    """Whether a name ends like a NIfTI image."""
-    return str(path).lower().endswith(NIFTI_ENDINGS)
+    return _scan_one_file(entry, progress)
 
 
 def _walk(root: Path, progress: Progress) -> Iterator[FileEntry | tuple[str, str]]:
@@ -197,13 +202,31 @@ def _regular_file(path: Path) -> FileEntry | None:
     return FileEntry(str(path), status.st_size, status.st_mtime_ns)
 
 
-def _scan_one_dicom(entry: FileEntry, progress: Progress) -> StudyIndex:
+def _scan_one_file(entry: FileEntry, progress: Progress) -> StudyIndex:
     try:
         header = read_header(entry.path)
     except ReadError as error:
         raise ReadError(f"{entry.path} {error}.") from error
-    if header is None:
-        raise ReadError(f"{entry.path} is neither a DICOM nor a NIfTI file.")
+    return _one_image(entry) if header is None else _one_series(entry, header, progress)
+
+
+def _one_image(entry: FileEntry) -> StudyIndex:
+    """A file that is one image and no DICOM."""
+    path = Path(entry.path)
+    kind = kind_of(path)
+    if kind is ImageKind.ECAT:
+        return StudyIndex(path, ecat=(path,), entries=(entry,))
+    header = path if kind is ImageKind.ANALYZE else None
+    if path.suffix.lower() == ".img":
+        header = header_of(path)
+    if header is not None:
+        return StudyIndex(path, nifti=(header,), entries=(entry,))
+    why = "" if kind == NEITHER else f" ({kind})"
+    raise ReadError(f"{path} is no DICOM, NIfTI, Analyze or ECAT image{why}.")
+
+
+def _one_series(entry: FileEntry, header: Header, progress: Progress) -> StudyIndex:
+    """A DICOM file with the others of its series."""
     with os.scandir(Path(entry.path).parent) as listing:
         found = [_look_at(item, set()) for item in sorted(listing, key=lambda item: item.name)]
     siblings = tuple(
@@ -236,7 +259,7 @@ def scan_files(
         left_out: (path, reason) of what could not be looked at.
         progress: Told now and then.
     """
-    unused, nifti = list(left_out), []
+    unused, found = list(left_out), list[tuple[ImageKind, Path]]()
     headers: dict[tuple[str, str], list[Header]] = defaultdict(list)
     images = {entry.path for entry in entries if is_nifti(entry.path)}
     reader = TemplateReader()
@@ -244,9 +267,12 @@ def scan_files(
         if number % _STEP == 0:
             progress.step(number / len(entries), f"Reading headers, {number} of {len(entries)}")
         if entry.path in images:
-            nifti.append(Path(entry.path))
+            found.append((ImageKind.NIFTI, Path(entry.path)))
             continue
         header = _readable_header(entry, reader)
+        if isinstance(header, ImageKind):
+            found.append((header, Path(entry.path)))
+            continue
         if isinstance(header, str):
             if not _is_sidecar(entry.path, images):
                 unused.append((entry.path, header))
@@ -259,7 +285,12 @@ def scan_files(
         for (uid, sop_class), members in headers.items()
     ]
     kept, others = _one_patient(series)
-    return StudyIndex(root, tuple(kept), tuple(nifti), (*unused, *others), entries)
+    ecat = tuple(path for kind, path in found if kind is ImageKind.ECAT)
+    nifti = tuple(path for kind, path in found if kind is not ImageKind.ECAT)
+    pairs = [path for kind, path in found if kind is ImageKind.ANALYZE]
+    used = {str(voxels_of(path)) for path in pairs} | {str(p.with_suffix(".json")) for p in pairs}
+    unused = [item for item in unused if item[0] not in used]
+    return StudyIndex(root, tuple(kept), nifti, (*unused, *others), entries, ecat)
 
 
 def _is_sidecar(path: str, images: set[str]) -> bool:
@@ -268,8 +299,8 @@ def _is_sidecar(path: str, images: set[str]) -> bool:
     return any(path[:-5] + ending in images for ending in NIFTI_ENDINGS)
 
 
-def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | str:
-    """Header of a file that becomes part of a series, or why it does not."""
+def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | ImageKind | str:
+    """Header of a file that becomes part of a series, another image, or why it is neither."""
     if entry.size == 0:
         return "empty file"
     try:
@@ -277,7 +308,7 @@ def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | str:
     except ReadError as error:
         return str(error)
     if header is None:
-        return "neither DICOM nor NIfTI"
+        return kind_of(entry.path)
     sop_class = header.text("SOPClassUID")
     if sop_class in READABLE:
         return header

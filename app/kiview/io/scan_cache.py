@@ -47,6 +47,7 @@ def save_index(folder: Path, index: StudyIndex) -> None:
         "format_version": FORMAT_VERSION,
         "dicom": [_series_record(files) for files in index.dicom],
         "nifti": [str(path) for path in index.nifti],
+        "ecat": [str(path) for path in index.ecat],
         "unused": index.unused,
     }
     target = folder / f"{index_key(index.entries)}.index.json"
@@ -84,6 +85,7 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
             tuple(Path(name) for name in record["nifti"]),
             tuple((name, reason) for name, reason in record["unused"]),
             entries,
+            tuple(Path(name) for name in record["ecat"]),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ReadError):
         return None

@@ -15,6 +15,7 @@ from kiview.io import curve_writer
 from kiview.io.dicom_common import SourceHeader, made_up_header, read_source_header
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
+from kiview.io.image_kinds import ImageKind, kind_of
 from kiview.io.map_record import file_stem
 from kiview.io.nifti_writer import write_nifti_map
 from kiview.io.staging import refuse_existing, staged
@@ -23,7 +24,6 @@ INPUT_FUNCTION_NAME = "input_function.tsv"
 FIRST_SERIES_NUMBER = 9001
 """Above the numbers scanners give, so that derived series sort last."""
 DEFAULT_END_S = 3600.0
-_NIFTI_ENDINGS = (".nii", ".nii.gz")
 
 
 class ExportFormat(StrEnum):
@@ -234,8 +234,9 @@ def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
 
 
 def _header(request: ExportRequest) -> SourceHeader:
-    dicom = [name for name in request.source_files if not name.lower().endswith(_NIFTI_ENDINGS)]
-    return read_source_header(Path(dicom[0])) if dicom else made_up_header(request.patient)
+    files = request.source_files
+    dicom = next((name for name in files if not isinstance(kind_of(name), ImageKind)), None)
+    return made_up_header(request.patient) if dicom is None else read_source_header(Path(dicom))
 
 
 def _nifti_writer(parametric_map: ParametricMap, findings: tuple[str, ...]) -> _Writer:

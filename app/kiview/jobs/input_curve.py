@@ -18,7 +18,7 @@ from kiview.core.input_function import (
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
 from kiview.core.tac import TimeActivityCurve, extract
-from kiview.io.curves_csv import read_input_function
+from kiview.io.curve_files import read_input_function
 from kiview.jobs.curve_network import curve_by_network
 
 DEFAULT_SCALE_WINDOW_S = (1800.0, 3600.0)
@@ -37,6 +37,7 @@ class InputCurveRequest:
         source: Region, population curve, file or network.
         blood: Region in blood, for `IMAGE`, and to scale a population curve.
         file: Curve file, for `SAMPLES`.
+        curve: Name of the curve in a file that holds several.
         population: Name of the population curve.
         scale_window_s: Window over which the population curve is scaled to the region.
         plasma_factor: Plasma / measured ratio; not for a curve in plasma.
@@ -51,6 +52,7 @@ class InputCurveRequest:
     scale_window_s: tuple[float, float] = DEFAULT_SCALE_WINDOW_S
     plasma_factor: float = 1.0
     frames_s: tuple[float, float] = DEFAULT_FRAMES_S
+    curve: str = ""
 
 
 def build_input_function(request: InputCurveRequest, progress: Progress) -> InputFunction:
@@ -115,10 +117,10 @@ def with_plasma_factor(made: InputFunction, factor: float) -> InputFunction:
     return replace(made, plasma_factor=made.plasma_factor * factor)
 
 
-def read_curve(path: Path, progress: Progress) -> InputFunction:
-    """Read an input function from a file."""
+def read_curve(path: Path, progress: Progress, curve: str = "") -> InputFunction:
+    """Read an input function from a file; `curve` names one of several."""
     progress.step(0.0, f"Reading {path.name}")
-    return read_input_function(path)
+    return read_input_function(path, curve)
 
 
 def region_curve(image: DynamicImage, mask: RoiMask, progress: Progress) -> TimeActivityCurve:
@@ -129,8 +131,8 @@ def region_curve(image: DynamicImage, mask: RoiMask, progress: Progress) -> Time
 
 def _from_file(request: InputCurveRequest, progress: Progress) -> InputFunction:
     if request.file is None:
-        raise InvalidInputError("Choose a curve file (BIDS TSV with time in s).")
-    return read_curve(request.file, progress)
+        raise InvalidInputError("Choose a curve file (BIDS TSV, PMOD or Turku).")
+    return read_curve(request.file, progress, request.curve)
 
 
 def _from_region(request: InputCurveRequest, progress: Progress) -> InputFunction:

@@ -14,6 +14,7 @@ from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, V
 from kiview.io.cache_limit import prune
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
+from kiview.io.ecat import read_ecat
 from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
 from kiview.io.nifti import read_nifti
 from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
@@ -46,7 +47,7 @@ class OpenRequest:
     """What to open.
 
     Attributes:
-        path: Folder, DICOM file or NIfTI file.
+        path: Folder, or a file: DICOM, NIfTI, ECAT 7, either one of an Analyze pair.
         overrides: Values entered by the user, by the names of `--set`.
         cache_folder: Where voxels of large series are kept; None takes the user's cache.
         memory_limit_bytes: Larger series stay on disk.
@@ -130,14 +131,16 @@ def _index(path: Path, cache_folder: Path, progress: Progress) -> StudyIndex:
 def _read_all(
     index: StudyIndex, given: UserGiven, cache: VoxelCache, progress: Progress
 ) -> Iterable[ReadSeries]:
-    total = len(index.dicom) + len(index.nifti)
+    read = [(read_nifti, path) for path in index.nifti]
+    read += [(read_ecat, path) for path in index.ecat]
+    total = len(index.dicom) + len(read)
     width = (1.0 - _SCAN_SHARE) / total
     for number, files in enumerate(index.dicom):
         begin = _SCAN_SHARE + number * width
         yield from _read_dicom(files, given, cache, progress.child(begin, begin + width))
-    for number, path in enumerate(index.nifti, start=len(index.dicom)):
+    for number, (read_one, path) in enumerate(read, start=len(index.dicom)):
         begin = _SCAN_SHARE + number * width
-        yield read_nifti(path, given, cache, progress.child(begin, begin + width))
+        yield read_one(path, given, cache, progress.child(begin, begin + width))
 
 
 def _read_dicom(

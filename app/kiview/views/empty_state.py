@@ -38,7 +38,9 @@ class EmptyState(QWidget):
             "big",
         )
         folder = button("Open folder\N{HORIZONTAL ELLIPSIS}", "openFolder", "Open a study folder.")
-        file = button("Open file\N{HORIZONTAL ELLIPSIS}", "openFile", "Open a DICOM or NIfTI file.")
+        file = button(
+            "Open file\N{HORIZONTAL ELLIPSIS}", "openFile", "Open a DICOM, NIfTI or ECAT file."
+        )
         self._demo.clicked.connect(self.demo_asked)
         folder.clicked.connect(self.folder_asked)
         file.clicked.connect(self.file_asked)

@@ -198,8 +198,9 @@ class MainWindow(QMainWindow):
 
     def ask_for_file(self) -> None:
         """Ask for a file and open it."""
-        kinds = "PET images (*.dcm *.nii *.nii.gz *.ima);;All files (*)"
-        name, _ = QFileDialog.getOpenFileName(self, "Open a DICOM or NIfTI file", "", kinds)
+        kinds = "PET images (*.dcm *.ima *.nii *.nii.gz *.v *.v.gz *.hdr *.img);;All files (*)"
+        title = "Open a DICOM, NIfTI, ECAT or Analyze file"
+        name, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
         if name:
             self._models.study.open_path(Path(name))
 

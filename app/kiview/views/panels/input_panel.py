@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from kiview.core.input_function import InputSource
+from kiview.io.curve_files import CURVE_ENDINGS
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.views.binding import ChoiceBinding, EnabledBinding, NumberBinding, TextBinding
@@ -134,9 +135,8 @@ class InputPanel(Panel):
                 self._model.use_source(source)
 
     def _on_choose_file(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Choose a curve file", "", "Curves (*.tsv *.csv);;All files (*)"
-        )
+        kinds = f"Curves ({' '.join(f'*{ending}' for ending in CURVE_ENDINGS)});;All files (*)"
+        name, _ = QFileDialog.getOpenFileName(self, "Choose a curve file", "", kinds)
         if name:
             self._model.load_file(Path(name))
 
