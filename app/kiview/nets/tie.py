@@ -15,8 +15,9 @@ from scipy.ndimage import correlate1d
 
 from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 
-CONSISTENCY_VERSION = 2
-"""Raise when the same map and study become another map: 1 only scaled at coarse scale."""
+CONSISTENCY_VERSION = 3
+"""Raise when the same map and study become another map: 1 only scaled at coarse scale, 2 corrected
+every coarse difference and asked for one standard deviation everywhere."""
 TIE_FWHM_MM = 30.0
 TIE_ALLOWED = 0.05
 """Logarithm of the coarse ratio that is left as it is: Patlak under 30 mm is itself 4 to 5 % below
