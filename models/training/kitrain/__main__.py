@@ -74,7 +74,7 @@ def _judge_all(
         for name, said in config.variants.items()
     }
     direct, independent = variants.get(Target.DIRECT), variants.get(Target.INDEPENDENT)
-    asked = [
+    asked: list[dict[str, Path | None]] = [
         {"network": folder},
         {"network": direct},
         {"network": independent, "direct": direct},
