@@ -1,5 +1,7 @@
 """Folders of networks: with a slider, and variants that were trained on a reference."""
 
+import tomllib
+
 import pytest
 import torch
 
@@ -19,7 +21,9 @@ RECORD = {
         "network": {"width": 4, "with_sigma": True},
         "data": {"train": 1, "validation": 1},
         "variants": {"direct": {"target": "direct"}, "sharp": {"target": "truth"}},
+        "slider": {"smooth": "smooth", "sharp": "sharp"},
     },
+    "shipped_seeds": {"smooth": [0, 1], "sharp": [0, 1], "direct": [1]},
     "shipped_position": 0.75,
     "measured": {"noise_gain": [4.0, 5.0], "patlak_noise": [0.1, 2.0]},
     "seed": 0,
@@ -55,6 +59,11 @@ def test_that_a_variant_trained_on_a_reference_is_a_network_of_its_own(models):
     assert direct.title == "Ki of FDG, as 4-D direct of the same counts"
     assert direct.domain.patlak_noise == (0.1, 2.0)
     assert direct.domain.region == "head to thigh"
+    told = [tomllib.loads((models / card.id / "card.toml").read_text("utf-8")) for card in cards]
+    assert [card["training"]["weights"] for card in told] == [
+        "mean of the weights of seeds 0, 1",
+        "seed 1 (chosen by validation)",
+    ]
 
 
 def test_that_a_network_without_a_slider_reads_back_and_runs(models):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kitrain import pipeline
 from kitrain.checkpoint import load_trained
 from kitrain.common_start import Place
 from kitrain.config import ConfigError, Ship
@@ -90,14 +91,26 @@ def test_that_every_variant_is_trained_from_every_seed_and_read_back(config, pla
     assert json.loads((place.out / "run.json").read_text(encoding="utf-8")) == made.record
 
 
-def test_that_the_mean_of_all_seeds_can_be_shipped(config, place):
+def test_that_the_mean_of_all_seeds_can_be_shipped(config, place, monkeypatch):
+    monkeypatch.setattr(pipeline, "_MEAN_MARGIN", 10.0)
     made = run(replace(config, ship=Ship.MEAN), place)
     for name in ("direct", "sharp"):
+        assert made.record["shipped_seeds"][name] == [0, 1]
         first, second = (load_variant(place.out, name, seed).weights for seed in (0, 1))
         for key, tensor in made.variants[name].items():
             assert tensor.numpy() == pytest.approx((first[key] + second[key]).numpy() / 2, abs=1e-7)
     again = load_run(place.out)
     assert torch.equal(again.sharp["head.weight"], made.sharp["head.weight"])
+
+
+def test_that_a_mean_that_is_worse_than_a_seed_is_not_shipped(config, place, monkeypatch):
+    monkeypatch.setattr(pipeline, "_MEAN_MARGIN", -1.0)
+    made = run(replace(config, ship=Ship.MEAN), place)
+    for name, tensors in made.variants.items():
+        known = [load_variant(place.out, name, seed) for seed in (0, 1)]
+        best = min(known, key=lambda trained: trained.validation)
+        assert torch.equal(tensors["head.weight"], best.weights["head.weight"])
+    assert torch.equal(load_run(place.out).sharp["head.weight"], made.sharp["head.weight"])
 
 
 def test_that_the_weights_of_every_seed_are_read_back_as_they_would_be_shipped(config, place):

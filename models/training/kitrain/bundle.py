@@ -4,7 +4,7 @@ import hashlib
 import math
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from kitrain.architecture import loaded_network
 from kitrain.card_text import card_markdown
-from kitrain.config import Ship
 from kitrain.domain import domain_table
 from kitrain.evaluate import Judgement
 from kitrain.export_onnx import export, tensor_offsets
@@ -322,10 +321,19 @@ def _training(run: Run, recipe: str, difference: float) -> dict[str, Any]:
 
 
 def _said_weights(record: Mapping[str, Any]) -> str:
-    config = record["config"]
-    if config.get("ship") == Ship.MEAN.value:
-        return f"mean of the weights of seeds {', '.join(str(s) for s in config['seeds'])}"
-    return f"seed {record['seed']} (chosen by validation)"
+    """Of which seeds the weights are: of both ends of a slider, or of a variant."""
+    slider, seeds = record["config"]["slider"], record["shipped_seeds"]
+    ends = list(seeds) if len(seeds) == 1 else [slider["smooth"], slider["sharp"]]
+    told = {name: _said_seeds(seeds[name]) for name in ends}
+    if len(set(told.values())) == 1:
+        return told[ends[0]]
+    return "; ".join(f"{name}: {words}" for name, words in told.items())
+
+
+def _said_seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) == 1:
+        return f"seed {seeds[0]} (chosen by validation)"
+    return f"mean of the weights of seeds {', '.join(str(seed) for seed in seeds)}"
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

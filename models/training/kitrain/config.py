@@ -300,8 +300,9 @@ class RunConfig:
         finetune: Of the variants.
         variants: By name, in an order in which each finds its start.
         seeds: Initial draws.
-        ship: The seed with the `best` validation, or the `mean` of the weights of all, which needs
-            one network that all of them go on from (Wortsman et al. 2022, model soups).
+        ship: The seed with the `best` validation; or the `mean` of the weights of all, which needs
+            one network that all of them go on from (Wortsman et al. 2022, model soups), where it
+            validates as well as the best of them.
         network: Size.
         initial: First weights.
         loss: Of the common start.

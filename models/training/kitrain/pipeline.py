@@ -27,6 +27,8 @@ from kitrain.verdict import judge
 from kiview.nets.preprocess import StudyFeatures
 
 RECORD_NAME = "run.json"
+_MEAN_MARGIN = 0.01
+"""A mean of seeds is shipped although the best of them validates better by this share."""
 _VARIANT_SEED = 1000
 """Added to the seed of the common start for the crops of the variants."""
 Weights = dict[str, Tensor]
@@ -77,7 +79,9 @@ class Run:
     def variant(self, name: str, target: str) -> "Run":
         """A variant as a run of its own, without a slider."""
         weights = self.variants[name]
+        seeds = {name: self.record["shipped_seeds"][name]}
         alone = {"shipped_position": 1.0, "target": target, "has_slider": False}
+        alone["shipped_seeds"] = seeds
         return Run(weights, weights, self.record | alone, {})
 
     def at(self, position: float) -> Weights:
@@ -127,7 +131,7 @@ def run(config: RunConfig, place: Place) -> Run:
     """Train everything a network folder needs; what is already there is kept.
 
     Every variant is trained from every seed, so that their numbers have a spread; those of the
-    seed with the best common start are shipped, or the mean of all (`RunConfig.ship`).
+    seed with the best common start are shipped, or means (`RunConfig.ship`).
     """
     started = time.perf_counter()
     start = common_start(config, place)
@@ -139,16 +143,17 @@ def run(config: RunConfig, place: Place) -> Run:
     ]
     bases = {stage_name(BASE, seed): trained for seed, trained in start.bases.items()}
     outcomes = run_stages(stages, bases)
-    seeds = _shipped_seeds(config.ship, config.seeds, start.seed)
+    seeds = {name: _seeds_of(name, start, outcomes, place) for name in (BASE, *config.variants)}
     shipped = {
-        name: mean_weights([outcomes[stage_name(name, seed)].weights for seed in seeds])
-        for name in (BASE, *config.variants)
+        name: mean_weights([outcomes[stage_name(name, seed)].weights for seed in chosen])
+        for name, chosen in seeds.items()
     }
     ends = shipped[config.slider.smooth], shipped[config.slider.sharp]
     scores = _scores_along(*ends, start, place)
     record = {
         **_record(start, outcomes),
         "validation_nrmse_by_position": {f"{a:g}": score for a, score in scores.items()},
+        "shipped_seeds": {name: list(chosen) for name, chosen in seeds.items()},
         "shipped_position": min(scores, key=lambda a: scores[a]),
         "seconds": {
             "training": sum(trained.seconds for trained in outcomes.values()),
@@ -160,8 +165,23 @@ def run(config: RunConfig, place: Place) -> Run:
     return Run(*ends, record, shipped)
 
 
-def _shipped_seeds(ship: str, seeds: Sequence[int], best: int) -> tuple[int, ...]:
-    return tuple(seeds) if ship == Ship.MEAN.value else (best,)
+def _seeds_of(
+    name: str, start: CommonStart, outcomes: Mapping[str, Trained], place: Place
+) -> tuple[int, ...]:
+    """The seeds whose mean weights are shipped."""
+    config = start.config
+    if config.ship is Ship.BEST:
+        return (start.seed,)
+    trained = {seed: outcomes[stage_name(name, seed)] for seed in config.seeds}
+    best = min(trained, key=lambda seed: trained[seed].validation)
+    mean = mean_weights([one.weights for one in trained.values()])
+    network = loaded_network(mean, config.network).to(place.world.device)
+    said = config.variants.get(name)
+    target, loss = (Target.TRUTH, config.loss) if said is None else (said.target, said.loss)
+    groups = start.people.groups.validation
+    error, least = 1.0 - accuracy(network, groups, target, loss.blur_mm), trained[best].validation
+    place.report(f"{name}: mean of the seeds {error:.4f}, seed {best} {least:.4f}")
+    return tuple(trained) if error <= (1.0 + _MEAN_MARGIN) * least else (best,)
 
 
 def _studies(records: Sequence[GroupRecord]) -> list[StudyFeatures]:
@@ -179,13 +199,12 @@ def load_run(out_dir: Path) -> Run:
         raise FileNotFoundError(f"{out_dir} holds no finished training run.")
     record = json.loads(record_path.read_text(encoding="utf-8"))
     names = (BASE, *record["config"]["variants"])
-    config = record["config"]
-    seeds = _shipped_seeds(config.get("ship", Ship.BEST.value), config["seeds"], record["seed"])
+    chosen = record.setdefault("shipped_seeds", {name: [record["seed"]] for name in names})
     shipped = {
-        name: mean_weights([load_variant(out_dir, name, seed).weights for seed in seeds])
+        name: mean_weights([load_variant(out_dir, name, seed).weights for seed in chosen[name]])
         for name in names
     }
-    slider = config["slider"]
+    slider = record["config"]["slider"]
     return Run(shipped[slider["smooth"]], shipped[slider["sharp"]], record, shipped)
 
 
