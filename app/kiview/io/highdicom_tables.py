@@ -9,6 +9,7 @@ import gc
 import io
 import json
 import threading
+from collections.abc import Callable
 from importlib import resources
 from types import ModuleType, SimpleNamespace
 from typing import Any, TextIO
@@ -57,14 +58,18 @@ class _OpenedLater:
 
 def _parse_closing(source: TextIO) -> dict[str, Any]:
     with source:
-        return parse_in_pieces(source)
+        # A collection of young objects that another thread asks for would go through all of them.
+        return parse_in_pieces(source, gc.freeze)
 
 
-def parse_in_pieces(source: TextIO) -> dict[str, Any]:
+def parse_in_pieces(
+    source: TextIO, after_member: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Parse a JSON object with no long call: member by member, lists in them entry by entry.
 
     Args:
         source: Text of a JSON object; never held as a whole.
+        after_member: Called when a member has been read.
 
     Returns:
         The same as `json.load`.
@@ -81,6 +86,7 @@ def parse_in_pieces(source: TextIO) -> dict[str, Any]:
         name = text.value()
         text.expect(":")
         found[name] = _entries(text) if text.skips("[") else text.value()
+        after_member()
         if not text.skips(","):
             text.expect("}")
             return found

@@ -101,7 +101,7 @@ def test_that_a_known_study_shows_its_first_image_at_once_and_without_its_pixels
     def refuse(*_arguments):
         raise AssertionError("pixels of a file were read again")
 
-    monkeypatch.setattr(dicom_pixels, "_plane", refuse)
+    monkeypatch.setattr(dicom_pixels, "_planes", refuse)
     began_s = time.process_time()
     again = opened(folder).series[0].image.store.plane(1, 3, 3)
     assert time.process_time() - began_s < LONGEST_OPENING_S

@@ -141,8 +141,8 @@ def test_that_the_first_step_redraws_100_mm_about_the_cursor_and_nothing_else(co
     assert distance.max() < preview_plan.HALF_WIDTH_MM + 4 * small_study.SPACING_MM
     whole = run_network(other, NullProgress()).main
     index = geometry.nearest_index(small_study.lesion_mm())
-    assert first.map.values[index] == pytest.approx(whole.values[index], rel=0.01)
-    assert first.map.values[index] != pytest.approx(computed.values[index], rel=0.01)
+    assert first.map.values[index] == pytest.approx(whole.values[index], rel=1e-3)
+    assert first.map.values[index] != pytest.approx(computed.values[index], rel=3e-3)
 
 
 def test_that_the_quick_neighbourhood_is_exact_at_the_cursor_and_close_elsewhere(wide):
@@ -176,7 +176,7 @@ def test_that_the_reach_covers_all_that_a_slice_depends_on(size_mm):
     reach = reach_voxels(spacing)
     rng = np.random.default_rng(1)
     ki = rng.uniform(0.5, 1.5, (96, 8, 8)).astype(np.float32)
-    patlak = rng.uniform(0.5, 1.5, (96, 8, 8)).astype(np.float32)
+    patlak = rng.uniform(1.0, 2.0, (96, 8, 8)).astype(np.float32)
     reference = PatlakReference(patlak, np.full_like(ki, 0.1), 1.0, spacing)
 
     def finished(values):

@@ -58,7 +58,7 @@ def test_that_a_missing_network_file_is_named(models, folder):
 
 
 def test_that_an_edited_card_is_refused(models, folder):
-    edit(folder / "card.toml", "torso", "brain")
+    edit(folder / "card.toml", "Apache-2.0", "MIT")
     with pytest.raises(NetworkError, match=r"card\.toml was changed"):
         load_catalog(models)
 
