@@ -18,6 +18,7 @@ from kiview.library.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION, TA
 
 BUSY_S = 10.0
 """How long to wait for another process; a transaction takes far less."""
+_BUSY_STEP_S = 0.005
 _HEAD = b"SQLite format 3\0"
 _VERSION_AT = slice(60, 64)
 """Bytes of `user_version` in the head, big-endian (sqlite.org/fileformat2.html, 1.3)."""
@@ -153,15 +154,29 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     for setting in (
         "trusted_schema = OFF",
         "cell_size_check = ON",
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "secure_delete = ON",  # a removed patient's name does not stay in the file
     ):
         connection.execute(f"PRAGMA {setting}")
+    _keep_a_log(connection)
     if version < SCHEMA_VERSION:
         _migrate(connection, file)
     _refuse_other_content(connection)
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log; SQLite does not wait for its turn to do so, so this does."""
+    until_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(_BUSY_STEP_S)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection, file: Path) -> None:
