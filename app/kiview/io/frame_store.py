@@ -221,7 +221,7 @@ class VoxelWriter:
         kept = {**record, "format_version": FORMAT_VERSION, "shape_tzyx": shape}
         text = json.dumps({**kept, "checksum": _checksum(kept, self.voxels)})
         try:
-            self.voxels.flush()  # type: ignore[attr-defined]  # a memmap here
+            _write_through(self.voxels, self._part / _VOXELS)
             (self._part / _RECORD).write_text(text, encoding="utf-8")
             with exclusive(self._target.parent / PLACING):
                 voxels = self._put_in_place(self._part, self._target)
@@ -271,3 +271,12 @@ class VoxelWriter:
                 f"The study needs {size / 1e9:.1f} GB in {folder} but only {free / 1e9:.1f} GB are"
                 " free; make room there."
             )
+
+
+def _write_through(voxels: NDArray[Any], path: Path) -> None:
+    """Bring a mapped file to the disk; numpy's own flush would stop all other threads meanwhile."""
+    if sys.platform == "win32":
+        voxels.flush()  # type: ignore[attr-defined]  # a memmap here
+        return
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())

@@ -19,6 +19,7 @@ from highdicom import _standard_utils
 _SPACE = " \t\r\n"
 _PIECE = 1 << 16
 """Characters read at a time."""
+_AHEAD = 1 << 20
 _lock = threading.Lock()
 
 
@@ -53,6 +54,9 @@ class _OpenedLater:
 
     def decode(self, encoding: str) -> TextIO:
         """The text, to be read in pieces."""
+        with self._file.open("rb") as file:
+            while file.read(_AHEAD):  # from the disk now, while others run
+                pass
         return io.TextIOWrapper(self._file.open("rb"), encoding)
 
 
