@@ -20,6 +20,7 @@ _SPACE = " \t\r\n"
 _PIECE = 1 << 16
 """Characters read at a time."""
 _AHEAD = 1 << 20
+_WANTED = ("pet", "positron", "parametric-map")
 _lock = threading.Lock()
 
 
@@ -33,10 +34,11 @@ def load_tables() -> None:
     with _lock:
         if load.cache_info().currsize:
             return
+        wanted = _wanted_modules(tables)
         collecting = gc.isenabled()
         gc.disable()  # a collection of half a million new objects would stop the others as well
         tables.pkgutil = SimpleNamespace(get_data=_OpenedLater)
-        tables.json = SimpleNamespace(loads=_parse_closing)
+        tables.json = SimpleNamespace(loads=lambda source: _parse_closing(source, wanted))
         try:
             load()
         finally:
@@ -60,20 +62,37 @@ class _OpenedLater:
         return io.TextIOWrapper(self._file.open("rb"), encoding)
 
 
-def _parse_closing(source: TextIO) -> dict[str, Any]:
+def _wanted_modules(tables: Any) -> frozenset[str]:  # noqa: ANN401 - highdicom's own module
+    """Modules of PET images and Parametric Maps: what KiView writes and what it comes from.
+
+    The whole table is a hundred megabytes of small objects, whose making stalls every thread.
+    """
+    found = {
+        str(module["key"])
+        for name, modules in tables.get_iod_module_map().items()
+        if any(word in name for word in _WANTED)
+        for module in modules
+    }
+    return frozenset(found)
+
+
+def _parse_closing(source: TextIO, wanted: frozenset[str]) -> dict[str, Any]:
     with source:
         # A collection of young objects that another thread asks for would go through all of them.
-        return parse_in_pieces(source, gc.freeze)
+        return parse_in_pieces(source, gc.freeze, wanted)
 
 
 def parse_in_pieces(
-    source: TextIO, after_member: Callable[[], None] = lambda: None
+    source: TextIO,
+    after_member: Callable[[], None] = lambda: None,
+    wanted: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Parse a JSON object with no long call: member by member, lists in them entry by entry.
 
     Args:
         source: Text of a JSON object; never held as a whole.
         after_member: Called when a member has been read.
+        wanted: Members to keep; None keeps all.
 
     Returns:
         The same as `json.load`.
@@ -89,7 +108,9 @@ def parse_in_pieces(
     while True:
         name = text.value()
         text.expect(":")
-        found[name] = _entries(text) if text.skips("[") else text.value()
+        value = _entries(text) if text.skips("[") else text.value()
+        if wanted is None or name in wanted:
+            found[name] = value
         after_member()
         if not text.skips(","):
             text.expect("}")
