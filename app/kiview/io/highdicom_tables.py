@@ -9,6 +9,7 @@ import gc
 import io
 import json
 import threading
+import time
 from collections.abc import Callable
 from importlib import resources
 from types import ModuleType, SimpleNamespace
@@ -20,6 +21,7 @@ _SPACE = " \t\r\n"
 _PIECE = 1 << 16
 """Characters read at a time."""
 _AHEAD = 1 << 20
+_BREATH_S = 0.001
 _WANTED = ("pet", "positron", "parametric-map")
 _lock = threading.Lock()
 
@@ -181,6 +183,7 @@ class _Pieces:
 
     def _read_on(self) -> bool:
         """Hold another piece instead of what was read; False at the end."""
+        time.sleep(_BREATH_S)  # else every call of the window waits for its turn
         piece = self._source.read(_PIECE)
         self._text, self._at = self._text[self._at :] + piece, 0
         return bool(piece)

@@ -37,6 +37,7 @@ _REFUSED = [
 @pytest.fixture(params=[1, 3, 1 << 16])
 def characters_at_a_time(request, monkeypatch):
     monkeypatch.setattr(highdicom_tables, "_PIECE", request.param)
+    monkeypatch.setattr(highdicom_tables, "_BREATH_S", 0.0)
 
 
 @pytest.mark.usefixtures("characters_at_a_time")
