@@ -104,7 +104,9 @@ def test_that_the_numbers_of_several_seeds_are_told_with_their_mean(judged):
         0: [Bar("error", 0.4, "<=", 0.5), Bar("least (bone)", 0.5, ">=", 0.9)],
         7: [Bar("error", 0.7, "<=", 0.5), Bar("least (fat)", 0.7, ">=", 0.9)],
     }
-    text = report_text(replace(judged, seeds=seeds), "some-network", "Some 1.0.0")
+    told = replace(judged, seeds=seeds, asked=" --run runs/full")
+    text = report_text(told, "some-network", "Some 1.0.0")
+    assert "--seed 1 --run runs/full`" in text
     assert "| what | seed 0 | seed 7 | mean | to reach |  |" in text
     assert "| error | 0.4 | 0.7 | 0.55 | <= 0.5 | MISSED |" in text
     assert "| least | 0.5 | 0.7 | 0.6 | >= 0.9 | MISSED |" in text

@@ -170,7 +170,7 @@ def _position_findings(file: EcatFile) -> tuple[Finding, ...]:
     else:
         told = "does not say how the patient lay; head first, supine was assumed"
     message = (
-        f"{file.path.name} {told}: left and right, or head and feet, may be exchanged. Compare it"
+        f"The header {told}: left and right, or head and feet, may be exchanged. Compare it"
         " with another image."
     )
     return (finding("orientation-unknown", message, BOTH_TO_CONFIRM),)

@@ -1,8 +1,9 @@
 """Load highdicom's table of the DICOM standard without stopping every other thread.
 
 highdicom reads, decodes and parses 22 MB of JSON in three calls the first time it writes an object.
-Each keeps the interpreter, together for about 0.4 s, in which a window cannot redraw. Read and
-parsed piece by piece the same table takes longer, but others run in between.
+Each keeps the interpreter, together for about 0.4 s, in which a window cannot redraw. Here it is
+read and parsed piece by piece, and of its modules only those stay that the objects written by
+KiView have: whoever writes another kind of object with highdicom adds it to `_WANTED`.
 """
 
 import gc
@@ -21,8 +22,11 @@ _SPACE = " \t\r\n"
 _PIECE = 1 << 16
 """Characters read at a time."""
 _AHEAD = 1 << 20
+"""Bytes read at a time where nothing is done with them."""
 _BREATH_S = 0.001
+"""Pause after each piece: the window has many short calls, and each waits for its turn."""
 _WANTED = ("pet", "positron", "parametric-map")
+"""Parts of the names of the objects (IODs) whose modules are kept."""
 _lock = threading.Lock()
 
 
@@ -183,7 +187,7 @@ class _Pieces:
 
     def _read_on(self) -> bool:
         """Hold another piece instead of what was read; False at the end."""
-        time.sleep(_BREATH_S)  # else every call of the window waits for its turn
+        time.sleep(_BREATH_S)
         piece = self._source.read(_PIECE)
         self._text, self._at = self._text[self._at :] + piece, 0
         return bool(piece)

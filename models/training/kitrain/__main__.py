@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     direct = None if options.direct is None else bundle.read_bundle(options.direct)
     seeds = None if options.run is None else pipeline.load_seeds(options.run, run)
     judged = judge_network(run, effort, options.data, _say, direct, seeds)
+    judged = replace(judged, asked=_asked(options))
     _say(report_text(judged, options.network.name, options.network.name))
     if options.write:
         bundle.write_results(options.network, judged)
     return 0 if judged.passed else 1
+
+
+def _asked(options: argparse.Namespace) -> str:
+    """What a report has to say of the command besides how much was judged."""
+    direct = "" if options.direct is None else f" --direct models/{options.direct.name}"
+    return direct + ("" if options.run is None else f" --run runs/{options.run.name}")
 
 
 def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:

@@ -80,6 +80,7 @@ class Judgement:
         tradeoff: Scores with more and less of the consistency step, on those people.
         seeds: What every seed of the training reached of those bars that the standard set has, in
             one order; empty where the seeds were not judged.
+        asked: What else the command was given, for the report.
     """
 
     effort: Effort
@@ -93,6 +94,7 @@ class Judgement:
     validation_scans: int = VALIDATION_SCANS
     tradeoff: Mapping[str, MethodScores] = field(default_factory=dict)
     seeds: Mapping[int, Sequence[Bar]] = field(default_factory=dict)
+    asked: str = ""
 
     @property
     def passed(self) -> bool:

@@ -96,7 +96,7 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         name=name,
         id=network_id,
         scans=judged.standard.scans,
-        options=_options(judged.effort),
+        options=_options(judged.effort) + judged.asked,
         per=judged.effort.per_condition,
         standard=STANDARD.title,
         lesions=judged.standard.lesions,
@@ -132,7 +132,8 @@ def bars_table(bars: Sequence[Bar]) -> str:
 
 _SEEDS = """## Every seed of the training
 
-The same trainings from other seeds, each on its own, on the standard scan.
+The same trainings from other seeds, each on its own, on the standard scan. Their weights are those
+that the training left in its folder (`--run`); they do not come with the network.
 
 {table}
 

@@ -20,6 +20,7 @@ from kiview.views.canvas.colormap import NAMES
 _SHORT = {Plane.CORONAL: "Coronal", Plane.SAGITTAL: "Sagittal", Plane.AXIAL: "Axial"}
 _LOW_HELP, _HIGH_HELP = "Value shown in the first colour", "Value shown in the last colour"
 _FIELD_WIDTH_CHARACTERS = "\N{MINUS SIGN}0.000"
+_FOUR_DIGITS_BELOW, _FIVE_DIGITS_BELOW = 9_999.5, 99_999.5
 
 
 class ViewBar(QWidget):
@@ -152,7 +153,15 @@ def _toggle(name: str, text: str, help_text: str) -> QToolButton:
 
 
 def _shown(value: float) -> str:
-    return f"{value:.4g}".replace("-", MINUS)
+    """Short, so that activities in Bq/mL fit into the field as well."""
+    if abs(value) < _FOUR_DIGITS_BELOW:
+        text = f"{value:.4g}"
+    elif abs(value) < _FIVE_DIGITS_BELOW:
+        text = f"{value:.0f}"
+    else:
+        digits, _, power = f"{value:.2e}".partition("e")
+        text = f"{digits}e{int(power)}"
+    return text.replace("-", MINUS)
 
 
 def _number(text: str) -> float:
