@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QListWidget, QPushButton
 from tests.helpers import small_study
-from tests.helpers.heartbeat import Heartbeat
+from tests.helpers.heartbeat import Heartbeat, freezes
 from tests.helpers.library import record
 from tests.helpers.qt import child
 
@@ -193,10 +193,14 @@ def test_that_a_long_list_does_not_hold_up_the_window(qtbot, window, models):
     for number in range(150):
         library.record(record(f"s{number}", thumbnail=Thumbnail(64, 96, bytes(64 * 96))))
     rest(qtbot, models)
-    with Heartbeat() as heartbeat:
-        models.library.refresh()
-        rest(qtbot, models)
-        qtbot.wait(50)
+
+    def show(_number: int) -> Heartbeat:
+        with Heartbeat() as heartbeat:
+            models.library.refresh()
+            rest(qtbot, models)
+            qtbot.wait(50)
+        return heartbeat
+
+    assert freezes(show) == []
     assert child(window, QListWidget, "studyList").count() == 100
     assert child(window, QLabel, "studiesMore").text() == "50 more; a search finds them."
-    assert heartbeat.longest_s < 0.1, heartbeat.told()
