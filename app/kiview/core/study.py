@@ -48,6 +48,24 @@ class Finding:
     fields: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that numbers rest on, and where it comes from.
+
+    Attributes:
+        code: Stable short name, for example `frame-start`.
+        label: What it is, for the user, for example `Start of frames`.
+        value: As shown, with its unit, for example `310 MBq`.
+        source: Where it comes from and why, for example `Acquisition Time; agrees with the decay
+            factor`, or `entered by you`.
+    """
+
+    code: str
+    label: str
+    value: str
+    source: str
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The most severe of some verdicts; ready when there are none."""
     return max(verdicts, key=_ORDER.index, default=Verdict.READY)
@@ -87,6 +105,7 @@ class Series:
         file_suv_factor_g_per_bq: SUV factor for values as in the files, or None.
         source_files: Paths of the files; exports copy the patient and study from the first one.
         file_units: Unit as in the files (DICOM `Units` or the sidecar's), empty if absent.
+        facts: What the series' numbers rest on, in the order to show.
     """
 
     uid: str
@@ -99,6 +118,7 @@ class Series:
     file_suv_factor_g_per_bq: float | None = None
     source_files: tuple[str, ...] = ()
     file_units: str = ""
+    facts: tuple[Fact, ...] = ()
 
     @property
     def suv_verdict(self) -> Verdict:
