@@ -12,6 +12,7 @@ from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
+from kiview.io.arrival import without_voxels
 from kiview.io.dicom_frames import UNKNOWN_TIMES, Frames, frame_table, frames_of
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
@@ -102,7 +103,8 @@ def read_pet(
         patient = patient_of(files.headers, given)
         slices = _slices_of(files)
         facts = _facts(slices, given, patient)
-        pixels = load_pixels(slices.headers, facts.frames.order.files, cache, progress)
+        files_tz, early = facts.frames.order.files, _before_pixels(files.uid, facts)
+        pixels = load_pixels(slices.headers, files_tz, cache, progress, early)
         series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
@@ -286,6 +288,14 @@ def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
         file_units=meaning.units,
         source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
     )
+
+
+def _before_pixels(uid: str, facts: _Facts) -> DynamicImage | None:
+    """The image as far as it is known before its pixels are read."""
+    files_tz, (_, rows, columns) = facts.frames.order.files, facts.stack.geometry.shape_zyx
+    voxels = without_voxels((*files_tz.shape, rows, columns), np.int16)
+    nothing = np.zeros(files_tz.shape)
+    return _series(uid, facts, StoredPixels(voxels, nothing, nothing)).image
 
 
 def _last_findings(

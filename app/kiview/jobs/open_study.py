@@ -24,6 +24,7 @@ from kiview.io.scan import (
     PET_CLASSES,
     DicomSeriesFiles,
     StudyIndex,
+    image_count,
     list_files,
     scan,
     scan_files,
@@ -135,12 +136,22 @@ def _read_all(
     read += [(read_ecat, path) for path in index.ecat]
     total = len(index.dicom) + len(read)
     width = (1.0 - _SCAN_SHARE) / total
-    for number, files in enumerate(index.dicom):
+    found: dict[int, list[ReadSeries]] = {}
+    for number, place in enumerate(_most_slices_first(index.dicom)):
         begin = _SCAN_SHARE + number * width
-        yield from _read_dicom(files, given, cache, progress.child(begin, begin + width))
+        child = progress.child(begin, begin + width)
+        found[place] = _read_dicom(index.dicom[place], given, cache, child)
+    for place in range(len(index.dicom)):
+        yield from found[place]
     for number, (read_one, path) in enumerate(read, start=len(index.dicom)):
         begin = _SCAN_SHARE + number * width
         yield read_one(path, given, cache, progress.child(begin, begin + width))
+
+
+def _most_slices_first(dicom: tuple[DicomSeriesFiles, ...]) -> list[int]:
+    """Places of the series in the order to read them: PET that is looked at is there first."""
+    sizes = [(files.sop_class in PET_CLASSES, image_count(files)) for files in dicom]
+    return sorted(range(len(dicom)), key=sizes.__getitem__, reverse=True)
 
 
 def _read_dicom(

@@ -38,6 +38,7 @@ class ColumnsCoordinator(QObject):
         self._study_uid = ""
         self.quantity = "Ki"
         study.series_changed.connect(self._on_series_changed)
+        study.arriving_changed.connect(self._on_arriving_changed)
         results.changed.connect(self._on_results_changed)
         agreement.changed.connect(self._mark)
 
@@ -61,9 +62,16 @@ class ColumnsCoordinator(QObject):
             return
         self._series_uid = "" if series is None else series.uid
         self._shown.clear()
-        self._forget_other_study()
-        self._views.set_image(image)
+        if self._study.arriving is not None:  # maps of the study put aside are kept
+            self._views.set_arriving(self._study.arriving)
+        else:
+            self._forget_other_study()
+            self._views.show_whole(image)
         self._results.switch_to(self._series_uid)
+
+    def _on_arriving_changed(self) -> None:
+        if self._study.arriving is not None:
+            self._views.set_arriving(self._study.arriving)
 
     def _forget_other_study(self) -> None:
         study = self._study.study
@@ -73,6 +81,8 @@ class ColumnsCoordinator(QObject):
             self._results.forget()
 
     def _on_results_changed(self) -> None:
+        if self._study.arriving is not None:  # a run that ends now belongs to another study
+            return
         for result in self._results.all:
             shown = self._shown.get(result.method)
             if shown is None or shown.maps is not result.maps:

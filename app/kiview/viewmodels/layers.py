@@ -225,6 +225,7 @@ class Layer:
         untied: Whether its network map was not made consistent with Patlak.
         previewed_boxes: What of it is previewed, while that is less than the planes shown.
         note: Named mismatch with the map beside it, or other warning; empty if none.
+        pending: Whether its frames have not been read yet, so that there is nothing to show.
     """
 
     key: str
@@ -239,6 +240,7 @@ class Layer:
     previewed: bool = False
     previewed_boxes: tuple[VoxelBox, ...] = ()
     note: str = ""
+    pending: bool = False
 
     @property
     def geometry(self) -> VolumeGeometry:

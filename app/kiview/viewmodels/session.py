@@ -64,8 +64,10 @@ class SessionViewModel(QObject):
             self._delay.start()
 
     def _on_series_changed(self) -> None:
-        series = self._study.series
+        series, arriving = self._study.series, self._study.arriving
         uid = "" if series is None else series.uid
+        if arriving is not None:
+            uid = arriving.image.series_uid
         if uid == self._series_uid:
             return
         if self._delay.isActive():

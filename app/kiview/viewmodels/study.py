@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.arriving import ArrivingImage
 from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
@@ -37,10 +38,25 @@ class KnownStudy:
     times: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _PutAside:
+    """The study that was open before frames of another one came; it returns if that fails."""
+
+    study: Study | None
+    series: Series | None
+    path: Path | None
+    overrides: dict[str, float | str]
+    confirmed: frozenset[str]
+
+
 class StudyViewModel(QObject):
     """Opens studies and holds the one that is open.
 
+    While a large study is read its frames can be looked at as they come; nothing is open then, so
+    that whatever computes waits for the whole.
+
     Attributes:
+        arriving: Frames of the study that is being read, None when there is nothing to look at.
         study: What is open, or None.
         series: The series that is shown and computed on, or None.
         path: Where the open study came from.
@@ -51,6 +67,7 @@ class StudyViewModel(QObject):
         study_changed: Another study (or none) is open, or it was read again with entered values.
         series_changed: Another series is shown.
         opening_changed: Opening began or ended.
+        arriving_changed: More frames of the study that is being read can be shown, or none.
         open_failed: `TaskFailure`; the study that was open stays.
         findings_changed: The user confirmed a finding.
     """
@@ -58,6 +75,7 @@ class StudyViewModel(QObject):
     study_changed = Signal()
     series_changed = Signal()
     opening_changed = Signal()
+    arriving_changed = Signal()
     open_failed = Signal(object)
     findings_changed = Signal()
 
@@ -76,6 +94,8 @@ class StudyViewModel(QObject):
         self._asked: tuple[Path, dict[str, float | str]] | None = None
         self._overrides: dict[str, float | str] = {}
         self._pending_fields: tuple[str, ...] = ()
+        self._aside: _PutAside | None = None
+        self.arriving: ArrivingImage | None = None
         self.study: Study | None = None
         self.series: Series | None = None
         self.path: Path | None = None
@@ -91,6 +111,13 @@ class StudyViewModel(QObject):
     def image(self) -> DynamicImage | None:
         """The voxels that are shown and computed on."""
         return None if self.series is None else self.series.image
+
+    @property
+    def why_no_image(self) -> str:
+        """What the user can do where nothing is open."""
+        if self.arriving is None:
+            return "Open a study first."
+        return "The study is still being read; this waits until all frames are there."
 
     @property
     def overrides(self) -> Overrides:
@@ -137,9 +164,11 @@ class StudyViewModel(QObject):
         """Read a study; it replaces the open one when that worked."""
         if self._task is not None:
             self._task.cancel()
+        self._bring_back()
         self._asked = (path, dict(overrides or {}))
         job = partial(self._open_job, *self._asked)
         task = self._runner.start(f"Opening {path.name or path}", job)
+        task.offered.connect(self._on_offered)
         task.succeeded.connect(self._on_opened)
         task.failed.connect(self._on_failed)
         task.finished.connect(self._on_finished)
@@ -188,22 +217,55 @@ class StudyViewModel(QObject):
                 self.series_changed.emit()
 
     def close_study(self) -> None:
-        """Forget the open study and free its voxels."""
+        """Forget the open study and free its voxels; one that is being shown early is not read."""
+        if self.arriving is not None and self._task is not None:
+            self._task.cancel()
+        self.arriving = self._aside = None
         self.study = self.series = self.path = None
         self._overrides, self._pending_fields = {}, ()
+        self._announce()
+
+    def _announce(self) -> None:
         self.study_changed.emit()
         self.series_changed.emit()
+        self.arriving_changed.emit()
+
+    def _on_offered(self, arriving: ArrivingImage) -> None:
+        task = self._task
+        if self.sender() is not task or self._asked is None or task is None:
+            return
+        if task.cancel_requested:
+            return
+        is_first = self.arriving is None
+        self.arriving = arriving
+        if not is_first:
+            self.arriving_changed.emit()
+            return
+        self._aside = _PutAside(self.study, self.series, self.path, self._overrides, self.confirmed)
+        self.study = self.series = None
+        self.path, self._overrides = self._asked
+        self.confirmed = frozenset()
+        self._announce()
+
+    def _bring_back(self) -> None:
+        """Open again what was put aside for a study that will not come."""
+        aside, self._aside, self.arriving = self._aside, None, None
+        if aside is not None:
+            self.study, self.series, self.path = aside.study, aside.series, aside.path
+            self._overrides, self.confirmed = aside.overrides, aside.confirmed
+            self._announce()
 
     def _on_opened(self, study: Study) -> None:
         if self.sender() is not self._task or self._asked is None:
             return
         self.path, self._overrides = self._asked
         self._pending_fields = ()
-        self.confirmed = frozenset()
+        if self.arriving is None:
+            self.confirmed = frozenset()
+        self.arriving = self._aside = None
         self.study, self.series = study, study.main_series
         self._remember(study)
-        self.study_changed.emit()
-        self.series_changed.emit()
+        self._announce()
 
     def _on_failed(self, failure: TaskFailure) -> None:
         if self.sender() is not self._task:
@@ -215,6 +277,7 @@ class StudyViewModel(QObject):
     def _on_finished(self) -> None:
         if self.sender() is self._task:
             self._task = None
+            self._bring_back()
             self.opening_changed.emit()
 
     def _remember(self, study: Study) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.arriving import ArrivingFrameStore, ArrivingImage
 from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.reslice import Plane, bounds_lps_mm
 from kiview.core.units import Quantity
@@ -91,8 +92,13 @@ class ViewsViewModel(QObject):
         """The layer whose window the window controls show."""
         return self._layers.get(self.active_key) or next(iter(self._layers.values()), None)
 
-    def set_image(self, image: DynamicImage | None) -> None:
-        """Show another image; maps of the one before are removed."""
+    def set_image(self, image: DynamicImage | None, arrived: frozenset[int] | None = None) -> None:
+        """Show another image; maps of the one before are removed.
+
+        Args:
+            image: What to show, None for nothing.
+            arrived: Frames that have been read so far, None for all.
+        """
         self.image = image
         self.loader.forget()
         self._layers.clear()
@@ -103,13 +109,35 @@ class ViewsViewModel(QObject):
             self.link.set_bounds(*bounds_lps_mm(image.geometry))
             middle = np.array(image.geometry.shape_zyx) // 2
             self.link.set_cursor(image.geometry.to_lps_mm(middle))
-        self.frames.open(None if image is None else image.timing)
+        self.frames.open(None if image is None else image.timing, arrived)
         self.layout_changed.emit()
         self.active_changed.emit()
+
+    def set_arriving(self, arriving: ArrivingImage) -> None:
+        """Show an image whose frames are still being read, or tell that more have come."""
+        if self.image is arriving.image:
+            self.frames.set_arrived(arriving.frames)
+        else:
+            self.set_image(arriving.image, arriving.frames)
+
+    def show_whole(self, image: DynamicImage | None) -> None:
+        """Show another image; one that was shown while it was read keeps cursor and frame."""
+        seen = self.image
+        if (
+            image is not None
+            and seen is not None
+            and isinstance(seen.store, ArrivingFrameStore)
+            and seen.series_uid == image.series_uid
+            and seen.store.shape_tzyx == image.store.shape_tzyx
+        ):
+            self.replace_image(image)
+        else:
+            self.set_image(image)
 
     def replace_image(self, image: DynamicImage) -> None:
         """Show the same voxels with other facts (a weight was entered, say); the rest stays."""
         self.image = image
+        self.frames.set_arrived(None)
         self._on_frame_changed()
 
     def set_map(
@@ -199,9 +227,10 @@ class ViewsViewModel(QObject):
     def _on_frame_changed(self) -> None:
         self.loader.forget()
         if self.image is not None:
-            layer = image_layer(self.image, self.frames.shown)
+            pending = self.frames.is_pending
+            layer = replace(image_layer(self.image, self.frames.shown), pending=pending)
             self._layers = {IMAGE_KEY: layer} | self._layers | {IMAGE_KEY: layer}
-            if not self.scales.knows(layer.quantity):
+            if not pending and not self.scales.knows(layer.quantity):
                 self.scales.set_default_window(layer.quantity.code, needed_window(layer))
         self.layers_changed.emit()
 
@@ -215,7 +244,7 @@ class ViewsViewModel(QObject):
 
     def fit_window(self, quantity: Quantity) -> None:
         """Set the window to what the shown planes of a quantity need."""
-        shown = [layer for layer in self.layers if layer.quantity == quantity]
+        shown = [x for x in self.layers if x.quantity == quantity and not x.pending]
         windows = [needed_window(layer, self.link.cursor_lps_mm) for layer in shown]
         if windows:
             low, high = min(w.low for w in windows), max(w.high for w in windows)

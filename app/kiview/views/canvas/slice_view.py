@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from kiview.core.reslice import Plane, PlaneGrid, PlaneImage
 from kiview.viewmodels.layers import Layer
-from kiview.viewmodels.readouts import MINUS
+from kiview.viewmodels.readouts import MINUS, PENDING
 from kiview.viewmodels.rois import RoisViewModel, RoiTool
 from kiview.viewmodels.views import IMAGE_KEY, ViewsViewModel
 from kiview.views.canvas import decorations, palette
@@ -123,9 +123,9 @@ class SliceView(QWidget):
         return Viewport.of(self._views.link, self.plane, self.area)
 
     def plane_image(self) -> PlaneImage | None:
-        """The slice through the cursor; None while it is being read."""
+        """The slice through the cursor; None while it is being read or its frame is to come."""
         layer = self.layer
-        if layer is None:
+        if layer is None or layer.pending:
             return None
         return self._views.loader.image(layer.planes, self.plane, self._cursor_mm)
 
@@ -184,6 +184,8 @@ class SliceView(QWidget):
         image = self.plane_image()
         if image is not None:
             self._render(layer, image)
+        elif layer.pending:
+            self._picture = None  # another frame's picture must not pass for this one's
         if self._picture is None:
             painter.fillRect(self.area, QColor(palette.CANVAS))
         else:
@@ -193,7 +195,8 @@ class SliceView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             painter.drawImage(where, self._picture.image)
         if image is None:
-            decorations.draw_pill(painter, "reading", self.area.center(), palette.MUTED)
+            text = PENDING if layer.pending else "reading"
+            decorations.draw_pill(painter, text, self.area.center(), palette.MUTED)
 
     def _render(self, layer: Layer, image: PlaneImage) -> None:
         """Colour a slice, unless the picture already shows it so."""
