@@ -116,7 +116,7 @@ class ArrivingFrameStore(FrameStore):
     def curve(self, mask_zyx: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of the masked voxels, each (t,); NaN where not read."""
         mean, std = np.full((2, self._shape[0]), np.nan)
-        where = np.argwhere(mask_zyx)
+        where = np.stack(np.unravel_index(np.flatnonzero(mask_zyx), mask_zyx.shape), axis=-1)
         for t in range(self._shape[0]):
             values = self.voxels_at(where, t).astype(np.float64)
             mean[t], std[t] = values.mean(), values.std()

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from kiview.core.arriving import ArrivingFrameStore, ArrivingImage
 from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.reslice import Plane, bounds_lps_mm
 from kiview.core.units import Quantity
@@ -93,12 +92,7 @@ class ViewsViewModel(QObject):
         return self._layers.get(self.active_key) or next(iter(self._layers.values()), None)
 
     def set_image(self, image: DynamicImage | None, arrived: frozenset[int] | None = None) -> None:
-        """Show another image; maps of the one before are removed.
-
-        Args:
-            image: What to show, None for nothing.
-            arrived: Frames that have been read so far, None for all.
-        """
+        """Show another image, of which some frames (None: all) have been read; maps go."""
         self.image = image
         self.loader.forget()
         self._layers.clear()
@@ -112,27 +106,6 @@ class ViewsViewModel(QObject):
         self.frames.open(None if image is None else image.timing, arrived)
         self.layout_changed.emit()
         self.active_changed.emit()
-
-    def set_arriving(self, arriving: ArrivingImage) -> None:
-        """Show an image whose frames are still being read, or tell that more have come."""
-        if self.image is arriving.image:
-            self.frames.set_arrived(arriving.frames)
-        else:
-            self.set_image(arriving.image, arriving.frames)
-
-    def show_whole(self, image: DynamicImage | None) -> None:
-        """Show another image; one that was shown while it was read keeps cursor and frame."""
-        seen = self.image
-        if (
-            image is not None
-            and seen is not None
-            and isinstance(seen.store, ArrivingFrameStore)
-            and seen.series_uid == image.series_uid
-            and seen.store.shape_tzyx == image.store.shape_tzyx
-        ):
-            self.replace_image(image)
-        else:
-            self.set_image(image)
 
     def replace_image(self, image: DynamicImage) -> None:
         """Show the same voxels with other facts (a weight was entered, say); the rest stays."""

@@ -1,60 +1,16 @@
 """A study being read: frames are seen, nothing is computed, what was open returns on failure."""
 
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.helpers import small_study
+from tests.helpers.slow_study import SlowStudy
 
-from kiview.core.arriving import ArrivingFrameStore, ArrivingImage
-from kiview.core.errors import ReadError
 from kiview.core.reslice import Plane
 from kiview.viewmodels.readouts import PENDING
 
-WAIT_S = 10.0
 LAST = len(small_study.DURATIONS_S) - 1
-
-
-class SlowStudy:
-    """An opening job that offers frames when the test says so, then succeeds or fails."""
-
-    def __init__(self, uid: str = "1.2.3.9") -> None:
-        self.study = small_study.study(uid=uid)
-        self.whole = self.study.series[0].image
-        self._store = ArrivingFrameStore(self.whole.store.shape_tzyx, 1.0, 0.0)
-        self._store.lend(self.whole.store.voxels)
-        self._image = replace(self.whole, store=self._store)
-        self._asked: list[int] = []
-        self._go, self._end = threading.Semaphore(0), None
-
-    def job(self, _path, _overrides, progress):
-        while True:
-            assert self._go.acquire(timeout=WAIT_S)
-            progress.step(0.5, "reading")  # raises after a stop request
-            if self._end is not None:
-                return self._end()
-            frames = self._store.add(self._asked.pop(0))
-            progress.offer(ArrivingImage(self._image, frames))
-
-    def bring(self, qtbot, models, frame: int) -> None:
-        self._asked.append(frame)
-        with qtbot.waitSignal(models.study.arriving_changed):
-            self._go.release()
-
-    def end(self, how) -> None:
-        self._end = how
-        self._go.release()
-
-    def succeed(self) -> None:
-        self.end(lambda: self.study)
-
-    def fail(self) -> None:
-        def raise_it():
-            raise ReadError("The drive is gone.")
-
-        self.end(raise_it)
 
 
 @pytest.fixture
@@ -62,17 +18,12 @@ def slow():
     return SlowStudy()
 
 
-def begin(models, slow: SlowStudy) -> None:
-    models.study._open_job = slow.job
-    models.study.open_path(Path("large"))
-
-
 def finished(qtbot, models) -> None:
     qtbot.waitUntil(lambda: not models.runner.tasks)
 
 
 def test_that_the_latest_frame_is_seen_before_the_study_is_open(qtbot, models, slow):
-    begin(models, slow)
+    slow.begin(models)
     slow.bring(qtbot, models, LAST)
     views = models.views
     assert models.study.series is None
@@ -95,7 +46,7 @@ def largest_coronal(slow: SlowStudy) -> float:
 
 
 def test_that_a_frame_to_come_is_pending_and_is_shown_once_it_came(qtbot, models, slow):
-    begin(models, slow)
+    slow.begin(models)
     slow.bring(qtbot, models, LAST)
     models.views.frames.show_frame(3)
     assert models.views.layer("image").pending
@@ -110,7 +61,7 @@ def test_that_a_frame_to_come_is_pending_and_is_shown_once_it_came(qtbot, models
 
 
 def test_that_cine_runs_through_frames_that_came(qtbot, models, slow):
-    begin(models, slow)
+    slow.begin(models)
     for frame in (LAST, 4):
         slow.bring(qtbot, models, frame)
     seen = []
@@ -124,7 +75,7 @@ def test_that_cine_runs_through_frames_that_came(qtbot, models, slow):
 
 def test_that_nothing_is_computed_before_all_frames_are_there(qtbot, with_aorta, slow):
     models = with_aorta
-    begin(models, slow)
+    slow.begin(models)
     slow.bring(qtbot, models, LAST)
     assert "still being read" in models.maps.why_not
     assert "still being read" in models.network.why_not
@@ -139,7 +90,7 @@ def test_that_nothing_is_computed_before_all_frames_are_there(qtbot, with_aorta,
 
 
 def test_that_cursor_frame_and_regions_stay_when_the_last_frame_came(qtbot, models, slow):
-    begin(models, slow)
+    slow.begin(models)
     slow.bring(qtbot, models, LAST)
     slow.bring(qtbot, models, 7)
     models.views.frames.show_frame(7)
@@ -161,7 +112,7 @@ def test_that_the_study_before_returns_with_its_maps_unless_it_was_closed(
     models.maps.compute()
     qtbot.waitUntil(lambda: models.results.get("patlak") is not None)
     before, maps = models.study.study, models.results.get("patlak").maps
-    begin(models, slow)
+    slow.begin(models)
     slow.bring(qtbot, models, LAST)
     assert [layer.key for layer in models.views.layers] == ["image"]
     if how == "failed":
@@ -188,7 +139,7 @@ def test_that_the_study_before_returns_with_its_maps_unless_it_was_closed(
 
 
 def test_that_another_study_opened_meanwhile_takes_the_place(qtbot, models, slow):
-    begin(models, slow)
+    slow.begin(models)
     slow.bring(qtbot, models, LAST)
     other = small_study.study(uid="1.2.3.5")
     models.study._open_job = small_study.open_job(other)

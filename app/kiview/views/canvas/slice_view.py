@@ -75,9 +75,7 @@ class SliceView(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        key, plane = cell
-        self.key = key
-        self.plane = plane
+        self.key, self.plane = key, plane = cell
         self._views = views
         self._rois = rois
         self._drawing = drawing
@@ -131,7 +129,6 @@ class SliceView(QWidget):
 
     @property
     def _cursor_mm(self) -> float:
-        """Where the cursor is along the normal."""
         return float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
 
     def pixel_of(self, position_lps_mm: ArrayLike) -> QPoint:
@@ -195,8 +192,8 @@ class SliceView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             painter.drawImage(where, self._picture.image)
         if image is None:
-            text = PENDING if layer.pending else "reading"
-            decorations.draw_pill(painter, text, self.area.center(), palette.MUTED)
+            told = PENDING if layer.pending else "reading"
+            decorations.draw_pill(painter, told, self.area.center(), palette.MUTED)
 
     def _render(self, layer: Layer, image: PlaneImage) -> None:
         """Colour a slice, unless the picture already shows it so."""
