@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -95,7 +96,7 @@ class ArrivingFrameStore(FrameStore):
         index = np.arange(self._shape[0]) if frames is None else np.asarray(frames)
         out = np.full((len(index), z1 - z0, *self._shape[2:]), np.nan, np.float32)
         for i, t in enumerate(index.tolist()):
-            part = self._read(t, lambda store, t=t: store.slab(z0, z1, [t])[0].copy())
+            part = self._read(t, partial(_copied_slab, z0, z1, t))
             if part is not None:
                 out[i] = part
         return out
@@ -139,3 +140,8 @@ class ArrivingFrameStore(FrameStore):
             with self._changed:
                 self._readers -= 1
                 self._changed.notify_all()
+
+
+def _copied_slab(z0: int, z1: int, t: int, store: ScaledFrameStore) -> NDArray[np.float32]:
+    """Slices of a frame; a copy, since plain floats come as a view."""
+    return store.slab(z0, z1, [t])[0].copy()

@@ -1,6 +1,7 @@
 """Pixels of DICOM slices into a (t, z, y, x) array of their own type, one slice at a time."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from kiview.io.dicom_fast import DEFLATED
 from kiview.io.dicom_headers import FRAME, HeaderTable
 from kiview.io.dicom_inflate import inflated
 from kiview.io.frame_store import VoxelCache, cache_key, refuse_changed
+from kiview.io.read_ahead import read_ahead
 
 _UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED, "1.2.840.10008.1.2.2")
 _LOSSY = frozenset(
@@ -84,15 +86,17 @@ def load_pixels(
     if found is not None and found[0].dtype == dtype and found[0].shape == shape:
         largest, smallest = (np.array(found[1][name]) for name in ("largest_tz", "smallest_tz"))
         return StoredPixels(found[0], largest, smallest)
-    with cache.create(key, shape, dtype) as writer:
+    found_planes = _planes(headers, files, dtype, shape[2:])
+    ahead = read_ahead((where, one, one.max(), one.min()) for where, one in found_planes)
+    with cache.create(key, shape, dtype) as writer, closing(ahead) as planes:
         arrival = Arrival(image, writer, progress)
         largest, smallest = np.empty(files.shape), np.empty(files.shape)
-        for number, (place, plane) in enumerate(_planes(headers, files, dtype, shape[2:])):
+        for number, (place, plane, *ends) in enumerate(planes):
             if number % _REPORT_EVERY == 0:
                 progress.step(number / files.size, f"Reading slices, {number} of {files.size}")
             writer.put(*place, plane)
             arrival.add(place[0])
-            largest[place], smallest[place] = plane.max(), plane.min()
+            largest[place], smallest[place] = ends
         refuse_changed(identities)
         extremes = {"largest_tz": largest.tolist(), "smallest_tz": smallest.tolist()}
         voxels = writer.finish(extremes)

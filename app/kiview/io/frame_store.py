@@ -254,7 +254,7 @@ class VoxelWriter:
             return
         voxels: Any = self.voxels
         place = (t * voxels.shape[1] + z) * voxels.strides[1]
-        data = memoryview(np.ascontiguousarray(slices, voxels.dtype)).cast("B")
+        data = np.ascontiguousarray(slices, voxels.dtype).data.cast("B")
         try:
             self._file.seek(voxels.offset + place)
             while data:  # a disk that fills up takes a part first
