@@ -61,6 +61,7 @@ SPHERE_OF_2_ML_MM = (3 * 2000 / (4 * np.pi)) ** (1 / 3)
 GB_PER_MIB = 1.048576e-3
 LONGEST_WAIT_S, LOOK_MS = 1800.0, 5
 STEPS = 6
+READ_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -325,15 +326,16 @@ def make_cold(voxels: NDArray[np.int16]) -> None:
 
 
 def read_frames(image: DynamicImage, frames: list[int]) -> None:
-    """Read frames of the store from their file into memory."""
+    """Read frames of the store from their file, some MB at a time into the same memory."""
     voxels = stored(image)
     frame_bytes = voxels[0].nbytes
-    buffer = np.ones(frame_bytes, np.uint8)
     step = 0 if voxels.strides[0] == 0 else frame_bytes
+    buffer = np.ones(READ_BYTES, np.uint8)
     with file_of(voxels).open("rb", buffering=0) as file:
         for t in frames:
             file.seek(voxels.offset + t * step)  # type: ignore[attr-defined]
-            file.readinto(buffer)
+            for done in range(0, frame_bytes, READ_BYTES):
+                file.readinto(buffer[: frame_bytes - done])
 
 
 def frame_changes(journey: Journey, image: DynamicImage) -> Iterator[Ratio]:

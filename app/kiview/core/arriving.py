@@ -144,4 +144,5 @@ class ArrivingFrameStore(FrameStore):
 
 def _copied_slab(z0: int, z1: int, t: int, store: ScaledFrameStore) -> NDArray[np.float32]:
     """Slices of a frame; a copy, since plain floats come as a view."""
-    return store.slab(z0, z1, [t])[0].copy()
+    copied: NDArray[np.float32] = store.slab(z0, z1, [t])[0].copy()
+    return copied
