@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kiview import paths
 
-LARGE_BYTES = 512 << 20
-"""Larger results lie on the disk: the maps of a whole body take 1.5 GB."""
+LARGE_BYTES = 256 << 20
+"""Larger results lie on the disk: a map of a whole body takes 0.5 GB."""
 
 
 def room_for(shape: tuple[int, ...], folder: Path | None = None) -> NDArray[np.float32]:
