@@ -279,7 +279,7 @@ def follow_patlak(
     np.maximum(added, 0, out=added)
     noise *= np.float32(deny_sigmas)
     noise += np.maximum(reference.near, 0)
-    scale = np.divide(noise, near, out=np.ones_like(near), where=near > noise)
+    scale: Volume = np.divide(noise, near, out=np.ones_like(near), where=near > noise)
     scale *= ki
     scale += added
     return scale
