@@ -134,7 +134,7 @@ def obedient_job(made: Study, asked: list | None = None):
             weight_kg=given.number("weight_kg") or made.patient.weight_kg,
             height_m=given.number("height_m") or made.patient.height_m,
         )
-        series = tuple(_with(given, one) for one in made.series)
+        series = tuple(_with(given.for_series(one.uid), one) for one in made.series)
         return replace(made, patient=patient, series=series)
 
     return job

@@ -7,6 +7,7 @@ from kiview.core.images import DynamicImage
 from kiview.core.study import Series, SeriesKind, Study
 from kiview.core.timing import FrameTiming
 from kiview.io.dicom_frames import UNKNOWN_TIMES
+from kiview.io.overrides import SERIES as FRAME_SERIES
 from kiview.viewmodels.missing_values import FRAME_FIELDS, missing_value
 
 FACT_OF = {
@@ -57,7 +58,7 @@ class FileValues:
             for name in FACT_OF:
                 if name not in overrides:
                     self._values[series.uid, name] = _value(name, study, series, series.image)
-            if not any(name in overrides for name in FRAME_FIELDS):
+            if not has_entered_times(overrides, series.uid):
                 self._timings[series.uid, _clock(overrides)] = known_timing(series)
 
     def value(self, series: Series, name: str) -> FileValue | None:
@@ -67,6 +68,12 @@ class FileValues:
     def timing(self, series: Series, overrides: Mapping[str, float | str]) -> FrameTiming | None:
         """Frame times of the files from the injection, or None where they are not known."""
         return self._timings.get((series.uid, _clock(overrides)))
+
+
+def has_entered_times(overrides: Mapping[str, float | str], uid: str) -> bool:
+    """Whether the user entered the frame times of a series."""
+    entered = any(name in overrides for name in FRAME_FIELDS)
+    return entered and overrides.get(FRAME_SERIES, uid) == uid
 
 
 def is_pet(series: Series) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kiview.core.errors import InvalidInputError
-from kiview.io.overrides import CHOICES, LIMITS, LISTS, parse_overrides
+from kiview.io.overrides import CHOICES, LIMITS, LISTS, SERIES, parse_overrides
 
 FRAME_FIELDS = LISTS
 """Starts and durations of the frames, entered together."""
@@ -172,7 +172,7 @@ def _in_order(values: Iterable[str]) -> list[str]:
     order = list(_BY_NAME)
     known = sorted((name for name in values if name in _BY_NAME), key=order.index)
     others = [name for name in values if name not in _BY_NAME]
-    return [name for name in (*known, *others) if name not in LISTS]
+    return [name for name in (*known, *others) if name not in (*LISTS, SERIES)]
 
 
 def _told(value: MissingValue, given: object) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.study import Series
 from kiview.io.overrides import parse_overrides
-from kiview.viewmodels.file_values import FileValues
+from kiview.viewmodels.file_values import FileValues, is_pet
 from kiview.viewmodels.history import UNDO_STEPS
 from kiview.viewmodels.study import Overrides, StudyViewModel
 
@@ -66,6 +67,12 @@ class OverridesViewModel(QObject):
     def _target(self) -> int:
         """The step in force, or the one being read."""
         return self._at if self._going_to is None else self._going_to
+
+    @property
+    def pet_series(self) -> tuple[Series, ...]:
+        """The PET series of the study, which entered values hold for."""
+        study = self.study.study
+        return () if study is None else tuple(filter(is_pet, study.series))
 
     def change(self, changes: Mapping[str, float | str | None]) -> None:
         """Read the study again with some values entered, or taken back (None).

@@ -82,6 +82,9 @@ class PatientFormViewModel(QObject):
                 "The frame times that you entered count from the injection and stay as they are;"
                 " see Frames."
             )
+        count = len(self._overrides.pet_series)
+        if count > 1 and self.is_edited:
+            return f"These values will hold for all {count} PET series of this study."
         return ""
 
     @property

@@ -5,7 +5,8 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from kiview.core.errors import InvalidInputError
-from kiview.viewmodels.frame_table import Fit, FrameRow, FrameTableViewModel
+from kiview.viewmodels.frame_rows import Fit, FrameRow
+from kiview.viewmodels.frame_table import FrameTableViewModel
 from kiview.views.theme import colour
 
 _COLUMNS = ("Frame", "Start (s)", "Duration (s)", "End (s)", "To the frame before")

@@ -4,8 +4,9 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHeaderView, QTableView, QVBoxLayout, QWidget
 
+from kiview.core.study import Study
 from kiview.viewmodels.study import StudyViewModel
-from kiview.viewmodels.study_files import unused_files, unused_summary, unused_text
+from kiview.viewmodels.study_files import PathsWithin, unused_summary, unused_text
 from kiview.views.parts import button, row, text_label
 
 _COLUMNS = ("File", "Why it was not used")
@@ -21,11 +22,13 @@ class _Files(QAbstractTableModel):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._rows: tuple[tuple[str, str], ...] = ()
+        self._within = PathsWithin("")
 
-    def show_rows(self, rows: tuple[tuple[str, str], ...]) -> None:
-        """Show other rows."""
+    def show_files(self, study: Study | None) -> None:
+        """Show the files of another study."""
         self.beginResetModel()
-        self._rows = rows
+        self._rows = () if study is None else study.unused_files
+        self._within = PathsWithin("" if study is None else study.source)
         self.endResetModel()
 
     def rowCount(self, parent: _Index = _NO_INDEX) -> int:
@@ -39,7 +42,8 @@ class _Files(QAbstractTableModel):
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> str | None:
         """Text of a cell, also as its tip."""
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return self._rows[index.row()][index.column()]
+            path, reason = self._rows[index.row()]
+            return reason if index.column() else self._within(path)
         return None
 
     def headerData(
@@ -93,11 +97,11 @@ class UnusedPage(QWidget):
 
     def _refresh(self) -> None:
         study = self._study.study
-        rows = () if study is None else unused_files(study)
+        there_are = study is not None and bool(study.unused_files)
         self._about.setText(_NO_STUDY if study is None else unused_summary(study))
-        self._files.show_rows(rows)
-        self._list.setVisible(bool(rows))
-        self._copy.setEnabled(bool(rows))
+        self._files.show_files(study)
+        self._list.setVisible(there_are)
+        self._copy.setEnabled(there_are)
 
     def _on_copy(self) -> None:
         if self._study.study is not None:
