@@ -221,6 +221,8 @@ def test_that_a_wrong_value_is_told_while_typing_and_apply_is_off(qtbot, opened,
     assert entry.property("wrong")
     assert not child(dialog, QAbstractButton, "patientApply").isEnabled()
     qtbot.keyClick(entry, Qt.Key.Key_Return)
+    assert entry.text() == "7000"  # Enter pressed no other button
+    assert dialog.isVisible()
     qtbot.keyClick(entry, Qt.Key.Key_Backspace)
     assert text(dialog, "patientProblem") == ""
     assert len(asked) == 1
