@@ -44,7 +44,7 @@ NOTE = Finding("spacing", "Slice spacing varies.")
 FINDINGS = (NOTE, GAPS, CONFIRM, small_study.WEIGHT_MISSING)
 FACTS_TOLD = (
     Fact("frame-start", "Start of frames", "0 s", "Acquisition Time; agrees with the decay factor"),
-    Fact("injection-time", "Injection time", "09:30:00", "Start Time"),
+    Fact("time-zero", "Injection (time zero)", "09:30:00", "Start Time"),
 )
 UNUSED_FILES = (
     ("/data/study/notes.txt", "is no image"),

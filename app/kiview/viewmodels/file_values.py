@@ -11,13 +11,13 @@ from kiview.io.overrides import SERIES as FRAME_SERIES
 from kiview.viewmodels.missing_values import FRAME_FIELDS, missing_value
 
 FACT_OF = {
-    "injection_time": "injection-time",
+    "injection_time": "time-zero",
     "half_life_s": "half-life",
-    "dose_bq": "injected-activity",
+    "dose_bq": "dose",
     "weight_kg": "weight",
     "height_m": "height",
     "units": "units",
-    "decay_correction": "decay-correction",
+    "decay_correction": "decay-reference",
 }
 """Value name -> code of the fact that tells it and where it comes from."""
 _CLOCK_FIELD = "injection_time"

@@ -17,6 +17,8 @@ from kiview.viewmodels.overrides import OverridesViewModel
 
 _START, _DURATION = FRAME_FIELDS
 _NAMES = ("start", "duration")
+NO_INJECTION = "injection-time-missing"
+"""Code of the finding that says that times count from the start of the scan."""
 PER_SLICE = (
     "Each slice has times of its own here (beds measured one after the other), which maps use."
     " They cannot be edited one by one; to move all of them, change the injection time."
@@ -83,11 +85,19 @@ class FrameTableViewModel(FramesInForce):
         if self._taken_by:
             return self._why_taken
         if self._draft is None:
-            unknown = self.frame_count and self._file_timing is None
-            return "The files' frame times are not known." if unknown else ""
+            return self._about_files
         gaps = [row for row in self.rows if row.fit is Fit.GAP]
         if gaps and not self.problem:
             return f"{len(gaps)} gaps between frames; check that none is missing."
+        return ""
+
+    @property
+    def _about_files(self) -> str:
+        """What must be known of the files' times, or empty."""
+        if self.frame_count and self._file_timing is None:
+            return "The files' frame times are not known."
+        if any(finding.code == NO_INJECTION for finding in self._study.findings):
+            return "The injection time is not known: these times count from the start of the scan."
         return ""
 
     @property

@@ -24,7 +24,7 @@ def asked():
 def obedient(qtbot, models, asked):
     """With a study open whose reader takes what is entered."""
     made = small_study.study((small_study.WEIGHT_MISSING, INJECTION))
-    facts = (Fact("injection-time", "Injection time", "09:30:00", "Start Time"),)
+    facts = (Fact("time-zero", "Injection (time zero)", "09:30:00", "Start Time"),)
     series = replace(made.series[0], facts=facts, file_units="BQML")
     made = replace(made, series=(series,))
     models.study._open_job = small_study.obedient_job(made, asked)

@@ -237,6 +237,12 @@ def test_that_unknown_times_are_empty_not_stand_ins(qtbot, models):
     assert models.study.kinetics_verdict is Verdict.REFUSED
 
 
+def test_that_times_that_count_from_the_scan_are_told_so(qtbot, models):
+    missing = Finding("injection-time-missing", "None.", kinetics=Verdict.REFUSED)
+    open_made(qtbot, models, study_of(FrameTiming(STARTS, DURATIONS), (missing,)))
+    assert "count from the start of the scan" in models.frame_table.note
+
+
 # Times per slice
 
 
