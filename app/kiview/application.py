@@ -37,6 +37,7 @@ from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.demo import DemoViewModel
 from kiview.viewmodels.export import ExportJob, ExportViewModel
 from kiview.viewmodels.found_curve import FindCurveJob, FoundCurveViewModel
+from kiview.viewmodels.frame_table import FrameTableViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel, ReadCurveJob
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.library import LibraryJobs, LibraryViewModel
@@ -44,6 +45,8 @@ from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel, PatlakJob
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkJob, NetworkViewModel
+from kiview.viewmodels.overrides import OverridesViewModel
+from kiview.viewmodels.patient_form import PatientFormViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
 from kiview.viewmodels.preview import PreviewViewModel
 from kiview.viewmodels.probe import ProbeViewModel
@@ -182,6 +185,7 @@ def build_models(jobs: Jobs) -> WindowModels:
     """View models of one window, connected."""
     runner, messages = TaskRunner(), MessagesViewModel()
     study = StudyViewModel(runner, messages, jobs.open_study)
+    overrides = OverridesViewModel(study)
     views, rois = ViewsViewModel(), RoisViewModel()
     curves = CurvesViewModel(runner, study, rois)
     found = FoundCurveViewModel(runner, study, messages, jobs.find_curve)
@@ -199,6 +203,9 @@ def build_models(jobs: Jobs) -> WindowModels:
         messages=messages,
         tasks=TasksViewModel(runner),
         study=study,
+        overrides=overrides,
+        patient_form=PatientFormViewModel(overrides),
+        frame_table=FrameTableViewModel(overrides),
         library=LibraryViewModel(runner, study, messages, jobs.library),
         views=views,
         rois=rois,
@@ -219,7 +226,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
         session=SessionViewModel(study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),
-        undo=UndoViewModel(rois, network),
+        undo=UndoViewModel(rois, network, overrides),
     )
 
 

@@ -158,7 +158,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="what the files lack or have wrong, recorded as user-given: weight_kg, height_m,"
         " dose_bq, injection_time, half_life_s, units, decay_correction, frame_start_s,"
-        " frame_duration_s",
+        " frame_duration_s (and frame_series, the UID of the one series they are for)",
     )
 
 

@@ -65,7 +65,7 @@ def test_that_an_opened_study_is_listed_and_shown(qtbot, window, models):
     assert "Small phantom" in child(window, QListWidget, "studyList").item(0).text()
     assert window.canvas.isVisible()
     assert not child(window, QWidget, "emptyState").isVisible()
-    assert text(window, "verdictKi") == "Ki: ready to quantify"
+    assert text(window, "verdictKi") == "Ki: ready"
 
 
 def test_that_a_dropped_file_is_opened(qtbot, window, models):
@@ -153,7 +153,7 @@ def test_that_a_missing_value_is_asked_for_and_the_study_read_again_with_it(qtbo
     with qtbot.waitSignal(models.study.study_changed):
         click(qtbot, window, "checksApply")
     assert given == [{}, {"dose_bq": 3.1e8}]
-    assert "injected activity" in text(window, "userGiven")
+    assert text(window, "userGiven") == "Values entered by you: activity 310 MBq."
 
 
 def test_that_a_wrong_entry_is_refused_beside_the_form(qtbot, models, window):
@@ -162,8 +162,8 @@ def test_that_a_wrong_entry_is_refused_beside_the_form(qtbot, models, window):
     qtbot.keyClicks(child(window, QLineEdit, "enter_weight_kg"), "heavy")
     click(qtbot, window, "checksApply")
     assert "'heavy' is not a number" in text(window, "checksProblem")
-    assert text(window, "verdictSUV") == "SUV: not possible yet"
-    assert text(window, "verdictKi") == "Ki: ready to quantify"
+    assert text(window, "verdictSUV") == "SUV: cannot be quantified"
+    assert text(window, "verdictKi") == "Ki: ready"
 
 
 def test_that_undo_and_redo_of_regions_are_in_the_edit_menu(qtbot, window, models):

@@ -38,7 +38,8 @@ def _averaged(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Pa
     file = require_file(given.roi, "--roi")
     _, image = main_dynamic(open_given(given, progress))
     mask = choose_region(read_regions(file, image.geometry, progress), given.region)
-    return export_region_curve(given.out, region_curve(image, mask, progress), given.overwrite)
+    curve = region_curve(image, mask, progress)
+    return export_region_curve(given.out, curve, given.overwrite, image.user_given)
 
 
 def _found(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path, ...]:
@@ -53,7 +54,7 @@ def _found(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path,
     request = InputCurveRequest(image, InputSource.NETWORK, frames_s=frames_s)
     curve = build_input_function(request, progress)
     end_s = float(image.timing.end_s.max())
-    written = export_input_function(given.out, curve, end_s, given.overwrite)
+    written = export_input_function(given.out, curve, end_s, given.overwrite, image.user_given)
     progress.clear()
     for sentence in (curve.description, *curve.findings):
         note(f"input function: {sentence}")

@@ -61,11 +61,12 @@ def read_ecat(path: Path, given: UserGiven, cache: VoxelCache, progress: Progres
         fields = () if given.lists else FIELDS
         series = _series(file, given, patient, load_voxels(file, cache, progress))
     except KiviewError as error:
-        series = refused_file(path, _uid(path), error, fields)
+        series = refused_file(path, ecat_uid(path), error, fields)
     return ReadSeries(series, patient)
 
 
-def _uid(path: Path) -> str:
+def ecat_uid(path: Path) -> str:
+    """Identity of the series of a file, of its place."""
     return file_uid(path, "ecat")
 
 
@@ -108,7 +109,7 @@ def _series(file: EcatFile, given: UserGiven, patient: PatientInfo, voxels: NDAr
         units.quantity,
         _injection(file, half_life, dose.dose_bq),
         SuvScale(suv) if suv else None,
-        _uid(file.path),
+        ecat_uid(file.path),
         file.text("study_description") or file.path.name,
         units.quantity == SUV_BW or factor is not None,
         given.record(),

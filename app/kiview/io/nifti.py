@@ -66,7 +66,7 @@ def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progre
             else _pet_series(header, sidecar, given, cache, progress)
         )
     except KiviewError as error:
-        series = refused_file(path, _uid(path), error, fields)
+        series = refused_file(path, nifti_uid(path), error, fields)
     return ReadSeries(series, patient)
 
 
@@ -75,7 +75,8 @@ def _is_pet(sidecar: Sidecar, given: UserGiven) -> bool:
     return bool(known & sidecar.values.keys() or given.word("units"))
 
 
-def _uid(path: Path) -> str:
+def nifti_uid(path: Path) -> str:
+    """Identity of the series of a file, of its place."""
     return file_uid(path, "nifti")
 
 
@@ -114,7 +115,7 @@ def _plain_series(
     if header.frame_count > 1:
         raise UnsupportedDataError(f"{header.path} holds {header.frame_count} volumes, not one.")
     voxels = load_voxels(header, *means)
-    uid = _uid(header.path)
+    uid = nifti_uid(header.path)
     image = DynamicImage(
         ScaledFrameStore(voxels, header.slope, header.intercept),
         header.geometry,
@@ -171,7 +172,7 @@ def _pet_series(
         meaning.quantity,
         _injection(sidecar, half_life, dose.dose_bq),
         SuvScale(suv) if suv else None,
-        _uid(header.path),
+        nifti_uid(header.path),
         sidecar.text("SeriesDescription") or header.path.name,
         meaning.quantity == SUV_BW or factor is not None,
         given.record(),

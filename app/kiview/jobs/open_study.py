@@ -8,15 +8,16 @@ from datetime import datetime
 from pathlib import Path
 
 from kiview import paths
-from kiview.core.errors import MissingInformationError, ReadError
+from kiview.core.errors import InvalidInputError, MissingInformationError, ReadError
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.io.cache_limit import prune
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
-from kiview.io.ecat import read_ecat
+from kiview.io.ecat import ecat_uid, read_ecat
 from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
-from kiview.io.nifti import read_nifti
+from kiview.io.nifti import nifti_uid, read_nifti
+from kiview.io.overrides import SERIES as FRAME_SERIES
 from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
 from kiview.io.scan import (
     OTHER_PATIENT,
@@ -85,6 +86,7 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     cache = VoxelCache(folder, request.memory_limit_bytes)
     read = list(_read_all(index, given, cache, progress))
     series = sorted((one.series for one in read), key=_place_in_list)
+    _refuse_unknown_series(given, series)
     _refuse_if_nothing_shows(series, request.path)
     unused = [*index.unused, *(item for one in read for item in one.unused)]
     series[0] = _told_of_others(series[0], unused)
@@ -100,6 +102,16 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
         date=_study_date(index),
         files=index.entries,
     )
+
+
+def _refuse_unknown_series(given: UserGiven, series: list[Series]) -> None:
+    """Frame times entered for a series that is not there would be dropped without a word."""
+    uid = given.word(FRAME_SERIES)
+    if uid and not any(one.uid == uid for one in series):
+        raise InvalidInputError(
+            f"The entered frame times are for series {uid}, which is not in this study; leave out"
+            f" {FRAME_SERIES} or name one of this study."
+        )
 
 
 def _told_of_others(first: Series, unused: list[tuple[str, str]]) -> Series:
@@ -131,16 +143,18 @@ def _index(path: Path, cache_folder: Path, progress: Progress) -> StudyIndex:
 def _read_all(
     index: StudyIndex, given: UserGiven, cache: VoxelCache, progress: Progress
 ) -> Iterable[ReadSeries]:
-    read = [(read_nifti, path) for path in index.nifti]
-    read += [(read_ecat, path) for path in index.ecat]
+    read = [(read_nifti, path, nifti_uid(path)) for path in index.nifti]
+    read += [(read_ecat, path, ecat_uid(path)) for path in index.ecat]
     total = len(index.dicom) + len(read)
     width = (1.0 - _SCAN_SHARE) / total
     for number, files in enumerate(index.dicom):
         begin = _SCAN_SHARE + number * width
-        yield from _read_dicom(files, given, cache, progress.child(begin, begin + width))
-    for number, (read_one, path) in enumerate(read, start=len(index.dicom)):
+        part = progress.child(begin, begin + width)
+        yield from _read_dicom(files, given.for_series(files.uid), cache, part)
+    for number, (read_one, path, uid) in enumerate(read, start=len(index.dicom)):
         begin = _SCAN_SHARE + number * width
-        yield read_one(path, given, cache, progress.child(begin, begin + width))
+        part = progress.child(begin, begin + width)
+        yield read_one(path, given.for_series(uid), cache, part)
 
 
 def _read_dicom(

@@ -60,6 +60,18 @@ class FramesViewModel(QObject):
         self.timing = None if timing is None else timing.weighted()
         self._show(ShownFrames((max(0, self.frame_count - 1),)))
 
+    def retime(self, timing: FrameTiming) -> None:
+        """Take over other times of the same frames; what is shown stays where it can."""
+        if timing.frame_count != self.frame_count:
+            self.open(timing)
+            return
+        self.timing = timing.weighted()
+        again = {"early": self.show_early, "late": self.show_late}.get(self.shown.name)
+        if again is not None:
+            again()
+        else:
+            self._show(self.shown)
+
     def show_frame(self, frame: int) -> None:
         """Show one frame; numbers outside are brought to the nearest end."""
         self._show(ShownFrames((min(max(frame, 0), max(0, self.frame_count - 1)),)))

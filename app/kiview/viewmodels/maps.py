@@ -107,7 +107,7 @@ class MapsViewModel(QObject):
             return f"Ready: {self.frames_in_window} frames in the window."
         if result.is_stale:
             return "The map is out of date: an input changed since. Compute again."
-        return f"Up to date: {result.summary}."
+        return f"Up to date: {result.told}."
 
     def key(self) -> str:
         """Identity of everything a run started now would be made from."""

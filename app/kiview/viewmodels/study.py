@@ -111,6 +111,11 @@ class StudyViewModel(QObject):
         return () if self.series is None else self.series.findings
 
     @property
+    def pending_fields(self) -> tuple[str, ...]:
+        """Values that an opening asked for which failed."""
+        return self._pending_fields
+
+    @property
     def missing_fields(self) -> tuple[str, ...]:
         """Values that would help, each once, including those a failed opening asked for."""
         named = [field for finding in self.findings for field in finding.fields]
@@ -160,9 +165,15 @@ class StudyViewModel(QObject):
         values = {name: parse_entry(missing_value(name), text) for name, text in typed.items()}
         if not values:
             raise InvalidInputError("Enter at least one value.")
-        path = self._asked[0] if self._asked is not None else self.path
+        path, before = self._asked if self._asked is not None else (self.path, {})
         if path is not None:
-            self.open_path(path, {**self._overrides, **values})
+            mine = self._overrides if path == self.path else before  # never another patient's
+            self.open_path(path, {**mine, **values})
+
+    def read_again(self, overrides: Overrides) -> None:
+        """Read the open study again with these values in place of those entered before."""
+        if self.path is not None:
+            self.open_path(self.path, overrides)
 
     def confirm(self, code: str) -> None:
         """Take note that the user looked at a finding and agrees."""
@@ -179,6 +190,11 @@ class StudyViewModel(QObject):
         verdict = worst((finding.suv, finding.kinetics))
         is_confirmed = verdict is Verdict.CONFIRM and finding.code in self.confirmed
         return Verdict.READY if is_confirmed else verdict
+
+    def told(self, finding: Finding) -> str:
+        """The sentence of a finding, with whether the user confirmed it."""
+        confirmed = " Confirmed by the user." if finding.code in self.confirmed else ""
+        return f"{finding.message}{confirmed}"
 
     def show_series(self, uid: str) -> None:
         """Show another series of the open study."""
@@ -197,10 +213,14 @@ class StudyViewModel(QObject):
     def _on_opened(self, study: Study) -> None:
         if self.sender() is not self._task or self._asked is None:
             return
+        is_same = self.path == self._asked[0]
+        shown = self.series.uid if is_same and self.series is not None else ""
+        before = self.findings if is_same else ()
         self.path, self._overrides = self._asked
         self._pending_fields = ()
-        self.confirmed = frozenset()
-        self.study, self.series = study, study.main_series
+        self.study, self.series = study, _series_of(study, shown)
+        still = {finding.code for finding in self.findings if finding in before}
+        self.confirmed &= still
         self._remember(study)
         self.study_changed.emit()
         self.series_changed.emit()
@@ -229,6 +249,12 @@ class StudyViewModel(QObject):
         )
         others = [other for other in self.known if other.path != self.path]
         self.known = (known, *others)
+
+
+def _series_of(study: Study, uid: str) -> Series | None:
+    """The series with this UID if it can be shown, else the one to show first."""
+    same = (s for s in study.series if s.uid == uid and s.image is not None)
+    return next(same, study.main_series)
 
 
 def study_title(study: Study, path: Path) -> str:

@@ -110,7 +110,7 @@ class ViewsViewModel(QObject):
     def replace_image(self, image: DynamicImage) -> None:
         """Show the same voxels with other facts (a weight was entered, say); the rest stays."""
         self.image = image
-        self._on_frame_changed()
+        self.frames.retime(image.timing)  # which shows it
 
     def set_map(
         self,

@@ -8,12 +8,15 @@ from kiview.viewmodels.catalog import CatalogViewModel
 from kiview.viewmodels.columns import ColumnsCoordinator
 from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.export import ExportViewModel
+from kiview.viewmodels.frame_table import FrameTableViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.viewmodels.library import LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
+from kiview.viewmodels.overrides import OverridesViewModel
+from kiview.viewmodels.patient_form import PatientFormViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
 from kiview.viewmodels.preview import PreviewViewModel
 from kiview.viewmodels.probe import ProbeViewModel
@@ -37,6 +40,9 @@ class WindowModels:
     messages: MessagesViewModel
     tasks: TasksViewModel
     study: StudyViewModel
+    overrides: OverridesViewModel
+    patient_form: PatientFormViewModel
+    frame_table: FrameTableViewModel
     library: LibraryViewModel
     views: ViewsViewModel
     rois: RoisViewModel

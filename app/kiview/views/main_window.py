@@ -23,6 +23,7 @@ from kiview.viewmodels.window import WindowModels
 from kiview.views.banner import Banner
 from kiview.views.canvas.canvas_widget import CanvasWidget
 from kiview.views.dialogs.about import TextDialog, about_text
+from kiview.views.dialogs.study_details import StudyDetailsDialog
 from kiview.views.empty_state import EmptyState
 from kiview.views.menus import Menus
 from kiview.views.panels.checks import ChecksPanel
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._models = models
         self._closing = False
+        self._details: StudyDetailsDialog | None = None
         self.setObjectName("mainWindow")
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
@@ -112,7 +114,9 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(12, 8, 10, 8)
         layout.setSpacing(10)
         layout.addWidget(StudiesPanel(models.study, models.library))
-        layout.addWidget(ChecksPanel(models.study))
+        checks = ChecksPanel(models.study)
+        checks.details_asked.connect(self.show_details)
+        layout.addWidget(checks)
         layout.addWidget(LayersPanel(models.views))
         layout.addStretch(1)
         return _scrolling(inner, LEFT_WIDTH)
@@ -203,6 +207,16 @@ class MainWindow(QMainWindow):
         name, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
         if name:
             self._models.study.open_path(Path(name))
+
+    def show_details(self, page: int, field: str = "") -> None:
+        """Show a page of the study details, and the entry of a value on it."""
+        models = self._models
+        if self._details is None:
+            pages = models.patient_form, models.frame_table
+            self._details = StudyDetailsDialog(
+                models.study, models.overrides, pages, models.undo, self
+            )
+        self._details.show_page(page, field)
 
     def show_about(self) -> None:
         """Show purpose, patents and versions."""

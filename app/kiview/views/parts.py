@@ -57,6 +57,14 @@ def set_role(label: QWidget, role: str) -> None:
         label.style().polish(label)
 
 
+def set_flag(widget: QWidget, name: str, holds: bool) -> None:
+    """Set a property that the style sheet looks at."""
+    if bool(widget.property(name)) != holds:
+        widget.setProperty(name, holds)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
 def button(text: str, name: str, tip: str, role: str = "") -> QPushButton:
     """A push button with its name, tip and look."""
     made = QPushButton(text)
