@@ -1,7 +1,5 @@
 """Checks of PET headers as a whole: values that were taken out, slices that are not there."""
 
-import numpy as np
-
 from kiview.core.study import Finding
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import BOTH_TO_CONFIRM, finding
@@ -75,12 +73,12 @@ def slice_count_findings(headers: HeaderTable, shape_tz: tuple[int, int]) -> tup
         headers: Of the series.
         shape_tz: Frames and slices that were found.
     """
-    told = np.unique(headers.numbers("NumberOfSlices"))
+    told = headers.positive("NumberOfSlices")[0]
     frames, slices = shape_tz
-    if len(told) != 1 or not told[0] > slices or told[0] in (frames * slices, len(headers)):
+    if told is None or told <= slices or told in (frames * slices, len(headers)):
         return ()
     message = (
-        f"NumberOfSlices is {told[0]:g} but each frame has {slices}: slices at an end seem to be"
+        f"NumberOfSlices is {told:g} but each frame has {slices}: slices at an end seem to be"
         " missing. Copy the study again, or confirm that this part is what you want."
     )
     return (finding("slices-missing", message, BOTH_TO_CONFIRM),)

@@ -123,7 +123,7 @@ def _time_facts(known: PetHeaders) -> tuple[Fact, ...]:
     unknown = any(one.code == UNKNOWN_TIMES for one in known.findings)
     timing = None if unknown else known.timing
     is_from_injection = bool(given.lists) or not math.isnan(injection.time_s)
-    starts = _starts_text(known.frames.source, known.state)
+    starts = _starts_text(known.frames.source, known.state, known.headers)
     durations = known.headers.numbers("ActualFrameDuration")
     duration = "ActualFrameDuration is absent"
     if np.isfinite(durations).any():
@@ -145,15 +145,16 @@ def _time_facts(known: PetHeaders) -> tuple[Fact, ...]:
     )
 
 
-def _starts_text(source: StartSource, state: DecayState) -> str:
+def _starts_text(source: StartSource, state: DecayState, headers: HeaderTable) -> str:
     """Which reading of the files gave the frame starts, and why."""
+    is_absolute = np.isnan(headers.numbers("FrameReferenceTime")).all()
     if not source.name:
         return "no attribute tells the frames apart"
     told = [f"{source.name}, {source.why}"]
     told += [f"{name} {_difference(apart)}" for name, apart in source.compared]
     if not source.reference_is_told:
         told.append("FrameReferenceTime is absent or 0 and says nothing")
-    elif source.compared or source.name.startswith("FrameReferenceTime"):
+    elif not is_absolute and (source.compared or source.name.startswith("FrameReferenceTime")):
         told.append(f"FrameReferenceTime was counted from {state.source or 'an unknown start'}")
     told.append(
         {
@@ -162,7 +163,12 @@ def _starts_text(source: StartSource, state: DecayState) -> str:
             None: "DecayFactor says nothing (absent, 1, or no half-life)",
         }[source.fits_decay]
     )
-    return "; ".join(told)
+    text = "; ".join(told)
+    if is_absolute:  # multi-frame objects tell a time of the clock
+        text = text.replace("FrameReferenceTime", "FrameReferenceDateTime")
+    if headers.text("FrameAcquisitionDateTime"):
+        text = text.replace("AcquisitionTime", "FrameAcquisitionDateTime")
+    return text
 
 
 def _difference(apart_s: float) -> str:
@@ -211,8 +217,7 @@ def _value_facts(known: PetHeaders) -> tuple[Fact, ...]:
 def _slices_fact(known: PetHeaders) -> Fact:
     order = known.frames.order
     source = "ImagePositionPatient along the normal, then the times of the frames"
-    told = np.unique(known.headers.numbers("NumberOfSlices"))
-    if len(told) == 1 and told[0] == order.files.shape[1]:
+    if known.headers.positive("NumberOfSlices")[0] == order.files.shape[1]:
         source += "; NumberOfSlices agrees"
     left = len(known.headers) - order.files.size
     if left:

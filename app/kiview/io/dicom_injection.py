@@ -1,6 +1,7 @@
 """Injection time, dose and half-life of a PET series, and what is odd about them."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from kiview.core.study import Finding, Verdict
@@ -13,6 +14,8 @@ from kiview.io.overrides import UserGiven
 
 _LONG_AGO_HALF_LIVES = 6.0
 _BELIEVED_HALF_LIVES = 10.0
+_SAME_INJECTION_S = 1.0
+_ZONE = re.compile(r"[+-]\d{4}$")
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
@@ -142,7 +145,7 @@ def _told_time(
     seconds, begin = seconds_of_day(text), span.begin_s
     longest_s = max(2 * DAY_S, _BELIEVED_HALF_LIVES * (half_life_s or 0.0))
     if not math.isnan(full) and (math.isnan(begin) or -2 * DAY_S < begin - full < longest_s):
-        return full, "RadiopharmaceuticalStartDateTime", []
+        return full, "RadiopharmaceuticalStartDateTime", _contradictions(headers, full, seconds)
     if seconds is None:
         return math.nan, "", []
     findings = []
@@ -154,6 +157,29 @@ def _told_time(
     if not findings and not math.isnan(begin) and math.floor(begin / DAY_S) != days:
         findings.append(_over_midnight(clock.to_text(moment), clock.to_text(begin)))
     return moment, "RadiopharmaceuticalStartTime, on the day closest to the scan", findings
+
+
+def _contradictions(headers: HeaderTable, full_s: float, seconds: float | None) -> list[Finding]:
+    """Two times of the injection that differ, or one in a time zone that the scan does not have."""
+    text = headers.text("RadiopharmaceuticalStartDateTime")
+    zone = _ZONE.search(text)
+    if seconds is not None and seconds > 0:
+        apart = abs((full_s - seconds + DAY_S / 2) % DAY_S - DAY_S / 2)
+        if apart <= _SAME_INJECTION_S:
+            return []
+        message = (
+            f"RadiopharmaceuticalStartDateTime ({text[:26]}) and RadiopharmaceuticalStartTime"
+            f" ({headers.text('RadiopharmaceuticalStartTime')[:13]}) are {apart:.0f} s apart; the"
+            f" first was taken. Confirm it or enter {_FIELD}."
+        )
+        return [finding("injection-times-differ", message, BOTH_TO_CONFIRM, _FIELD)]
+    if zone is None or headers.text("AcquisitionDateTime").endswith(zone.group()):
+        return []
+    message = (
+        f"The injection time is told in the time zone {zone.group()}, the times of the scan without"
+        f" one; it was read as a time of the scanner's clock. Confirm it or enter {_FIELD}."
+    )
+    return [finding("injection-zone", message, BOTH_TO_CONFIRM, _FIELD)]
 
 
 def _over_midnight(told: str, begin: str) -> Finding:

@@ -292,7 +292,13 @@ def test_that_an_enhanced_object_names_its_own_attributes(tmp_path: Path) -> Non
     assert told["decay-reference"].source == (
         "DecayCorrected YES; the time is that of DecayCorrectionDateTime"
     )
-    assert "confirmed by DecayFactor" in told["frame-start"].source
+    assert told["frame-start"].source.split("; ") == [
+        "FrameAcquisitionDateTime, which moves with the frame",
+        "FrameReferenceDateTime as frame centre differs by up to 0.395 s",
+        "FrameReferenceDateTime as frame start differs by up to 150 s",
+        "FrameReferenceDateTime as mean time of the activity agrees to 0.001 s",
+        "confirmed by DecayFactor",
+    ]
 
 
 def test_that_a_real_whole_body_of_beds_is_described() -> None:

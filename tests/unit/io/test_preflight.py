@@ -161,6 +161,27 @@ def test_that_an_injection_time_without_a_date_over_midnight_is_confirmed(tmp_pa
     assert found(read(tmp_path / "same day")) == {}
 
 
+def test_that_two_times_of_the_injection_that_differ_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "a", change=setting(RadiopharmaceuticalStartTime="103312"))
+    series = read(tmp_path / "a")
+    told = found(series)["injection-times-differ"]
+    assert (told.suv, told.kinetics, told.fields) == (CONFIRM, CONFIRM, ("injection_time",))
+    assert "are 120 s apart" in told.message
+    assert "injection-times-differ" not in found(read(tmp_path / "a", injection_time="10:33:12"))
+    write(tmp_path / "b", change=setting(RadiopharmaceuticalStartTime="103512"))  # rounded
+    assert found(read(tmp_path / "b")) == {}
+
+
+def test_that_an_injection_time_in_another_zone_is_to_be_confirmed(tmp_path: Path) -> None:
+    moment = {"RadiopharmaceuticalStartDateTime": "20201217103512.25+0000"}
+    write(tmp_path / "a", change=setting(RadiopharmaceuticalStartTime=None, **moment))
+    told = found(read(tmp_path / "a"))["injection-zone"]
+    assert (told.suv, told.kinetics, told.fields) == (CONFIRM, CONFIRM, ("injection_time",))
+    assert "+0000" in told.message
+    write(tmp_path / "b", change=setting(**moment))  # the other time is that of the clock
+    assert found(read(tmp_path / "b")) == {}
+
+
 ZIRCONIUM_S = 282276.0
 
 
