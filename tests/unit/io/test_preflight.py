@@ -418,6 +418,7 @@ def test_that_values_without_suv_and_nan_are_not_judged() -> None:
     values = frames(1.0)
     values[0, ::2] = np.nan
     assert suv_findings(image(values)) == ()
+    assert len(suv_findings(image(9000 * values))) == len(suv_findings(image(values / 9))) == 1
     assert suv_findings(image(frames(np.nan))) == ()
 
 
