@@ -9,10 +9,11 @@ from kiview.core.errors import InvalidInputError, KiviewError, ReadError, Unsupp
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.progress import Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
-from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
-from kiview.io.dicom_frames import UNKNOWN_TIMES, Frames, frame_table, frames_of
+from kiview.io.dicom_checks import removed_findings, slice_count_findings
+from kiview.io.dicom_facts import PetHeaders, facts_of
+from kiview.io.dicom_frames import UNKNOWN_TIMES, frame_table, frames_of
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
@@ -27,7 +28,7 @@ from kiview.io.dicom_meaning import (
 from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
 from kiview.io.dicom_multiframe_values import MAPPED
 from kiview.io.dicom_pixels import StoredPixels, load_pixels, lossy_findings
-from kiview.io.dicom_slices import SliceStack, stack_slices
+from kiview.io.dicom_slices import stack_slices
 from kiview.io.dicom_suv import (
     SuvFactors,
     decay_to_injection,
@@ -40,10 +41,11 @@ from kiview.io.dicom_times import Clock
 from kiview.io.frame_store import VoxelCache
 from kiview.io.overrides import UserGiven
 from kiview.io.scan import DicomSeriesFiles
+from kiview.io.suv_check import suv_findings
 
 _DECAYING = (ACTIVITY, COUNTS)
 _ONLY_FOR_FACTOR = ("dose-missing", "dose-unusual")
-_ONLY_FOR_DECAY = ("half-life-missing",)
+_ONLY_FOR_DECAY = ("half-life-missing", "half-life-differs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,28 +61,6 @@ class ReadSeries:
     series: Series
     patient: PatientInfo
     unused: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Facts:
-    """All that the headers of one PET series say."""
-
-    headers: HeaderTable
-    given: UserGiven
-    patient: PatientInfo
-    meaning: Meaning
-    state: DecayState
-    stack: SliceStack
-    frames: Frames
-    injection: InjectionFacts
-    timing: FrameTiming
-    findings: tuple[Finding, ...]
-
-    @property
-    def references_tz(self) -> NDArray[np.float64] | None:
-        """(t, z) decay reference of each slice, where the files tell one for each."""
-        references = self.state.references_s
-        return None if references is None else references[self.frames.order.files]
 
 
 def read_pet(
@@ -150,7 +130,7 @@ def refuse_mixtures(headers: HeaderTable) -> None:
         raise UnsupportedDataError("The series holds projections, no slices.")
 
 
-def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _Facts:
+def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> PetHeaders:
     headers = slices.headers
     clock = Clock.of(headers)
     meaning = meaning_of(headers, given)
@@ -169,14 +149,16 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _
     findings = (
         *slices.findings,
         *stack.findings,
+        *slice_count_findings(headers, frames.shape_tz),
         *frames.findings,
+        *removed_findings(headers),
         *_slope_findings(headers),
         *lossy_findings(headers),
         *timing_findings,
         *_value_findings(headers, meaning, state, injection, patient),
         *_frame_count_findings(frames.count),
     )
-    return _Facts(
+    return PetHeaders(
         headers,
         given,
         patient,
@@ -187,6 +169,7 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _
         injection,
         timing,
         tuple({one.code: one for one in reversed(findings)}.values())[::-1],
+        clock,
     )
 
 
@@ -241,7 +224,7 @@ def _frame_count_findings(count: int) -> tuple[Finding, ...]:
     return (finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)),)
 
 
-def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
+def _series(uid: str, facts: PetHeaders, pixels: StoredPixels) -> Series:
     headers, meaning = facts.headers, facts.meaning
     tz = facts.frames.start_tz.shape
     start, duration = (
@@ -274,6 +257,7 @@ def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
         user_given=facts.given.record(),
         body_part=headers.text("BodyPartExamined"),
     )
+    findings += suv_findings(image)
     return Series(
         uid=uid,
         kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
@@ -285,11 +269,12 @@ def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
         file_suv_factor_g_per_bq=factors.of_file,
         file_units=meaning.units,
         source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
+        facts=facts_of(facts, factors, findings),
     )
 
 
 def _last_findings(
-    facts: _Facts, factors: SuvFactors, *, is_corrected: bool
+    facts: PetHeaders, factors: SuvFactors, *, is_corrected: bool
 ) -> tuple[Finding, ...]:
     """What could not be computed although no finding before said so."""
     told = []
@@ -307,7 +292,7 @@ def _last_findings(
 
 
 def _store(
-    facts: _Facts,
+    facts: PetHeaders,
     pixels: StoredPixels,
     slope_tz: NDArray[np.float64],
     to_injection: NDArray[np.float64] | None,

@@ -19,7 +19,7 @@ from kiview.io import bids_sidecar
 from kiview.io.bids_sidecar import Sidecar, SidecarTimes, read_sidecar
 from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_frames import UNKNOWN_TIMES, stand_in_timing
-from kiview.io.dicom_meaning import BOTH_REFUSED, finding
+from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, finding
 from kiview.io.dicom_pet import ReadSeries
 from kiview.io.dicom_suv import weight_findings
 from kiview.io.dicom_volume import KNOWN_QUANTITIES, not_pet
@@ -33,7 +33,10 @@ from kiview.io.file_series import (
 )
 from kiview.io.frame_store import VoxelCache
 from kiview.io.nifti_header import NiftiHeader, load_voxels, read_header
+from kiview.io.nuclides import half_life_findings
 from kiview.io.overrides import UserGiven
+from kiview.io.sidecar_facts import SidecarPet, facts_of
+from kiview.io.suv_check import suv_findings
 
 
 def sidecar_path(path: Path) -> Path:
@@ -155,6 +158,7 @@ def _pet_series(
     factor, decay_findings = bids_sidecar.decay_to_injection(sidecar, given, times, half_life)
     is_activity = meaning.quantity == ACTIVITY
     findings = [*header.findings, *meaning.findings, *times.findings]
+    findings += _injection_findings(sidecar, given, times, half_life)
     if is_activity:
         findings += [*decay_findings, *dose.findings]
         findings += weight_findings(given.number("weight_kg"))
@@ -178,6 +182,9 @@ def _pet_series(
         given.record(),
     )
     is_one_time = bool(np.ptp(to_injection) == 0)
+    of_file = suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity)
+    findings += suv_findings(image)
+    known = SidecarPet(header, sidecar, given, meaning, times, dose.dose_bq, half_life)
     return Series(
         image.series_uid,
         SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
@@ -186,10 +193,31 @@ def _pet_series(
         image,
         tuple(findings),
         _largest(voxels, header),
-        suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity),
+        of_file,
         (str(header.path),),
         meaning.units,
+        facts_of(known, of_file, suv, tuple(findings)),
     )
+
+
+def _injection_findings(
+    sidecar: Sidecar, given: UserGiven, times: SidecarTimes, half_life_s: float | None
+) -> list[Finding]:
+    """Whether half-life and injection are such as they can be."""
+    told: list[Finding] = []
+    if half_life_s is not None:
+        entered = given.number("half_life_s") is not None
+        nuclide = bids_sidecar.nuclide_of(sidecar)
+        told += half_life_findings(half_life_s, nuclide, is_entered=entered)
+    if not any(one.code == UNKNOWN_TIMES for one in times.findings):
+        told += bids_sidecar.injection_findings(times.timing, half_life_s)
+    if given.word("injection_time"):
+        message = (
+            "The injection time that you entered is not used: a sidecar counts in seconds, without"
+            " a clock. Enter frame_start_s and frame_duration_s from the injection."
+        )
+        told.append(finding("injection-time-unused", message, BOTH_TO_CONFIRM, *FIELDS))
+    return told
 
 
 def _times(header: NiftiHeader, sidecar: Sidecar, given: UserGiven) -> SidecarTimes:

@@ -15,10 +15,11 @@ def study_info(study: Study) -> dict[str, Any]:
     """The document of `kiview info --json`.
 
     Times are seconds from the injection, one per frame, or one per frame and slice; null where they
-    are unknown. `max_value` and `suvbw_factor_g_per_bq` belong to values as in the files.
+    are unknown. `max_value` and `suvbw_factor_g_per_bq` belong to values as in the files. `facts`
+    say what the numbers of a PET series rest on, and where each comes from.
 
     Returns:
-        JSON-like, without patient data.
+        JSON-like, without the patient's name and id; weight, dose and times are in the facts.
     """
     return {
         "series": [_series_info(series) for series in study.series],
@@ -39,6 +40,10 @@ def _series_info(series: Series) -> dict[str, Any]:
         "suvbw_factor_g_per_bq": _finite(series.file_suv_factor_g_per_bq),
         "verdict": {"suv": str(series.suv_verdict), "kinetics": str(series.kinetics_verdict)},
         "findings": [{"code": one.code, "message": one.message} for one in series.findings],
+        "facts": [
+            {"code": one.code, "label": one.label, "value": one.value, "source": one.source}
+            for one in series.facts
+        ],
         "user_given": {} if series.image is None else dict(series.image.user_given),
     }
 

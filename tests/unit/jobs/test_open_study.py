@@ -288,7 +288,7 @@ def test_that_suv_files_are_taken_as_suv(tmp_path: Path) -> None:
         ds.Units, ds.SUVType = "GML", "BW"
         del ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose
 
-    write(tmp_path, change=as_suv)
+    write(tmp_path, change=as_suv, activity=PHANTOM / 1000, quantum_bqml=QUANTUM_BQML / 1000)
     series = read(tmp_path)
     assert series.image is not None
     assert series.image.quantity == SUV_BW
@@ -430,6 +430,7 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
         "suvbw_factor_g_per_bq",
         "verdict",
         "findings",
+        "facts",
         "user_given",
     }
     assert series["kind"] == "dynamic"
@@ -437,6 +438,10 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
     np.testing.assert_allclose(series["frame_start_s"], start, atol=1e-3)
     assert series["units"] == "BQML"
     assert series["verdict"] == {"suv": "ready", "kinetics": "ready"}
+    dose = {"code": "dose", "label": "Injected activity", "value": "350 MBq"}
+    assert [one for one in series["facts"] if one["code"] == "dose"] == [
+        {**dose, "source": "RadionuclideTotalDose"}
+    ]
     assert "Factory" not in str(document)
     assert "FACTORY-1" not in str(document)
 
