@@ -7,9 +7,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 _LOCAL, _CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 
 
-def zip_folder(archive: Path, folder: Path, top: str = "") -> Path:
+def zip_folder(archive: Path, folder: Path, top: str = "", method: int = ZIP_DEFLATED) -> Path:
     """Put a folder tree into an archive, below a folder `top` in it."""
-    with ZipFile(archive, "w", ZIP_DEFLATED) as opened:
+    with ZipFile(archive, "w", method) as opened:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
             opened.write(path, f"{top}/{name}" if top else name)

@@ -37,7 +37,7 @@ SPARE_BYTES = 512 << 20
 _FILES, _RECORD = "files", "archive.json"
 _CHUNK = 4 << 20
 _REPORT_EVERY = 100
-_UNPACKED_NAME = re.compile(rf"{MARK}\d{{7}}[.a-z]*")
+_NAME = rf"{MARK}\d{{7}}(?:\.[a-z]+)*"
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
@@ -82,12 +82,11 @@ class Unpacked:
 
     def told(self, text: str) -> str:
         """A text with the names that files have in the archive."""
-        for path in re.findall(re.escape(str(self.folder)) + r"[\\/]\d{4}[\\/]kv[\d.a-z]*", text):
-            text = text.replace(path, self.shown(path.rstrip(".")))
-        return _UNPACKED_NAME.sub(lambda found: self._name(found.group()), text)
-
-    def _name(self, unpacked: str) -> str:
-        return self._short.get(unpacked) or self._short.get(unpacked.rstrip("."), unpacked)
+        folder = re.escape(str(self.folder))
+        whole = re.sub(
+            rf"{folder}[\\/]\d{{4}}[\\/]{_NAME}", lambda found: self.shown(found.group()), text
+        )
+        return re.sub(_NAME, lambda found: self._short.get(found.group(), found.group()), whole)
 
 
 def unpack(archive: Path, cache_folder: Path, progress: Progress) -> Unpacked:

@@ -180,3 +180,27 @@ def test_that_an_endless_or_odd_list_is_an_error_for_the_user(tmp_path: Path) ->
     ds.save_as(tmp_path / "DICOMDIR", implicit_vr=True, little_endian=True)
     with pytest.raises(ReadError, match="damaged"):
         listed_files(tmp_path / "DICOMDIR")
+
+
+def test_that_of_several_patients_on_a_disc_the_one_with_most_pet_is_shown(tmp_path: Path) -> None:
+    def somebody_else(ds: Dataset, _facts: object) -> None:
+        ds.PatientID = "SOMEONE-ELSE"
+
+    paths = []
+    for name, frames, change in (("a", 2, lambda *_: None), ("b", 1, somebody_else)):
+        paths += write_dynamic_series(
+            tmp_path / name,
+            "siemens",
+            PHANTOM[:frames],
+            axial_affine(),
+            [5.0, 65.0][:frames],
+            [60.0, 60.0][:frames],
+            seed=frames,
+            change=change,
+        )
+    write_disc(tmp_path / "disc", paths)
+    study = opened(tmp_path / "disc" / "DICOMDIR")
+    assert file_count(study) == 6
+    (finding,) = [one for one in study.series[0].findings if one.code == "other-patient"]
+    assert finding.message.startswith("3 files of another patient")
+    assert finding.kinetics is Verdict.CONFIRM

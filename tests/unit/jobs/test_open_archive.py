@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import nibabel
 import numpy as np
@@ -34,7 +35,7 @@ from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 
 from kiview import paths
 from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
-from kiview.core.progress import CallbackProgress, Cancelled
+from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.study import SeriesKind, Study
 from kiview.io import scan_cache, zip_content, zip_store
 from kiview.io.cache_limit import entries, prune
@@ -149,13 +150,22 @@ def test_that_an_archive_that_changed_is_unpacked_anew(archive: Path, tmp_path: 
     opened(archive)
     for path in (tmp_path / "study" / "DOE_JANE" / "ct").iterdir():
         path.unlink()
-    before = archive.stat()
     zip_folder(archive, tmp_path / "study")
     assert [one.kind for one in opened(archive).series] == [SeriesKind.DYNAMIC]
-    with archive.open("ab") as file:  # same size and time as before, other content
-        file.write(bytes(before.st_size - archive.stat().st_size))
-    os.utime(archive, ns=(before.st_mtime_ns, before.st_mtime_ns))
-    assert [one.kind for one in opened(archive).series] == [SeriesKind.DYNAMIC]
+
+
+def test_that_other_voxels_under_the_same_names_sizes_and_time_are_noticed(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study")
+    archive = zip_folder(tmp_path / "export.zip", folder, method=ZIP_STORED)
+    before, time_ns = opened(archive), archive.stat().st_mtime_ns
+    path = folder / "DOE_JANE" / "ct" / "CT0000.dcm"
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + b"\x39\x30")  # 12345 - 1024 HU
+    zip_folder(archive, folder, method=ZIP_STORED)
+    os.utime(archive, ns=(time_ns, time_ns))
+    after = opened(archive)
+    assert before.files == after.files
+    assert before.series[1].max_value != after.series[1].max_value == 12345 - 1024
 
 
 @pytest.mark.parametrize("damage", ["lost", "cut", "record", "lock"])
@@ -448,3 +458,26 @@ def test_that_the_library_lists_the_archive_and_forgets_what_was_unpacked(archiv
     remove_study(RemoveRequest(library_id))
     assert entries(cache) == ()
     assert archive.is_file()
+
+
+def test_that_archives_with_the_long_form_of_their_end_are_read_and_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    path = zip_folder(tmp_path / "long.zip", write_study(tmp_path / "study"))
+    assert b"PK\x06\x06" in path.read_bytes()
+    assert len(opened(path).series) == 2
+    shutil.rmtree(cache_of(path))
+    monkeypatch.setattr(zip_content, "MOST_MEMBERS", 5)
+    assert "more than 5 files" in str(refusal(path))
+
+
+def test_that_names_at_the_end_of_a_sentence_keep_its_full_stop(archive: Path) -> None:
+    unpacked = zip_store.unpack(archive, cache_of(archive), NullProgress())
+    path, name = next(iter(unpacked.names.items()))
+    short = name.rpartition("/")[2]
+    assert unpacked.told(f"See {path}.") == f"See {archive / name}."
+    assert unpacked.told(f"See {Path(path).name}. Or {path}, {path}") == (
+        f"See {short}. Or {archive / name}, {archive / name}"
+    )
+    assert unpacked.told("Nothing of kv here.") == "Nothing of kv here."
