@@ -148,7 +148,8 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "study",
         type=arguments.path,
         metavar="STUDY",
-        help="folder, DICOM, NIfTI, ECAT 7 (.v) or Analyze file, or library id",
+        help="folder, zip archive, DICOMDIR, DICOM, NIfTI, ECAT 7 (.v) or Analyze file, or library"
+        " id",
     )
     parser.add_argument(
         "--set",

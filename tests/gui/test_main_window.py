@@ -1,6 +1,7 @@
 """The window as a user meets it: by object names, checked against view models."""
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QDialogButtonBox,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -68,9 +70,10 @@ def test_that_an_opened_study_is_listed_and_shown(qtbot, window, models):
     assert text(window, "verdictKi") == "Ki: ready"
 
 
-def test_that_a_dropped_file_is_opened(qtbot, window, models):
+@pytest.mark.parametrize("name", ["some-study", "export.zip", "DICOMDIR"])
+def test_that_a_dropped_file_is_opened(name, qtbot, window, models):
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile("/data/some-study")])
+    data.setUrls([QUrl.fromLocalFile(f"/data/{name}")])
     event = QDropEvent(
         QPoint(5, 5),
         Qt.DropAction.CopyAction,
@@ -80,7 +83,23 @@ def test_that_a_dropped_file_is_opened(qtbot, window, models):
     )
     with qtbot.waitSignal(models.study.study_changed):
         window.dropEvent(event)
-    assert models.study.path == Path("/data/some-study")
+    assert models.study.path == Path(f"/data/{name}")
+
+
+@pytest.mark.parametrize(
+    "name", ["a.dcm", "DICOMDIR", "dicomdir", "study.zip", "a.nii.gz", "a.v", "a.hdr"]
+)
+def test_that_the_dialog_for_files_offers_what_can_be_opened(name, window, monkeypatch):
+    asked = []
+
+    def choose(*given):
+        asked.append(given[-1])
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
+    window.ask_for_file()
+    patterns = asked[0].split(";;")[0].partition("(")[2].rstrip(")").split()
+    assert any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def test_that_patlak_is_computed_by_a_click_and_the_map_becomes_a_column(qtbot, window, models):

@@ -157,7 +157,8 @@ class Study:
         unused_files: (path, reason) of files in the folder that were not used.
         source: Path the study was opened from, as text for the window title.
         date: Day of the study as `YYYY-MM-DD`, empty if the files do not say.
-        files: Every file that was looked at, as it was then.
+        files: Every file that was looked at, as it was then; of an archive the archive.
+        hold: What must live as long as the study, for example a lock on unpacked files.
     """
 
     uid: str
@@ -167,6 +168,7 @@ class Study:
     source: str = ""
     date: str = ""
     files: tuple[FileEntry, ...] = field(default=(), repr=False)
+    hold: object = field(default=None, repr=False)
 
     @property
     def main_series(self) -> Series | None:

@@ -14,7 +14,7 @@ from pydicom.charset import convert_encodings, decode_bytes
 
 from kiview.io.dicom_tags import (
     FUNCTIONAL_GROUPS,
-    MULTI_FRAME_PET,
+    MULTI_FRAME,
     NESTED,
     NUMBER_FORMATS,
     PIXEL_DATA,
@@ -190,7 +190,7 @@ class Walker:
             if tag <= last:
                 raise NotPlainError
             last, begin = tag, position
-            if tag in FUNCTIONAL_GROUPS and self._is_multi_frame_pet():
+            if tag in FUNCTIONAL_GROUPS and self._is_multi_frame():
                 self.header.is_whole = True
                 return
             if tag in PIXEL_DATA:
@@ -243,9 +243,9 @@ class Walker:
             raise MoreNeededError
         return self.data[start : start + length]
 
-    def _is_multi_frame_pet(self) -> bool:
+    def _is_multi_frame(self) -> bool:
         _, uid = self.header.values.get("SOPClassUID", ("UI", b""))
-        return uid.decode("latin-1").rstrip("\0 ") in MULTI_FRAME_PET
+        return uid.decode("latin-1").rstrip("\0 ") in MULTI_FRAME
 
     def _note_pixels(self, start: int, length: int) -> None:
         if (length == UNDEFINED_LENGTH) != self.header.is_encapsulated:

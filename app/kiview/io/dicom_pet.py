@@ -1,6 +1,6 @@
 """Read PET series, single-slice or multi-frame: frames, times, activity at the injection, SUV."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from kiview.io.dicom_meaning import (
 from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
 from kiview.io.dicom_multiframe_values import MAPPED
 from kiview.io.dicom_pixels import StoredPixels, load_pixels, lossy_findings
-from kiview.io.dicom_slices import stack_slices
+from kiview.io.dicom_slices import FrameOrder, stack_slices
 from kiview.io.dicom_suv import (
     SuvFactors,
     decay_to_injection,
@@ -86,9 +86,18 @@ def read_pet(
         series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
-    paths = slices.headers.paths
-    left_out = tuple((paths[i], why) for i, why in facts.frames.order.left_out)
-    return ReadSeries(series, patient, (*slices.left_out, *left_out))
+    series = replace(series, findings=(*files.findings, *series.findings))
+    left_out = files_left_out(slices, facts.frames.order, series.source_files)
+    return ReadSeries(series, patient, left_out)
+
+
+def files_left_out(
+    slices: SlicesOfObjects, order: FrameOrder, used: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """(path, reason) of files of which no slice is used, each once."""
+    paths, kept = slices.headers.paths, set(used)
+    told = dict([*slices.left_out, *((paths[i], why) for i, why in order.left_out)])
+    return tuple((path, why) for path, why in told.items() if path not in kept)
 
 
 def _slices_of(files: DicomSeriesFiles) -> SlicesOfObjects:

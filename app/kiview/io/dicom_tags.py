@@ -45,6 +45,7 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00280103: ("PixelRepresentation", "US"),
     0x00281052: ("RescaleIntercept", "DS"),
     0x00281053: ("RescaleSlope", "DS"),
+    0x00281054: ("RescaleType", "LO"),
     0x00282110: ("LossyImageCompression", "CS"),
     0x00541000: ("SeriesType", "CS"),
     0x00541001: ("Units", "CS"),
@@ -89,6 +90,16 @@ ENHANCED_PET = "1.2.840.10008.5.1.4.1.1.130"
 LEGACY_CONVERTED_PET = "1.2.840.10008.5.1.4.1.1.128.1"
 MULTI_FRAME_PET = frozenset((ENHANCED_PET, LEGACY_CONVERTED_PET))
 """SOP classes that hold many slices, described by functional groups."""
+MULTI_FRAME_VOLUMES = frozenset(
+    (
+        "1.2.840.10008.5.1.4.1.1.2.1",  # enhanced CT
+        "1.2.840.10008.5.1.4.1.1.2.2",  # legacy converted enhanced CT
+        "1.2.840.10008.5.1.4.1.1.4.1",  # enhanced MR
+        "1.2.840.10008.5.1.4.1.1.4.4",  # legacy converted enhanced MR
+    )
+)
+"""CT and MR of the same making."""
+MULTI_FRAME = MULTI_FRAME_PET | MULTI_FRAME_VOLUMES
 
 SHARED_GROUPS, PER_FRAME_GROUPS = 0x52009229, 0x52009230
 FUNCTIONAL_GROUPS = (SHARED_GROUPS, PER_FRAME_GROUPS)

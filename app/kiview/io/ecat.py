@@ -63,7 +63,7 @@ def read_ecat(path: Path, given: UserGiven, cache: VoxelCache, progress: Progres
         fields = () if given.lists else FIELDS
         series = _series(file, given, patient, load_voxels(file, cache, progress))
     except KiviewError as error:
-        series = refused_file(path, ecat_uid(path), error, fields)
+        series = refused_file((str(path),), ecat_uid(path), error, fields)
     return ReadSeries(series, patient)
 
 

@@ -32,17 +32,12 @@ from kiview.io.file_series import (
     suv_at_injection,
 )
 from kiview.io.frame_store import VoxelCache
+from kiview.io.image_kinds import files_of, sidecar_path
 from kiview.io.nifti_header import NiftiHeader, load_voxels, read_header
 from kiview.io.nuclides import half_life_findings
 from kiview.io.overrides import UserGiven
 from kiview.io.sidecar_facts import SidecarPet, facts_of
 from kiview.io.suv_check import suv_findings
-
-
-def sidecar_path(path: Path) -> Path:
-    """The JSON file beside an image."""
-    stem = path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
-    return path.with_name(stem + ".json")
 
 
 def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progress) -> ReadSeries:
@@ -69,7 +64,7 @@ def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progre
             else _pet_series(header, sidecar, given, cache, progress)
         )
     except KiviewError as error:
-        series = refused_file(path, nifti_uid(path), error, fields)
+        series = refused_file(files_of(path), nifti_uid(path), error, fields)
     return ReadSeries(series, patient)
 
 
@@ -135,7 +130,7 @@ def _plain_series(
         image,
         (*header.findings, *findings),
         _largest(voxels, header),
-        source_files=(str(header.path),),
+        source_files=files_of(header.path),
         file_units=quantity.unit.symbol if quantity != UNKNOWN else "",
     )
 
@@ -194,7 +189,7 @@ def _pet_series(
         tuple(findings),
         _largest(voxels, header),
         of_file,
-        (str(header.path),),
+        files_of(header.path),
         meaning.units,
         facts_of(known, of_file, suv, tuple(findings)),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kiview.core.errors import ReadError
-from kiview.core.study import FileEntry
+from kiview.core.study import FileEntry, Finding, Verdict
 from kiview.io.dicom_headers import HeaderTable, read_header
 from kiview.io.frame_store import cache_key
 from kiview.io.scan import DicomSeriesFiles, StudyIndex
@@ -49,6 +49,7 @@ def save_index(folder: Path, index: StudyIndex) -> None:
         "nifti": [str(path) for path in index.nifti],
         "ecat": [str(path) for path in index.ecat],
         "unused": index.unused,
+        "findings": [[one.code, one.message, one.suv, one.kinetics] for one in index.findings],
     }
     target = folder / f"{index_key(index.entries)}.index.json"
     part = target.with_suffix(f".part-{uuid.uuid4().hex[:8]}")
@@ -86,6 +87,10 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
             tuple((name, reason) for name, reason in record["unused"]),
             entries,
             tuple(Path(name) for name in record["ecat"]),
+            tuple(
+                Finding(str(code), str(message), Verdict(suv), Verdict(kinetics))
+                for code, message, suv, kinetics in record["findings"]
+            ),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ReadError):
         return None

@@ -15,7 +15,7 @@ from kiview.io import curve_writer
 from kiview.io.dicom_common import SourceHeader, made_up_header, read_source_header
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
-from kiview.io.image_kinds import ImageKind, kind_of
+from kiview.io.image_kinds import ImageKind, files_of, kind_of
 from kiview.io.map_record import file_stem
 from kiview.io.nifti_writer import write_nifti_map
 from kiview.io.staging import refuse_existing, staged
@@ -248,9 +248,13 @@ def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
 
 
 def _header(request: ExportRequest) -> SourceHeader:
-    files = request.source_files
-    dicom = next((name for name in files if not isinstance(kind_of(name), ImageKind)), None)
-    return made_up_header(request.patient) if dicom is None else read_source_header(Path(dicom))
+    beside: set[str] = set()
+    for name in request.source_files:
+        if isinstance(kind_of(name), ImageKind):
+            beside.update(files_of(Path(name)))  # a sidecar is no DICOM file
+        elif name not in beside:
+            return read_source_header(Path(name))
+    return made_up_header(request.patient)
 
 
 def _nifti_writer(parametric_map: ParametricMap, findings: tuple[str, ...]) -> _Writer:

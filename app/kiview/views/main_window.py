@@ -44,6 +44,11 @@ COMFORTABLE_SIZE = QSize(1440, 900)
 LEFT_WIDTH = 218
 RIGHT_WIDTH = 360
 PLOTS_SHARE = 0.27
+STUDY_FILES = (
+    "PET studies (*.dcm *.ima DICOMDIR dicomdir *.zip *.nii *.nii.gz *.v *.v.gz *.hdr *.img);;"
+    "All files (*)"
+)
+"""What the dialog for files offers."""
 
 
 class MainWindow(QMainWindow):
@@ -202,9 +207,8 @@ class MainWindow(QMainWindow):
 
     def ask_for_file(self) -> None:
         """Ask for a file and open it."""
-        kinds = "PET images (*.dcm *.ima *.nii *.nii.gz *.v *.v.gz *.hdr *.img);;All files (*)"
-        title = "Open a DICOM, NIfTI, ECAT or Analyze file"
-        name, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
+        title = "Open a DICOM, NIfTI, ECAT or Analyze file, a DICOMDIR or a zip archive"
+        name, _ = QFileDialog.getOpenFileName(self, title, "", STUDY_FILES)
         if name:
             self._models.study.open_path(Path(name))
 

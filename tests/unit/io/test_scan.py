@@ -13,7 +13,8 @@ from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 
 from kiview.core.errors import ReadError
 from kiview.core.progress import CallbackProgress, Cancelled
-from kiview.io.scan import CT, PET, scan
+from kiview.io.scan import scan
+from kiview.io.sop_classes import CT, PET
 
 SHAPE = (3, 4, 5)
 

@@ -104,6 +104,15 @@ def test_that_patient_and_study_come_from_the_first_dicom_source(tmp_path):
     assert written.StudyInstanceUID == changed.StudyInstanceUID
 
 
+def test_that_a_sidecar_is_not_taken_for_a_dicom_source(tmp_path):
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.float32), np.eye(4))
+    nibabel.save(image, tmp_path / "pet.nii")
+    (tmp_path / "pet.json").write_text("{}", encoding="utf-8")
+    names = tuple(str(tmp_path / name) for name in ("pet.nii", "pet.json"))
+    export_maps(request(tmp_path / "out", source_files=names), NullProgress())
+    assert (tmp_path / "out" / "patlak_V0_pm.dcm").is_file()
+
+
 def test_that_a_source_that_is_gone_is_told_and_nothing_written(tmp_path):
     lost = request(tmp_path / "out", source_files=(str(tmp_path / "gone.dcm"),))
     with pytest.raises(ReadError, match=r"gone\.dcm"):
