@@ -118,7 +118,7 @@ def stack_of(contours: Sequence[Points], slice_mm: float) -> ContourStack:
 
 def shape_of(
     stack: ContourStack, geometry: VolumeGeometry, progress: Progress | None = None
-) -> Shape:
+) -> Shape | None:
     """Contours as polygons where they are few corners on axial slices, else as voxels.
 
     Args:
@@ -127,15 +127,14 @@ def shape_of(
         progress: Told at each plane.
 
     Returns:
-        A shape with exactly the voxels of the image whose centre lies inside.
-
-    Raises:
-        InvalidInputError: no voxel centre of the image lies inside.
+        A shape with exactly the voxels of the image whose centre lies inside; None where there is
+        no such voxel.
     """
     polygons = _polygons(stack, geometry)
     if polygons is not None:
         return polygons
-    return VoxelSet.cropped(_inside(stack, geometry, progress or NullProgress()), geometry)
+    inside = _inside(stack, geometry, progress or NullProgress())
+    return VoxelSet.cropped(inside, geometry) if inside.any() else None
 
 
 def _polygons(stack: ContourStack, geometry: VolumeGeometry) -> PolygonStack | None:
@@ -167,9 +166,7 @@ def _polygons(stack: ContourStack, geometry: VolumeGeometry) -> PolygonStack | N
         return None  # a figure of eight has no area as a polygon
 
 
-def _inside(
-    stack: ContourStack, geometry: VolumeGeometry, progress: Progress
-) -> NDArray[np.bool_]:
+def _inside(stack: ContourStack, geometry: VolumeGeometry, progress: Progress) -> NDArray[np.bool_]:
     """(z, y, x) voxels whose centre lies inside."""
     inside = np.zeros(geometry.shape_zyx, np.bool_)
     along = stack.normal @ (geometry.affine_lps_mm[:3, :3] / geometry.spacing_zyx_mm)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kiview.core.images import DynamicImage
+from kiview.core.region_object import RegionObject
 
 
 class SeriesKind(StrEnum):
@@ -158,6 +159,7 @@ class Study:
         source: Path the study was opened from, as text for the window title.
         date: Day of the study as `YYYY-MM-DD`, empty if the files do not say.
         files: Every file that was looked at, as it was then.
+        region_objects: Structure sets and segmentations of this patient, by path.
     """
 
     uid: str
@@ -167,6 +169,7 @@ class Study:
     source: str = ""
     date: str = ""
     files: tuple[FileEntry, ...] = field(default=(), repr=False)
+    region_objects: tuple[RegionObject, ...] = field(default=(), repr=False)
 
     @property
     def main_series(self) -> Series | None:

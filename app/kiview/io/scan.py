@@ -33,12 +33,16 @@ READABLE = frozenset((PET, CT, MR, PARAMETRIC_MAP)) | MULTI_FRAME_PET
 """SOP classes that become series."""
 PET_CLASSES = MULTI_FRAME_PET | {PET}
 
+STRUCTURE_SET_UNUSED = "RT structure set, no image"
+SEGMENTATION_UNUSED = "segmentation, not read"
+"""Why these are no series; their regions are listed all the same."""
 _OTHER_CLASSES = {
     "1.2.840.10008.1.3.10": "DICOMDIR, not needed",
-    "1.2.840.10008.5.1.4.1.1.481.3": "RT structure set, no image",
+    "1.2.840.10008.5.1.4.1.1.481.3": STRUCTURE_SET_UNUSED,
     "1.2.840.10008.5.1.4.1.1.481.2": "RT dose, not shown",
     "1.2.840.10008.5.1.4.1.1.481.5": "RT plan, no image",
-    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation, not read",
+    "1.2.840.10008.5.1.4.1.1.66.4": SEGMENTATION_UNUSED,
+    "1.2.840.10008.5.1.4.1.1.66.7": SEGMENTATION_UNUSED,
     "1.2.840.10008.5.1.4.1.1.66": "raw data, no image",
     "1.2.840.10008.5.1.4.1.1.7": "screen picture, no measured image",
     "1.2.840.10008.5.1.4.1.1.20": "nuclear medicine (SPECT) image, not read",

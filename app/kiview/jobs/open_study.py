@@ -29,6 +29,7 @@ from kiview.io.scan import (
     scan_files,
 )
 from kiview.io.scan_cache import load_index, save_index
+from kiview.jobs.region_objects import find_region_objects
 
 _SCAN_SHARE = 0.3
 _MOST_REASONS = 3
@@ -86,7 +87,8 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     read = list(_read_all(index, given, cache, progress))
     series = sorted((one.series for one in read), key=_place_in_list)
     _refuse_if_nothing_shows(series, request.path)
-    unused = [*index.unused, *(item for one in read for item in one.unused)]
+    regions, left = find_region_objects(index)
+    unused = [*left, *(item for one in read for item in one.unused)]
     series[0] = _told_of_others(series[0], unused)
     if request.cache_limit_bytes is not None:
         prune(folder, request.cache_limit_bytes)
@@ -99,6 +101,7 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
         source=str(request.path),
         date=_study_date(index),
         files=index.entries,
+        region_objects=regions,
     )
 
 
