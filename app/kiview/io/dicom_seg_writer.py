@@ -207,7 +207,8 @@ def _complete(
     """Put the names and the real source in place of the stand-in, which is no file."""
     for keyword in ("PatientName", "ReferringPhysicianName"):
         written[keyword] = header.dataset[keyword]
-    add_body_part(written, header.dataset)
+    if header.dataset.get("BodyPartExamined"):
+        add_body_part(written, header.dataset)  # else a segmentation has no side either
     equipment = scanner_items(header)
     if equipment:
         written.ContributingEquipmentSequence = DicomSequence(equipment)
