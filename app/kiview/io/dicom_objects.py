@@ -1,6 +1,7 @@
 """Opening DICOM objects that are no images: untrusted, of any size, read whole or in part."""
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,24 @@ LARGEST_MM = 10_000.0
 """Positions beyond this are no place in or near a patient."""
 _HEADER_BYTES = 64 << 20
 _ROOM = 1 << 20
+_WORK_S, _PAUSE_S = 0.003, 0.001
+
+
+class Breath:
+    """Lets other threads have the interpreter now and then.
+
+    Python code that never waits gives it up every 5 ms only, and a window that is drawn needs it
+    for each of its many short calls.
+    """
+
+    def __init__(self) -> None:
+        self._since_s = time.perf_counter()
+
+    def take(self) -> None:
+        """Pause for a millisecond if the last pause was some time ago."""
+        if time.perf_counter() - self._since_s > _WORK_S:
+            time.sleep(_PAUSE_S)
+            self._since_s = time.perf_counter()
 
 
 @contextmanager

@@ -5,12 +5,11 @@ combined is told in `kiview.core.contours`.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from kiview.core.errors import ReadError
@@ -19,6 +18,7 @@ from kiview.core.region_object import STRUCTURE_SET, RegionObject, Structure
 from kiview.io.dicom_objects import (
     LARGEST_MM,
     MOST_STRUCTURES,
+    Breath,
     distinct_names,
     items_of,
     read_header_until,
@@ -151,6 +151,7 @@ class _Budget:
     """How much was read so far."""
 
     file: str
+    breath: Breath = field(default_factory=Breath)
     contours: int = 0
     corners: int = 0
 
@@ -181,23 +182,23 @@ def _structure(
         if place % _STEP == 0:
             progress.step(place / len(contours), f"Contours of structure {number}")
         points.append(_corners(contour, budget))
+        budget.breath.take()
     return ContouredStructure(number, colour, tuple(points))
 
 
 def _corners(contour: Dataset, budget: _Budget) -> NDArray[np.float64]:
     """(n, 3) mm; pydicom's own numbers take a hundred times longer."""
     raw = contour.get_item(_CONTOUR_DATA)
-    if raw is None:
+    value = None if raw is None else raw.value
+    if value is None or isinstance(value, Dataset):
         raise ReadError("A contour has no corners; export the object again.")
-    value = raw.value
-    if isinstance(raw, RawDataElement) and isinstance(value, bytes):
-        parts: list[object] = list(value.rstrip(b" \0").split(b"\\"))
-    else:
-        parts = list(value) if isinstance(value, list | tuple) or hasattr(value, "append") else []
+    if not isinstance(value, bytes):  # pydicom made numbers of it already
+        value = "\\".join(map(str, value if hasattr(value, "append") else [value])).encode()
+    parts = value.rstrip(b" \0").split(b"\\")
     budget.spend(len(parts) // 3)
-    if len(parts) % 3 or not parts:
+    if len(parts) % 3:
         raise ReadError("The corners of a contour are not three numbers each; export it again.")
-    numbers = np.array([_number(part) for part in parts])
+    numbers = _numbers(parts)
     if not (np.abs(numbers) <= LARGEST_MM).all():  # NaN as well
         raise ReadError(
             f"A contour lies at an impossible place (beyond {LARGEST_MM / 1000:g} m); export the"
@@ -212,14 +213,15 @@ def _corners(contour: Dataset, budget: _Budget) -> NDArray[np.float64]:
     return numbers.reshape(-1, 3)
 
 
-def _number(part: object) -> float:
-    text = part.decode("ascii", "replace") if isinstance(part, bytes) else str(part)
-    if "_" in text or len(text) > _LONGEST_NUMBER:
-        raise ReadError(f"A contour holds {text[:_LONGEST_NUMBER]!r}, which is no number.")
+def _numbers(parts: list[bytes]) -> NDArray[np.float64]:
+    """Decimal strings as numbers, in one call: the window has its turn in between."""
+    is_odd = max(map(len, parts)) > _LONGEST_NUMBER or any(b"_" in part for part in parts)
     try:
-        return float(text)
-    except ValueError as error:
-        raise ReadError(f"A contour holds {text!r}, which is no number.") from error
+        return np.array([b""] if is_odd else parts).astype(np.float64)
+    except ValueError:
+        raise ReadError(
+            "The corners of a contour are no numbers; export the object again."
+        ) from None
 
 
 def _colour(item: Dataset) -> str:

@@ -24,6 +24,7 @@ from kiview.core.region_object import SEGMENTATION, RegionObject, Structure
 from kiview.core.roi_voxels import MOST_VOXELS, VoxelSet
 from kiview.io.dicom_objects import (
     MOST_STRUCTURES,
+    Breath,
     distinct_names,
     first_item,
     items_of,
@@ -197,7 +198,9 @@ def _frames(dataset: Dataset, path: Path) -> _Frames:
         raise ReadError(f"{path.name} says {count} frames but describes {len(groups)}.")
     is_map = _kind(dataset) == _LABEL_MAP
     position, segment, oriented = [], [], set()
+    breath = Breath()
     for group in groups:
+        breath.take()
         position.append(
             numbers_of(_group("PlanePositionSequence", group, shared), "ImagePositionPatient", 3)
         )
@@ -340,7 +343,9 @@ def _pixels(
         decoded = _unpacked(dataset, chosen, shape)
     else:
         decoded = iter_pixels(dataset, indices=chosen.tolist(), raw=True)
+    breath = Breath()
     for frame, pixels in zip(chosen, decoded, strict=True):
+        breath.take()
         if pixels.shape != shape:
             raise InvalidInputError("A frame of the segmentation has another size than it says.")
         yield int(frames.plane[frame]), pixels

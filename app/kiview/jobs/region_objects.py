@@ -9,7 +9,7 @@ from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.progress import Progress
 from kiview.core.region_object import STRUCTURE_SET, RegionObject, Structure
-from kiview.core.roi import Roi
+from kiview.core.roi import Roi, RoiVoxels
 from kiview.core.roi_shapes import Shape
 from kiview.core.roi_voxels import VoxelSet
 from kiview.io.dicom_headers import read_header
@@ -52,10 +52,12 @@ class ReadStructures:
 
     Attributes:
         rois: At least one; a colour is empty where the object names none.
+        voxels: Of each region on the image's grid, for display.
         findings: What was left out or assumed, as sentences.
     """
 
     rois: tuple[Roi, ...]
+    voxels: tuple[RoiVoxels, ...]
     findings: tuple[str, ...]
 
 
@@ -167,17 +169,23 @@ def read_structures(request: StructuresRequest, progress: Progress) -> ReadStruc
         if source.modality == STRUCTURE_SET
         else read_segmentation(Path(source.path), numbers, part)
     )
-    rois, reasons = [], []
+    rois: list[Roi] = []
+    voxels: list[RoiVoxels] = []
+    reasons: list[str] = []
     for done, (structure, one) in enumerate(zip(wanted, read, strict=True)):
         share = _READ_SHARE + (1 - _READ_SHARE) * done / len(wanted)
         progress.step(share, structure.name)
         try:
-            rois.append(_roi(request, structure, one, findings, progress.child(share, share)))
+            roi = _roi(request, structure, one, findings, progress.child(share, share))
+            on_grid = _on_grid(roi, request.geometry)
         except InvalidInputError as error:
             reasons.append(f"{structure.name} was not read: {error}")
+            continue
+        rois.append(roi)
+        voxels.append(on_grid)
     if not rois:
         raise ReadError(" ".join(reasons[:_MOST_NAMED]))
-    return ReadStructures(tuple(rois), (*findings, *reasons))
+    return ReadStructures(tuple(rois), tuple(voxels), (*findings, *reasons))
 
 
 def _roi(
@@ -197,10 +205,15 @@ def _roi(
     origin = f"{source.kind_name} {source.uid}, structure {structure.number}, {rule}"
     roi_id = f"{source.uid}-{structure.number}"
     roi = Roi(roi_id, structure.name, read.colour, shape, origin=origin)
-    if not roi.voxels(request.geometry).inside.any():
-        raise InvalidInputError(_OUTSIDE)
     roi.to_dict()  # packs the voxels here and keeps them, so that the window need not when it saves
     return roi
+
+
+def _on_grid(roi: Roi, geometry: VolumeGeometry) -> RoiVoxels:
+    found = roi.voxels(geometry)
+    if not found.inside.any():
+        raise InvalidInputError(_OUTSIDE)
+    return found
 
 
 def _segment(read: ReadSegment) -> VoxelSet:

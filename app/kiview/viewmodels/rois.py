@@ -133,15 +133,16 @@ class RoisViewModel(QObject):
         self.select(roi.roi_id)
         return roi.roi_id
 
-    def add_all(self, rois: Iterable[Roi]) -> None:
+    def add_all(self, rois: Iterable[Roi], voxels: Iterable[RoiVoxels]) -> None:
         """Add regions that were read, in one step; the last is selected.
 
         Args:
             rois: With names and origins; those without a colour get the next of `COLOURS`.
+            voxels: Of each region on the image's grid, kept for display.
         """
         added: list[Roi] = []
         taken = {roi.roi_id for roi in self._rois}
-        for roi in rois:
+        for roi, on_grid in zip(rois, voxels, strict=True):
             number = next(n for n in self._numbers if f"region-{n}" not in taken)
             added.append(
                 replace(
@@ -151,6 +152,7 @@ class RoisViewModel(QObject):
                     revision=next(self._revisions),
                 )
             )
+            self._voxels[(added[-1].roi_id, added[-1].revision)] = [on_grid]
         if added:
             self._change((*self._rois, *added))
             self.select(added[-1].roi_id)

@@ -137,7 +137,7 @@ class StudyRegionsViewModel(QObject):
         series = self._study.series
         if not isinstance(read, ReadStructures) or series is None or series.uid != self._series_uid:
             return
-        self._rois.add_all(read.rois)
+        self._rois.add_all(read.rois, read.voxels)
         if read.findings:
             more = len(read.findings) - _MOST_TOLD
             told = [*read.findings[:_MOST_TOLD], *([f"And {more} more."] if more > 0 else [])]

@@ -16,7 +16,7 @@ from kiview.viewmodels.curves import RegionCurve
 from kiview.viewmodels.rois import RoiTool
 from kiview.viewmodels.window import WindowModels
 from kiview.views.panels.study_regions import SaveRegions, StudyRegions
-from kiview.views.parts import Panel, button, row, text_label, tool_button
+from kiview.views.parts import Panel, button, plain_tip, row, text_label, tool_button
 
 _TOOLS = {
     RoiTool.CURSOR: ("Cursor", "Move the linked cursor."),
@@ -108,7 +108,7 @@ class RegionsPanel(Panel):
         for roi in self._rois.rois:
             item = QListWidgetItem(_swatch(roi.colour), roi.name)
             item.setData(Qt.ItemDataRole.UserRole, roi.roi_id)
-            item.setToolTip(roi.origin or _RENAME)
+            item.setToolTip(plain_tip(roi.origin) or _RENAME)
             self._list.addItem(item)
             if selected is not None and roi.roi_id == selected.roi_id:
                 self._list.setCurrentItem(item)
@@ -122,7 +122,7 @@ class RegionsPanel(Panel):
         self.status.setText(self._status())
         known = None if selected is None else self._curves.get(selected.roi_id)
         self._told.setText("" if known is None else _about(known))
-        self._told.setToolTip("" if selected is None else selected.origin)
+        self._told.setToolTip("" if selected is None else plain_tip(selected.origin))
         self._message.setVisible(bool(self._message.text()))
 
     def _status(self) -> str:

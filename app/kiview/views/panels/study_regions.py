@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 from kiview.core.region_object import RegionObject
 from kiview.viewmodels.study_regions import StudyRegionsViewModel
 from kiview.views.binding import EnabledBinding
-from kiview.views.parts import button, row, section
+from kiview.views.parts import button, plain_tip, row, section
 
 _MOST_ROWS = 7
 _FILTERS = {
@@ -89,7 +89,7 @@ class StudyRegions(QWidget):
 
     def _add(self, text: str, source: RegionObject, numbers: tuple[int, ...]) -> None:
         item = QListWidgetItem(text)
-        item.setToolTip(text.strip())
+        item.setToolTip(plain_tip(text.strip()))
         if not numbers:
             font = item.font()
             font.setBold(True)
