@@ -7,6 +7,7 @@ combined is told in `kiview.core.contours`.
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,7 +190,7 @@ def _structure(
 def _corners(contour: Dataset, budget: _Budget) -> NDArray[np.float64]:
     """(n, 3) mm; pydicom's own numbers take a hundred times longer."""
     raw = contour.get_item(_CONTOUR_DATA)
-    value = None if raw is None else raw.value
+    value: Any = getattr(raw, "value", None)
     if value is None or isinstance(value, Dataset):
         raise ReadError("A contour has no corners; export the object again.")
     if not isinstance(value, bytes):  # pydicom made numbers of it already

@@ -198,6 +198,7 @@ def _roi(
     if read.problem:
         raise InvalidInputError(read.problem)
     source = request.source
+    shape: Shape
     if isinstance(read, ReadSegment):
         shape, rule = _segment(read), read.rule
     else:
