@@ -87,7 +87,9 @@ def find_region_objects(
         except ReadError as error:
             unused.append((path, str(error)))
             continue
-        if not index.dicom or listed.study_uid in studies or listed.patient_id in patients:
+        if not listed.structures:
+            unused.append((path, reason))
+        elif not index.dicom or listed.study_uid in studies or listed.patient_id in patients:
             found.append(listed)
         else:
             unused.append((path, OTHER_PATIENT))

@@ -122,12 +122,14 @@ def test_that_objects_of_the_patient_are_listed_and_those_of_others_are_not(writ
         dataset.StructureSetROISequence.append(dataset.StructureSetROISequence[0])
 
     write_structure_set(broken, {"A": [circle(5, 0)]}, source, change=double)
+    write_structure_set(folder / "empty.dcm", {}, source)
     study = open_study(OpenRequest(folder))
     (listed,) = study.region_objects
     assert listed.path == str(folder / "RS.dcm")
     reasons = {path.rpartition("/")[2]: reason for path, reason in study.unused_files}
     assert "another patient" in reasons["other.dcm"]
     assert "same number for several" in reasons["broken.dcm"]
+    assert reasons["empty.dcm"] == "RT structure set, no image"
     assert "RS.dcm" not in reasons
     (entry,) = [one for one in study_info(study)["series"] if one["structures"]]
     assert (entry["kind"], entry["modality"]) == ("other", "RTSTRUCT")
