@@ -25,6 +25,8 @@ from kiview.jobs.networks import installed_networks
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.preview_network import PreviewJob, preview_network
 from kiview.jobs.probe_network import ProbeJob, probe_network
+from kiview.jobs.region_objects import read_structures
+from kiview.jobs.save_regions import save_regions
 from kiview.jobs.update_network import UpdateJob, can_train, update_network
 from kiview.nets.catalog import Catalog
 from kiview.nets.infer import run_network
@@ -54,6 +56,7 @@ from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import OpenJob, Overrides, StudyViewModel
+from kiview.viewmodels.study_regions import ReadJob, SaveJob, StudyRegionsViewModel
 from kiview.viewmodels.tasks import TasksViewModel
 from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.update import UpdateViewModel
@@ -86,6 +89,8 @@ class Jobs:
         compare: Agreement of two maps.
         export: Files.
         library: The list of studies.
+        read_structures: Regions of a structure set or segmentation.
+        save_regions: Regions to a file.
     """
 
     open_study: OpenJob
@@ -99,6 +104,8 @@ class Jobs:
     compare: CompareJob
     export: ExportJob
     library: LibraryJobs
+    read_structures: ReadJob
+    save_regions: SaveJob
 
 
 def run(
@@ -178,6 +185,8 @@ def shipped_jobs() -> Jobs:
         compare=compare_maps,
         export=export_maps,
         library=LibraryJobs(record_study, list_studies, remove_study),
+        read_structures=read_structures,
+        save_regions=save_regions,
     )
 
 
@@ -209,6 +218,9 @@ def build_models(jobs: Jobs) -> WindowModels:
         library=LibraryViewModel(runner, study, messages, jobs.library),
         views=views,
         rois=rois,
+        study_regions=StudyRegionsViewModel(
+            runner, study, rois, messages, jobs.read_structures, jobs.save_regions
+        ),
         curves=curves,
         input_function=input_function,
         results=results,

@@ -29,6 +29,7 @@ from kiview.core.progress import Cancelled
 from kiview.jobs.export import ExportFormat
 
 _INTENDED_USE = "Research use only. Not for diagnosis or treatment decisions."
+_REGION_HELP = "region JSON, NIfTI mask, RT structure set or DICOM segmentation"
 
 Handler = Callable[[argparse.Namespace, TerminalProgress], int]
 
@@ -170,6 +171,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same name")
 
 
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trust-position",
+        action="store_true",
+        help="take structures whose frame of reference is not known to be the image's",
+    )
+
+
 def _add_info(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -179,15 +188,16 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 def _add_curve(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--roi", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
-    )
+    source.add_argument("--roi", type=arguments.path, metavar="FILE[:NAME]", help=_REGION_HELP)
     source.add_argument(
         "--aorta",
         choices=["auto"],
         help="let a network find blood and write the plasma curve that it estimates",
     )
-    parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    parser.add_argument(
+        "--region", default="", metavar="NAME", help="region of a file with several"
+    )
+    _add_trust(parser)
     parser.add_argument(
         "--frames",
         type=arguments.window_s,
@@ -207,13 +217,14 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         help="curve file (BIDS, PMOD, Turku), population[:NAME], aorta:ROI, network (finds blood)",
     )
     parser.add_argument(
-        "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"
+        "--roi", type=arguments.path, metavar="FILE[:NAME]", help="blood region, scales population"
     )
+    _add_trust(parser)
     parser.add_argument(
         "--region",
         default="",
         metavar="NAME",
-        help="region of a region JSON, or curve of a file with several",
+        help="region or curve of a file with several",
     )
     parser.add_argument(
         "--scale-window",
@@ -270,9 +281,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=arguments.path, metavar="MAP_A", help="reference map")
     parser.add_argument("second", type=arguments.path, metavar="MAP_B", help="other map")
-    parser.add_argument(
-        "--rois", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
-    )
+    parser.add_argument("--rois", type=arguments.path, metavar="FILE[:NAME]", help=_REGION_HELP)
+    _add_trust(parser)
     _add_output(parser)
     parser.set_defaults(handler=_compare)
 

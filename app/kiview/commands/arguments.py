@@ -11,6 +11,7 @@ from typing import TypeVar
 from kiview.commands.terminal import UsageError
 from kiview.core.patlak import SECONDS_PER_MINUTE
 from kiview.io.curve_files import CURVE_ENDINGS
+from kiview.jobs.regions import RegionFile
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -127,3 +128,25 @@ def require_file(path: Path, what: str) -> Path:
     if not path.is_file():
         raise UsageError(f"{what} {path} is no file")
     return path
+
+
+def region_file(path: Path, region: str, trusts_position: bool, what: str) -> RegionFile:
+    """The region file of `--roi FILE[:NAME]` and `--region NAME`.
+
+    Args:
+        path: As given; what follows a colon is a name when only the part before it is a file.
+        region: Name given apart.
+        trusts_position: Whether a DICOM object of another frame of reference is taken.
+        what: The option, for the error.
+
+    Raises:
+        UsageError: there is no such file, or the name is given twice.
+    """
+    text, name = str(path), ""
+    for place in (i for i, letter in enumerate(text) if letter == ":"):
+        if not path.is_file() and Path(text[:place]).is_file():
+            path, name = Path(text[:place]), text[place + 1 :]
+            break
+    if name and region:
+        raise UsageError(f"the region is named twice: {what} and --region")
+    return RegionFile(require_file(path, what), name or region, trusts_position)

@@ -37,6 +37,12 @@ def _say_text(study: Study) -> None:
         _say_facts(series.facts)
         for finding in series.findings:
             say(f"  - {finding.code}: {finding.message}")
+    for source in study.region_objects:
+        names = ", ".join(one.name for one in source.structures) or "nothing"
+        say(f"{SeriesKind.OTHER} {source.modality}  {source.description or '(no description)'}")
+        say(f"  {source.path}")
+        count = len(source.structures)
+        say(f"  {count} {'structure' if count == 1 else 'structures'}: {names}")
     if study.unused_files:
         say(f"{len(study.unused_files)} files not used (listed by --json)")
 

@@ -10,6 +10,7 @@ from kiview.core._arrays import frozen_view
 from kiview.core.errors import GeometryMismatchError, InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.roi_shapes import Shape, shape_from_dict
+from kiview.core.roi_voxels import VoxelSet
 
 SCHEMA_VERSION = 1
 
@@ -90,6 +91,7 @@ class Roi:
         colour: `#rrggbb`.
         shape: Where it is, in LPS mm.
         revision: Changes whenever the shape does; results remember it to know when they are stale.
+        origin: Where a region that was not drawn here comes from and by which rule it was read.
     """
 
     roi_id: str
@@ -97,10 +99,13 @@ class Roi:
     colour: str
     shape: Shape
     revision: int = 1
+    origin: str = ""
 
     def voxels(self, geometry: VolumeGeometry) -> RoiVoxels:
         """Voxels whose centre lies inside the region, as a small box; may be empty."""
         box = _index_box(self.shape, geometry)
+        if isinstance(self.shape, VoxelSet):
+            return RoiVoxels(box, self.shape.sampled(box, geometry), geometry)
         axes = [np.arange(part.start, part.stop) for part in box]
         index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         inside = self.shape.signed_distance_mm(geometry.to_lps_mm(index)) >= 0
@@ -124,6 +129,7 @@ class Roi:
             "name": self.name,
             "colour": self.colour,
             "revision": self.revision,
+            **({"origin": self.origin} if self.origin else {}),
             "shape": self.shape.to_dict(),
         }
 
@@ -169,8 +175,13 @@ def _roi_from_dict(entry: Any, number: int) -> Roi:  # noqa: ANN401 - whatever t
             roi_id=str(entry.get("id", f"region-{number}")),
             name=name,
             colour=str(entry.get("colour", "#4cc2ff")),
-            shape=shape_from_dict(entry["shape"]),
+            shape=_shape(entry["shape"]),
             revision=int(entry.get("revision", 1)),
+            origin=str(entry.get("origin", "")),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(f"Region {number} of the file is damaged: {error!r}.") from error
+
+
+def _shape(entry: dict[str, Any]) -> Shape:
+    return VoxelSet.from_dict(entry) if entry["type"] == "voxels" else shape_from_dict(entry)

@@ -17,6 +17,8 @@ from kiview.core.reslice import Plane
 
 Point = tuple[float, ...]
 _SHORTEST_MM = 1e-6
+_PAIRS_AT_ONCE = 1 << 16
+"""Points times edges: small enough for the cache of a processor."""
 
 
 class Shape(ABC):
@@ -197,17 +199,26 @@ class Contour:
 
     def signed_distance_mm(self, uv: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance to the outline, positive inside; (..., 2) mm -> (...)."""
+        flat = uv.reshape(-1, 2)
+        found = np.empty(len(flat))
+        step = max(_PAIRS_AT_ONCE // len(self.points), 1)
+        for begin in range(0, len(flat), step):
+            found[begin : begin + step] = self._distance(flat[begin : begin + step])
+        return found.reshape(uv.shape[:-1])
+
+    def _distance(self, uv: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for (n, 2) mm, all edges at once."""
         points = np.array(self.points)
-        nearest = np.full(uv.shape[:-1], np.inf)
-        inside = np.zeros(uv.shape[:-1], np.bool_)
-        for a, b in zip(points, np.roll(points, -1, axis=0), strict=True):
-            edge, offset = b - a, uv - a
-            share = np.clip(offset @ edge / max(float(edge @ edge), _SHORTEST_MM), 0, 1)
-            distance = ((offset - share[..., None] * edge) ** 2).sum(axis=-1)
-            nearest = np.minimum(nearest, distance)
-            crosses = (a[1] > uv[..., 1]) != (b[1] > uv[..., 1])
-            left_of = edge[0] * offset[..., 1] > edge[1] * offset[..., 0]
-            inside ^= crosses & (left_of == (edge[1] < 0))
+        edge = np.roll(points, -1, axis=0) - points
+        offset_u, offset_v = (uv[:, None, i] - points[:, i] for i in range(2))
+        edge_u, edge_v = edge[:, 0], edge[:, 1]
+        length_2 = np.maximum(edge_u**2 + edge_v**2, _SHORTEST_MM)
+        share = np.clip((offset_u * edge_u + offset_v * edge_v) / length_2, 0, 1)
+        nearest = ((offset_u - share * edge_u) ** 2 + (offset_v - share * edge_v) ** 2).min(axis=1)
+        above = offset_v < 0
+        crosses = above != np.roll(above, -1, axis=1)
+        left_of = edge_u * offset_v > edge_v * offset_u
+        inside = (crosses & (left_of == (edge_v < 0))).sum(axis=1) % 2 == 1
         return np.asarray(np.where(inside, 1, -1) * np.sqrt(nearest))
 
 

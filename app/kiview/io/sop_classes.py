@@ -19,13 +19,16 @@ READABLE = PET_CLASSES | CT_CLASSES | MR_CLASSES | {PARAMETRIC_MAP}
 
 NO_SOP_CLASS = "DICOM without a SOP class, damaged or no image"
 IS_DICOMDIR = "DICOMDIR, a list of files; the files themselves were looked at"
+STRUCTURE_SET_UNUSED = "RT structure set, no image"
+SEGMENTATION_UNUSED = "segmentation, not read"
+"""Why these are no series; their regions are listed all the same."""
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _OTHERS = {
-    "481.3": "RT structure set, no image",
+    "481.3": STRUCTURE_SET_UNUSED,
     "481.2": "RT dose, not shown",
     "481.5": "RT plan, no image",
-    "66.4": "segmentation, not read",
-    "66.7": "segmentation (label map), not read",
+    "66.4": SEGMENTATION_UNUSED,
+    "66.7": SEGMENTATION_UNUSED,
     "66": "raw data, no image",
     "66.1": "registration, no image",
     "66.3": "registration, no image",

@@ -34,6 +34,7 @@ from kiview.io.sop_classes import PARAMETRIC_MAP, PET_CLASSES
 from kiview.io.zip_content import is_zip
 from kiview.io.zip_store import Unpacked, unpack
 from kiview.jobs.archive_words import errors_in_words_of, in_words_of
+from kiview.jobs.region_objects import find_region_objects
 
 _UNPACK_SHARE = 0.5
 _SCAN_SHARE = 0.3
@@ -110,7 +111,8 @@ def _read_study(
     series = sorted((one.series for one in read), key=_place_in_list)
     _refuse_unknown_series(given, series)
     _refuse_if_nothing_shows(series, request.path)
-    unused = [*index.unused, *(item for one in read for item in one.unused)]
+    regions, left = find_region_objects(index)
+    unused = [*left, *(item for one in read for item in one.unused)]
     series[0] = _told_of_folder(series[0], unused, index.findings)
     if request.cache_limit_bytes is not None:
         prune(folder, request.cache_limit_bytes)
@@ -123,6 +125,7 @@ def _read_study(
         source=str(request.path),
         date=_study_date(index),
         files=index.entries,
+        region_objects=regions,
     )
 
 

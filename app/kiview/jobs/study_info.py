@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from kiview.core.images import DynamicImage
-from kiview.core.study import Series, SeriesKind, Study
+from kiview.core.region_object import RegionObject
+from kiview.core.study import Series, SeriesKind, Study, Verdict
 from kiview.io.dicom_frames import UNKNOWN_TIMES
 
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
@@ -22,7 +23,10 @@ def study_info(study: Study) -> dict[str, Any]:
         JSON-like, without the patient's name and id; weight, dose and times are in the facts.
     """
     return {
-        "series": [_series_info(series) for series in study.series],
+        "series": [
+            *(_series_info(series) for series in study.series),
+            *(_regions_info(one) for one in study.region_objects),
+        ],
         "unused_files": [{"path": path, "reason": reason} for path, reason in study.unused_files],
     }
 
@@ -45,6 +49,29 @@ def _series_info(series: Series) -> dict[str, Any]:
             for one in series.facts
         ],
         "user_given": {} if series.image is None else dict(series.image.user_given),
+        "structures": [],
+    }
+
+
+def _regions_info(source: RegionObject) -> dict[str, Any]:
+    """A structure set or segmentation: no image, but regions to read."""
+    return {
+        "uid": source.series_uid,
+        "modality": source.modality,
+        "kind": str(SeriesKind.OTHER),
+        "shape_zyx": None,
+        "frame_count": 0,
+        "frame_start_s": None,
+        "frame_duration_s": None,
+        "units": "",
+        "max_value": None,
+        "suvbw_factor_g_per_bq": None,
+        "verdict": {"suv": str(Verdict.REFUSED), "kinetics": str(Verdict.REFUSED)},
+        "findings": [],
+        "user_given": {},
+        "path": source.path,
+        "description": source.description,
+        "structures": [{"number": one.number, "name": one.name} for one in source.structures],
     }
 
 

@@ -24,6 +24,7 @@ from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import StudyViewModel
+from kiview.viewmodels.study_regions import StudyRegionsViewModel
 from kiview.viewmodels.tasks import TasksViewModel
 from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.update import UpdateViewModel
@@ -46,6 +47,7 @@ class WindowModels:
     library: LibraryViewModel
     views: ViewsViewModel
     rois: RoisViewModel
+    study_regions: StudyRegionsViewModel
     curves: CurvesViewModel
     input_function: InputFunctionViewModel
     results: ResultsViewModel

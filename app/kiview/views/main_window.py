@@ -173,7 +173,7 @@ class MainWindow(QMainWindow):
             ("Input", InputPanel(models.input_function, models.curves)),
             ("Maps", MapsPanel(models.maps, models.columns, models.messages)),
             ("Network", NetworkPanel(models)),
-            ("Regions", RegionsPanel(models.rois, models.curves, models.views)),
+            ("Regions", RegionsPanel(models)),
             ("Export", ExportPanel(models.export, models.results)),
         )
         for title, panel in pages:

@@ -1,5 +1,7 @@
 """Small widgets that several panels share."""
 
+from html import escape
+
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -47,6 +49,11 @@ def section(text: str, name: str = "") -> QLabel:
     label = line_label(text, "section", name)
     label.setContentsMargins(0, 4, 0, 0)
     return label
+
+
+def plain_tip(text: str) -> str:
+    """A tool tip that shows a text of a file as it is, whatever marks it holds."""
+    return f"<qt>{escape(text)}</qt>" if "<" in text or "&" in text else text
 
 
 def set_role(label: QWidget, role: str) -> None:

@@ -432,6 +432,7 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
         "findings",
         "facts",
         "user_given",
+        "structures",
     }
     assert series["kind"] == "dynamic"
     assert series["shape_zyx"] == list(SHAPE)
