@@ -3,6 +3,7 @@
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kiview.core.provenance import Step
 from kiview.core.timing import FrameTiming
 from kiview.viewmodels.layers import ShownFrames
 
@@ -21,6 +22,7 @@ class FramesViewModel(QObject):
     Attributes:
         timing: Frame times of the open image, one per frame; None while nothing is open.
         shown: Frames that are shown now.
+        steps: What was done to the frames, for example that they were merged.
 
     Signals:
         frame_changed: other frames are shown.
@@ -33,6 +35,7 @@ class FramesViewModel(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.timing: FrameTiming | None = None
+        self.steps: tuple[Step, ...] = ()
         self.shown = ShownFrames((0,))
         self._last_single = 0
         self._cine = QTimer(self)
@@ -54,9 +57,10 @@ class FramesViewModel(QObject):
         """Whether cine runs."""
         return self._cine.isActive()
 
-    def open(self, timing: FrameTiming | None) -> None:
+    def open(self, timing: FrameTiming | None, steps: tuple[Step, ...] = ()) -> None:
         """Take over the frames of another image; starts at the last frame, where contrast is."""
         self.stop()
+        self.steps = steps
         self.timing = None if timing is None else timing.weighted()
         self._show(ShownFrames((max(0, self.frame_count - 1),)))
 

@@ -12,6 +12,7 @@ from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.viewmodels.library import LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel
+from kiview.viewmodels.merge import MergeViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
@@ -44,6 +45,7 @@ class WindowModels:
     input_function: InputFunctionViewModel
     results: ResultsViewModel
     maps: MapsViewModel
+    merge: MergeViewModel
     network: NetworkViewModel
     catalog: CatalogViewModel
     agreement: AgreementViewModel

@@ -71,6 +71,12 @@ class Menus(QObject):
         self._add(menu, "&Early frames", frames.show_early, "early", "Ctrl+E")
         self._add(menu, "&Late frames", frames.show_late, "late", "Ctrl+L")
         self._add(menu, "Play or pause &frames", frames.toggle_cine, "cine", "")
+        menu.addSeparator()
+        merge = self._models.merge
+        self._merge = self._add(
+            menu, "&Merge frames...", self._window.show_merge, "merge", "Ctrl+M"
+        )
+        self._acquired = self._add(menu, "Frames as &acquired", merge.use_acquired, "acquired", "")
 
     def _view(self) -> None:
         menu = self._menu("&View")
@@ -151,6 +157,7 @@ class Menus(QObject):
             models.maps.changed,
             models.network.changed,
             models.results.changed,
+            models.merge.changed,
             models.views.layers_changed,
             models.views.layout_changed,
         ):
@@ -162,6 +169,8 @@ class Menus(QObject):
         self._redo.setEnabled(models.undo.can_redo)
         self._delete.setEnabled(models.rois.selected is not None)
         self._close.setEnabled(models.study.study is not None)
+        self._merge.setEnabled(not models.merge.why_not)
+        self._acquired.setEnabled(models.merge.is_merged)
         self._patlak.setEnabled(not models.maps.why_not and not models.maps.is_running)
         self._network.setEnabled(not models.network.why_not and not models.network.is_running)
         for plane, action in self._planes.items():
@@ -170,7 +179,7 @@ class Menus(QObject):
         self._show_state()
         known = models.study.known
         is_open = models.study.study is not None and bool(known)
-        subtitle = study_subtitle(models.study.series) if is_open else ""
+        subtitle = study_subtitle(models.study.image) if is_open else ""
         self._study_text.setText(f"{known[0].title}{_DOT}{subtitle}" if is_open else "")
         self._fit_corner()
 
