@@ -3,6 +3,7 @@
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kiview.core.images import DynamicImage
 from kiview.core.provenance import Step
 from kiview.core.timing import FrameTiming
 from kiview.viewmodels.layers import ShownFrames
@@ -57,10 +58,14 @@ class FramesViewModel(QObject):
         """Whether cine runs."""
         return self._cine.isActive()
 
-    def open(self, timing: FrameTiming | None, steps: tuple[Step, ...] = ()) -> None:
-        """Take over the frames of another image; starts at the last frame, where contrast is."""
+    def open_image(self, image: DynamicImage | None) -> None:
+        """Take over the frames of another image, and what was done to them."""
+        self.steps = () if image is None else image.steps
+        self.open(None if image is None else image.timing)
+
+    def open(self, timing: FrameTiming | None) -> None:
+        """Take over other frames; starts at the last one, where contrast is."""
         self.stop()
-        self.steps = steps
         self.timing = None if timing is None else timing.weighted()
         self._show(ShownFrames((max(0, self.frame_count - 1),)))
 

@@ -103,7 +103,7 @@ class ViewsViewModel(QObject):
             self.link.set_bounds(*bounds_lps_mm(image.geometry))
             middle = np.array(image.geometry.shape_zyx) // 2
             self.link.set_cursor(image.geometry.to_lps_mm(middle))
-        self._open_frames()
+        self.frames.open_image(image)
         self.layout_changed.emit()
         self.active_changed.emit()
 
@@ -111,16 +111,9 @@ class ViewsViewModel(QObject):
         """Show the image with other facts (a weight was entered) or frames; the rest stays."""
         before, self.image = self.image, image
         if before is None or before.timing != image.timing:
-            self._open_frames()
+            self.frames.open_image(image)
         else:
             self._on_frame_changed()
-
-    def _open_frames(self) -> None:
-        image = self.image
-        if image is None:
-            self.frames.open(None)
-        else:
-            self.frames.open(image.timing, image.steps)
 
     def set_map(
         self,

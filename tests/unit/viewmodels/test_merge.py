@@ -8,11 +8,15 @@ import pytest
 from tests.helpers import small_study
 
 from kiview.core.errors import KiviewError
-from kiview.core.images import ScaledFrameStore
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.images import DynamicImage, ScaledFrameStore
+from kiview.core.merged_store import MergedFrameStore
 from kiview.core.study import SeriesKind, Study
 from kiview.core.timing import FrameTiming
+from kiview.core.units import ACTIVITY
 from kiview.viewmodels.agreement import mismatches
 from kiview.viewmodels.curves import read_curves
+from kiview.viewmodels.layers import FrameSource
 from kiview.viewmodels.results import PATLAK
 from kiview.viewmodels.study import study_subtitle
 
@@ -236,6 +240,17 @@ def test_that_a_curve_being_read_from_other_frames_is_not_taken(qtbot, with_aort
     counts = [len(curve.curve.mean) for curve in models.curves.all.values()]
     assert counts == [22, 22]
     assert np.isfinite(models.curves.all["region-2"].curve.mean).all()
+
+
+def test_that_a_frame_made_of_many_large_ones_is_read_in_the_background():
+    voxels = np.broadcast_to(np.int16(1), (40, 200, 2, 250))  # takes no memory
+    store = MergedFrameStore(
+        ScaledFrameStore(voxels), [range(35), (35,)], [np.ones(35), np.ones(1)]
+    )
+    grid = VolumeGeometry((200, 2, 250), small_study.geometry().affine_lps_mm)
+    image = DynamicImage(store, grid, FrameTiming([0.0, 2100.0], [2100.0, 60.0]), ACTIVITY)
+    assert FrameSource(image, (0,)).is_slow
+    assert not FrameSource(image, (1,)).is_slow
 
 
 def test_that_maps_of_merged_and_acquired_frames_are_told_apart(qtbot, with_aorta):
