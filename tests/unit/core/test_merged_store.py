@@ -63,10 +63,13 @@ def test_that_every_way_of_reading_gives_the_weighted_sum(per_slice):
 
 
 def test_that_sums_are_made_in_double_precision():
-    """Large values that nearly cancel in single precision."""
+    """Values that nearly cancel, and stored ones that single precision cannot hold."""
     voxels = np.array([1e8, 1.0, -1e8], np.float32).reshape(3, 1, 1, 1)
     store = MergedFrameStore(ScaledFrameStore(voxels), [(0, 1, 2)], [np.ones(3)])
     assert store.frame(0)[0, 0, 0] == store.plane(1, 0, 0)[0, 0] == 1.0
+    voxels = np.array([2**24 + 1, -(2**24)], np.int32).reshape(2, 1, 1, 1)
+    store = MergedFrameStore(ScaledFrameStore(voxels), [(0, 1)], [np.ones(2)])
+    assert store.frame(0)[0, 0, 0] == store.plane(0, 0, 0)[0, 0] == 1.0
 
 
 def test_that_frames_that_stay_are_handed_through_as_they_are_stored():
