@@ -92,6 +92,8 @@ def test_that_a_map_of_other_frames_is_stale_and_fresh_again_as_acquired(qtbot, 
     compute(qtbot, models)
     models.merge.merge(10, 30)
     assert models.results.get(PATLAK).is_stale
+    qtbot.waitUntil(lambda: models.maps.why_not == "")  # the curve is read again
+    assert models.results.get(PATLAK).is_stale
     assert models.views.layer("patlak").stale
     models.merge.use_acquired()
     assert not models.merge.is_merged
@@ -105,7 +107,7 @@ def test_that_merging_during_a_run_gives_a_stale_map(qtbot, with_aorta):
     qtbot.waitUntil(lambda: not models.runner.tasks)
     models.maps.compute()
     models.merge.merge(10, 30)
-    qtbot.waitUntil(lambda: not models.maps.is_running)
+    qtbot.waitUntil(lambda: not models.maps.is_running and models.maps.why_not == "")
     assert models.results.get(PATLAK).is_stale
     assert models.results.get(PATLAK).maps.provenance.steps == ()
 
