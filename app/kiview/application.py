@@ -45,6 +45,7 @@ from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.library import LibraryJobs, LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel, PatlakJob
+from kiview.viewmodels.merge import MergeViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkJob, NetworkViewModel
 from kiview.viewmodels.overrides import OverridesViewModel
@@ -201,6 +202,7 @@ def build_models(jobs: Jobs) -> WindowModels:
     input_function = InputFunctionViewModel(runner, study, curves, messages, jobs.read_curve, found)
     results = ResultsViewModel()
     maps = MapsViewModel(runner, study, input_function, results, messages, jobs.patlak)
+    merge = MergeViewModel(study, maps, messages)
     network = NetworkViewModel(runner, maps, results, messages, jobs.network)
     agreement = AgreementViewModel(runner, study, results, curves, messages, jobs.compare)
     catalog = CatalogViewModel(network, messages, _installed_networks)
@@ -225,6 +227,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         input_function=input_function,
         results=results,
         maps=maps,
+        merge=merge,
         network=network,
         catalog=catalog,
         agreement=agreement,
@@ -238,7 +241,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
         session=SessionViewModel(study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),
-        undo=UndoViewModel(rois, network, overrides),
+        undo=UndoViewModel(rois, network, overrides, merge),
     )
 
 

@@ -244,6 +244,13 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         metavar="A-B",
         help="minutes of the frames used (30-60)",
     )
+    parser.add_argument(
+        "--merge",
+        type=arguments.merge_word,
+        metavar="MIN[@START]",
+        help="merge frames into longer ones of MIN minutes from START min after injection on (from"
+        " the first frame of --frames), before anything is computed; for example 10@30",
+    )
     _add_network(parser)
     parser.add_argument(
         "--format",

@@ -57,6 +57,34 @@ def window_s(text: str) -> tuple[float, float]:
     return start * SECONDS_PER_MINUTE, end * SECONDS_PER_MINUTE
 
 
+@dataclass(frozen=True, slots=True)
+class MergeWord:
+    """What `--merge` asked for.
+
+    Attributes:
+        length_s: Length of the new frames.
+        start_s: Where the first begins, or None for the first frame of the window.
+    """
+
+    length_s: float
+    start_s: float | None = None
+
+
+def merge_word(text: str) -> MergeWord:
+    """Length and start like `10@30` in minutes, as seconds; the start may be left out."""
+    length, at, start = text.partition("@")
+    try:
+        minutes = [float(length), float(start) if at else 0.0]
+    except ValueError:
+        minutes = [math.nan, math.nan]
+    if not (0 < minutes[0] < math.inf and 0 <= minutes[1] < math.inf):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write the length, and @ where it starts, in minutes, for example 10@30"
+        )
+    length_s, start_s = (value * SECONDS_PER_MINUTE for value in minutes)
+    return MergeWord(length_s, start_s if at else None)
+
+
 def size_gb(text: str) -> float:
     """A size in GB, 0 or more."""
     try:

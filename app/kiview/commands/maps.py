@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
-from kiview.commands.arguments import InputWord, Method, region_file, require_file
+from kiview.commands.arguments import InputWord, MergeWord, Method, region_file, require_file
 from kiview.commands.opening import main_dynamic, open_given, refuse_without_kinetics
 from kiview.commands.terminal import DONE, TerminalProgress, UsageError, note
 from kiview.core.errors import MissingInformationError
 from kiview.core.images import DynamicImage, MapSet
 from kiview.core.input_function import InputFunction, InputSource
+from kiview.core.merge_frames import merge_frames
+from kiview.core.merge_plan import MergeSettings, default_start_s
 from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
@@ -53,8 +55,11 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     if recorded is None and given.input.kind == "network":
         _check_curve_network()
     study = open_given(given, progress, {} if recorded is None else recorded.user_given)
-    series, image = main_dynamic(study)
+    series, acquired = main_dynamic(study)
     refuse_without_kinetics(series)
+    image = _frames(given, acquired) if recorded is None else recorded.frames_of(acquired)
+    for step in image.steps:
+        note(f"{step.name}: {step.text}")
     if recorded is None:
         curve = _input_function(given, image, progress.child(0.0, _OPENED))
     else:
@@ -95,7 +100,10 @@ def _checked(given: argparse.Namespace) -> RecordedRun | None:
             raise UsageError("--input and --method are needed, or --from-record")
         _refuse_misuse(given)
         return None
-    decided = ("input", "roi", "region", "scale_window", "method", "frames", "weights", "network")
+    decided = (
+        *("input", "roi", "region", "scale_window", "method", "frames", "merge"),
+        *("weights", "network"),
+    )
     both = [name for name in decided if getattr(given, name)] + ["no-tie"] * given.no_tie
     if both:
         raise UsageError(
@@ -160,6 +168,21 @@ def _region(given: argparse.Namespace) -> RegionFile | None:
     if path is None:
         return None
     return region_file(path, given.region, given.trust_position, "region file")
+
+
+def _frames(given: argparse.Namespace, image: DynamicImage) -> DynamicImage:
+    """The frames to compute on: as acquired, or merged.
+
+    Raises:
+        InvalidInputError: the frames do not fit what `--merge` asks for.
+    """
+    word: MergeWord | None = given.merge
+    if word is None:
+        return image
+    start_s = word.start_s
+    if start_s is None:
+        start_s = default_start_s(image.timing, _window(given.frames)[0])
+    return merge_frames(image, MergeSettings(word.length_s, start_s))
 
 
 def _input_function(

@@ -114,6 +114,7 @@ def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str
     parts = [
         f"{parametric_map.quantity} by {method_name(provenance)}{span}.",
         f"{count} voxels without a value are {stored}.",
+        *(step.text for step in provenance.steps),
         _network_text(provenance),
         "Not kept consistent with Patlak." if is_untied(provenance) else "",
         RESEARCH_USE,

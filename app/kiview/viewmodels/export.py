@@ -153,7 +153,7 @@ class ExportViewModel(QObject):
         study, series = self._study.study, self._study.series
         if self.why_not or study is None or series is None or self.folder is None:
             raise InvalidInputError(self.why_not)
-        image = series.image
+        image = self._study.image
         end_s = DEFAULT_END_S if image is None else float(image.timing.end_s.max())
         return ExportRequest(
             results=tuple(r.maps for r in self._results.all if r.method in self.methods),

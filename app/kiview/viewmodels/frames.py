@@ -3,6 +3,8 @@
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kiview.core.images import DynamicImage
+from kiview.core.provenance import Step
 from kiview.core.timing import FrameTiming
 from kiview.viewmodels.layers import ShownFrames
 
@@ -21,6 +23,7 @@ class FramesViewModel(QObject):
     Attributes:
         timing: Frame times of the open image, one per frame; None while nothing is open.
         shown: Frames that are shown now.
+        steps: What was done to the frames, for example that they were merged.
 
     Signals:
         frame_changed: other frames are shown.
@@ -33,6 +36,7 @@ class FramesViewModel(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.timing: FrameTiming | None = None
+        self.steps: tuple[Step, ...] = ()
         self.shown = ShownFrames((0,))
         self._last_single = 0
         self._cine = QTimer(self)
@@ -54,8 +58,13 @@ class FramesViewModel(QObject):
         """Whether cine runs."""
         return self._cine.isActive()
 
+    def open_image(self, image: DynamicImage | None) -> None:
+        """Take over the frames of another image, and what was done to them."""
+        self.steps = () if image is None else image.steps
+        self.open(None if image is None else image.timing)
+
     def open(self, timing: FrameTiming | None) -> None:
-        """Take over the frames of another image; starts at the last frame, where contrast is."""
+        """Take over other frames; starts at the last one, where contrast is."""
         self.stop()
         self.timing = None if timing is None else timing.weighted()
         self._show(ShownFrames((max(0, self.frame_count - 1),)))

@@ -97,7 +97,8 @@ class FrameSource(VoxelSource):
         """Whether a large file or many large planes have to be read."""
         z, y, x = self.geometry.shape_zyx
         on_disk = self._image.store.is_on_disk and 2 * z * y * x > LARGE_FILE_BYTES
-        return on_disk or len(self._frames) * z * max(y, x) > SLOW_SUM_VOXELS
+        parts = sum(self._image.store.parts_of(t) for t in self._frames)
+        return on_disk or parts * z * max(y, x) > SLOW_SUM_VOXELS
 
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """One plane of the grid, averaged over the frames."""

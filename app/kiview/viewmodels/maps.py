@@ -203,10 +203,11 @@ def why_no_kinetics(study: StudyViewModel, input_function: InputFunctionViewMode
 
 
 def summary(maps: MapSet, window_s: tuple[float, float]) -> str:
-    """One line about a run for its views: window and input function."""
+    """One line about a run for its views: window, what was done to the frames, input function."""
     inputs = maps.provenance.inputs
     used = inputs.get("input_function")
     source = used.get("source", "") if isinstance(used, dict) else inputs.get("input_source", "")
     window = f"{window_s[0] / 60:g}\N{EN DASH}{window_s[1] / 60:g} min"
     short = _SHORT_SOURCES.get(str(source), str(source))
-    return " \N{MIDDLE DOT} ".join(part for part in (window, short) if part)
+    parts = (window, *(step.label for step in maps.provenance.steps), short)
+    return " \N{MIDDLE DOT} ".join(part for part in parts if part)

@@ -76,6 +76,7 @@ class StudyViewModel(QObject):
         self._asked: tuple[Path, dict[str, float | str]] | None = None
         self._overrides: dict[str, float | str] = {}
         self._pending_fields: tuple[str, ...] = ()
+        self._merged: dict[str, DynamicImage] = {}
         self.study: Study | None = None
         self.series: Series | None = None
         self.path: Path | None = None
@@ -89,8 +90,18 @@ class StudyViewModel(QObject):
 
     @property
     def image(self) -> DynamicImage | None:
-        """The voxels that are shown and computed on."""
-        return None if self.series is None else self.series.image
+        """The voxels that are shown and computed on: the series' own, or with merged frames."""
+        if self.series is None:
+            return None
+        return self._merged.get(self.series.uid, self.series.image)
+
+    def use_merged(self, image: DynamicImage | None) -> None:
+        """Let an image take the place of the shown series' own; None gives that its place back."""
+        if self.series is not None:
+            self._merged.pop(self.series.uid, None)
+            if image is not None:
+                self._merged[self.series.uid] = image
+            self.series_changed.emit()
 
     @property
     def overrides(self) -> Overrides:
@@ -103,7 +114,8 @@ class StudyViewModel(QObject):
         if self.series is None:
             return ""
         given = ",".join(f"{name}={self._overrides[name]}" for name in sorted(self._overrides))
-        return f"{self.series.uid}|{given}"
+        steps = () if self.image is None else self.image.steps
+        return "|".join([self.series.uid, given, *(f"{step.name} {step.text}" for step in steps)])
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -206,7 +218,7 @@ class StudyViewModel(QObject):
     def close_study(self) -> None:
         """Forget the open study and free its voxels."""
         self.study = self.series = self.path = None
-        self._overrides, self._pending_fields = {}, ()
+        self._overrides, self._pending_fields, self._merged = {}, (), {}
         self.study_changed.emit()
         self.series_changed.emit()
 
@@ -218,6 +230,7 @@ class StudyViewModel(QObject):
         before = self.findings if is_same else ()
         self.path, self._overrides = self._asked
         self._pending_fields = ()
+        self._merged = {}
         self.study, self.series = study, _series_of(study, shown)
         still = {finding.code for finding in self.findings if finding in before}
         self.confirmed &= still
@@ -268,12 +281,13 @@ def patient_title(name: str, patient_id: str) -> str:
     return ", ".join(part for part in name.split("^")[:2] if part) or patient_id
 
 
-def study_subtitle(series: Series | None) -> str:
-    """One line about a series: tracer, dose, frames, time span."""
-    if series is None or series.image is None:
+def study_subtitle(image: DynamicImage | None) -> str:
+    """One line about what is shown: tracer, dose, frames, time span, what was done to frames."""
+    if image is None:
         return "nothing to show"
-    image = series.image
-    return DOT.join(part for part in (injection_text(image), times_text(image)) if part)
+    steps = (step.label for step in image.steps)
+    parts = (injection_text(image), times_text(image), *steps)
+    return DOT.join(part for part in parts if part)
 
 
 def series_text(series: Series, image: DynamicImage) -> str:

@@ -13,6 +13,7 @@ from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.viewmodels.library import LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel
+from kiview.viewmodels.merge import MergeViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkViewModel
 from kiview.viewmodels.overrides import OverridesViewModel
@@ -52,6 +53,7 @@ class WindowModels:
     input_function: InputFunctionViewModel
     results: ResultsViewModel
     maps: MapsViewModel
+    merge: MergeViewModel
     network: NetworkViewModel
     catalog: CatalogViewModel
     agreement: AgreementViewModel

@@ -23,6 +23,7 @@ from kiview.viewmodels.window import WindowModels
 from kiview.views.banner import Banner
 from kiview.views.canvas.canvas_widget import CanvasWidget
 from kiview.views.dialogs.about import TextDialog, about_text
+from kiview.views.dialogs.merge_dialog import MergeDialog
 from kiview.views.dialogs.study_details import StudyDetailsDialog
 from kiview.views.empty_state import EmptyState
 from kiview.views.menus import Menus
@@ -186,6 +187,7 @@ class MainWindow(QMainWindow):
         models.study.study_changed.connect(self._on_study_changed)
         models.study.series_changed.connect(self._on_study_changed)
         models.export.overwrite_asked.connect(self._on_overwrite_asked)
+        self.canvas.frame_bar.merge_asked.connect(self.show_merge)
         self._empty.demo_asked.connect(self.demo_asked)
         self._empty.folder_asked.connect(self.ask_for_folder)
         self._empty.file_asked.connect(self.ask_for_file)
@@ -221,6 +223,12 @@ class MainWindow(QMainWindow):
                 models.study, models.overrides, pages, models.undo, self
             )
         self._details.show_page(page, field)
+
+    def show_merge(self) -> None:
+        """Offer to merge frames, or to have them as acquired again."""
+        dialog = MergeDialog(self._models.merge, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def show_about(self) -> None:
         """Show purpose, patents and versions."""

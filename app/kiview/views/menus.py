@@ -79,6 +79,11 @@ class Menus(QObject):
             keys, text = _DETAIL_KEYS.get(page, ""), f"{title}..."
             action = self._add(menu, text, self._on_details, f"details_{page}", keys)
             self._detail_actions[action] = page
+        merge = self._models.merge
+        self._merge = self._add(
+            menu, "&Merge frames...", self._window.show_merge, "merge", "Ctrl+M"
+        )
+        self._acquired = self._add(menu, "Frames as &acquired", merge.use_acquired, "acquired", "")
 
     def _view(self) -> None:
         menu = self._menu("&View")
@@ -160,6 +165,7 @@ class Menus(QObject):
             models.maps.changed,
             models.network.changed,
             models.results.changed,
+            models.merge.changed,
             models.views.layers_changed,
             models.views.layout_changed,
         ):
@@ -172,6 +178,8 @@ class Menus(QObject):
         self._delete.setEnabled(models.rois.selected is not None)
         for action in (self._close, *self._detail_actions):
             action.setEnabled(models.study.study is not None)
+        self._merge.setEnabled(not models.merge.why_not)
+        self._acquired.setEnabled(models.merge.is_merged)
         self._patlak.setEnabled(not models.maps.why_not and not models.maps.is_running)
         self._network.setEnabled(not models.network.why_not and not models.network.is_running)
         for plane, action in self._planes.items():
@@ -180,7 +188,7 @@ class Menus(QObject):
         self._show_state()
         known = models.study.known
         is_open = models.study.study is not None and bool(known)
-        subtitle = study_subtitle(models.study.series) if is_open else ""
+        subtitle = study_subtitle(models.study.image) if is_open else ""
         self._study_text.setText(f"{known[0].title}{_DOT}{subtitle}" if is_open else "")
         self._fit_corner()
 

@@ -90,7 +90,7 @@ class StudyDetailsDialog(QDialog):
 
     def _refresh(self) -> None:
         series = self._study.series
-        about = _NO_STUDY if series is None else study_subtitle(series)
+        about = _NO_STUDY if series is None else study_subtitle(series.image)
         name = "" if series is None else series.description
         self._title.setText(f"{name} \N{EM DASH} {about}" if name else about)
         study = self._study.study
