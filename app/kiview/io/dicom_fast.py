@@ -339,6 +339,6 @@ def decode_text(value: bytes, character_sets: list[str]) -> str:
     try:
         encodings = convert_encodings([name.strip() for name in character_sets] or [""])
         text = decode_bytes(value, encodings, {0x5C, 0x3D, 0x5E})
-    except (LookupError, UnicodeError, Warning):
+    except (LookupError, ValueError, Warning):  # ValueError: a name with a zero byte in it
         text = value.decode("ascii", "replace").replace("\ufffd", "?")
     return text.rstrip("\0 ").strip()

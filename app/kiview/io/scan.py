@@ -1,6 +1,7 @@
 """What a folder contains: every file looked at once, headers only."""
 
 import os
+import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ _OTHER_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT image, not read",
     "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR image, not read",
 }
+_UID = re.compile(r"[0-9.]{1,64}")
 MOST_FILES = 2_000_000
 """More files than this are no study but a disk."""
 _STEP = 200
@@ -314,7 +316,10 @@ def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | Image
         return header
     if not sop_class:
         return "DICOM without a SOP class, damaged or no image"
-    return _OTHER_CLASSES.get(sop_class, f"DICOM of a kind that is not read ({sop_class})")
+    unknown = f"of a kind that is not read ({sop_class})"
+    if not _UID.fullmatch(sop_class):
+        unknown = "with a SOP class that is no UID, damaged"
+    return _OTHER_CLASSES.get(sop_class, f"DICOM {unknown}")
 
 
 def _one_patient(

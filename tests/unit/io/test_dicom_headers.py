@@ -189,6 +189,7 @@ def test_that_names_in_other_alphabets_are_decoded(tmp_path: Path) -> None:
     ds.save_as(path)
     assert assert_same(path).values["SeriesDescription"] == "Ganzkörper Δ"
     assert decode_text(b"caf\xe9", ["ISO_IR 999"]) == "caf?"
+    assert decode_text(b"caf\xe9", ["ISO\0IR 100"]) == "caf?"  # no name that Python can look up
 
 
 def test_that_a_file_cut_in_its_pixels_is_called_so(tmp_path: Path) -> None:
