@@ -47,7 +47,8 @@ class Kind:
         seed: Name of its seeds.
         damage: Changes the files of the input.
         open: Opens it as the program does.
-        writes: Places below the user's folder that may change beside the cache.
+        writes: Places below the user's folder that may change beside the cache; they are there
+            when the input is opened, so that the opener can put a damaged file in its place.
     """
 
     seed: str
@@ -321,7 +322,6 @@ def _user_networks(case: Case) -> None:
 
 def _library_file(case: Case) -> None:
     place = case.user / "data" / "library"
-    place.mkdir(parents=True)
     shutil.copy(case.input / "library.sqlite", place / "library.sqlite")
     words = case.rng.choice(((), ("fdg",), ("--sort", "name")))
     case.run("library", "list", *words, "--json")
@@ -335,7 +335,6 @@ def _library_file(case: Case) -> None:
 
 
 def _settings(case: Case) -> None:
-    (case.user / "config").mkdir(parents=True)
     shutil.copy(case.input / "settings.json", case.user / "config" / "settings.json")
     loaded = load_settings()
     case.told += loaded.notices
@@ -345,7 +344,6 @@ def _settings(case: Case) -> None:
 
 def _workspace(case: Case) -> None:
     file = workspace.workspace_file("1.2.3")
-    file.parent.mkdir(parents=True)
     shutil.copy(case.input / "workspace.json", file)
     try:
         kept = workspace.load("1.2.3")
@@ -382,7 +380,6 @@ def _nothing(_case: Case) -> None:
     """The file is damaged while it is opened."""
 
 
-_LIBRARY = ("data/library",)
 KINDS: dict[str, Kind] = {
     "classic PET": Kind("pet", _some_files(damage_dicom), _study),
     "enhanced PET": Kind("enhanced", _some_files(damage_dicom), _study),
@@ -402,10 +399,10 @@ KINDS: dict[str, Kind] = {
     "run record": Kind("run-record", _some_files(damage_json), _run_record),
     "weight set": Kind("weights", _weight_files, _weight_set),
     "safetensors": Kind("tensors", _some_files(_damage_tensors), _weight_set),
-    "card and ONNX": Kind("networks", _network, _user_networks),
-    "library": Kind("library", _library, _library_file, _LIBRARY),
+    "card and ONNX": Kind("networks", _network, _user_networks, ("data/models",)),
+    "library": Kind("library", _library, _library_file, ("data/library",)),
     "settings": Kind("settings", _some_files(damage_json), _settings, ("config",)),
-    "workspace": Kind("workspace", _some_files(damage_json), _workspace),
+    "workspace": Kind("workspace", _some_files(damage_json), _workspace, ("data/workspaces",)),
     "scan record": Kind("settings", _nothing, _scan_record),
     "voxel store": Kind("settings", _nothing, _voxel_store),
 }
