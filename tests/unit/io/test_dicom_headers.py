@@ -32,7 +32,7 @@ from kiview.io.dicom_headers import (
 )
 from kiview.io.dicom_templates import TemplateReader
 
-REAL = sorted(DATA.glob("**/*.dcm"))
+REAL = sorted(path for path in DATA.glob("**/*.dcm") if "fuzz" not in path.parts)
 
 
 def one_file(folder: Path, vendor: str = "philips") -> Path:
