@@ -342,6 +342,12 @@ def bench(options: argparse.Namespace) -> int:
     return run(command, QT_QPA_PLATFORM="offscreen")
 
 
+def fuzz(options: argparse.Namespace) -> int:
+    """Open 2,000 damaged inputs; none may end in a traceback, hang, take much memory or stray."""
+    prepare_environment({"test"})
+    return run([interpreter(), "-m", "tests.fuzz.run", *options.arguments])
+
+
 def build(_options: argparse.Namespace) -> int:
     """Make the wheel and the source archive in ``dist``."""
     prepare_environment(set())
@@ -356,6 +362,7 @@ COMMANDS = {
     "check": check,
     "run": open_viewer,
     "bench": bench,
+    "fuzz": fuzz,
     "pictures": pictures,
     "build": build,
 }

@@ -13,6 +13,7 @@ from kiview.core.roi_shapes import Shape, shape_from_dict
 from kiview.core.roi_voxels import VoxelSet
 
 SCHEMA_VERSION = 1
+_LONGEST_TEXT = 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +161,8 @@ def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the 
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise InvalidInputError(
-            f"This is no region file of version {SCHEMA_VERSION} (schema_version is {version!r})."
+            f"This is no region file of version {SCHEMA_VERSION} (schema_version is"
+            f" {str(version)[:20]!r})."
         )
     regions = document.get("regions")
     if not isinstance(regions, list):
@@ -170,7 +172,7 @@ def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the 
 
 def _roi_from_dict(entry: Any, number: int) -> Roi:  # noqa: ANN401 - whatever the JSON file held
     try:
-        name = str(entry.get("name", f"Region {number}"))
+        name = _plain(str(entry.get("name", f"Region {number}")))
         return Roi(
             roi_id=str(entry.get("id", f"region-{number}")),
             name=name,
@@ -179,9 +181,17 @@ def _roi_from_dict(entry: Any, number: int) -> Roi:  # noqa: ANN401 - whatever t
             revision=int(entry.get("revision", 1)),
             origin=str(entry.get("origin", "")),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InvalidInputError(f"Region {number} of the file is damaged: {error!r}.") from error
+    except KeyError as error:
+        raise InvalidInputError(f"Region {number} of the file lacks {error}.") from error
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        reason = _plain(str(error))
+        raise InvalidInputError(f"Region {number} of the file is damaged: {reason}.") from error
 
 
 def _shape(entry: dict[str, Any]) -> Shape:
     return VoxelSet.from_dict(entry) if entry["type"] == "voxels" else shape_from_dict(entry)
+
+
+def _plain(text: str) -> str:
+    """A text of the file for the screen: one line, not endless."""
+    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_TEXT])

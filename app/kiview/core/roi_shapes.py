@@ -19,6 +19,8 @@ Point = tuple[float, ...]
 _SHORTEST_MM = 1e-6
 _PAIRS_AT_ONCE = 1 << 16
 """Points times edges: small enough for the cache of a processor."""
+_FARTHEST_MM = 1e6
+"""A kilometre: no scanner is larger, and squares of it are still exact enough."""
 
 
 class Shape(ABC):
@@ -353,7 +355,9 @@ def shape_from_dict(entry: dict[str, Any]) -> Shape:
             for each in entry["contours"]
         )
         return PolygonStack(Plane(entry["plane"]), contours, entry["thickness_mm"])
-    raise InvalidInputError(f"A region of type {kind!r} is not known to this version of KiView.")
+    raise InvalidInputError(
+        f"A region of type {str(kind)[:40]!r} is not known to this version of KiView."
+    )
 
 
 def _position(contour: Contour) -> float:
@@ -369,8 +373,8 @@ def _point(values: Point, length: int) -> Point:
 
 def _number(value: float) -> float:
     number = float(value)
-    if not np.isfinite(number):
-        raise InvalidInputError(f"A region cannot lie at {value!r} mm.")
+    if not abs(number) <= _FARTHEST_MM:  # NaN as well
+        raise InvalidInputError(f"A region cannot lie at {number:g} mm or be so large.")
     return number
 
 

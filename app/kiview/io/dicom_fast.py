@@ -331,7 +331,14 @@ def text_of(kind: str, raw: bytes) -> str | None:
         return "\\".join(str(number) for number in numbers)
     if not raw.isascii():
         return None
-    return raw.decode("ascii").rstrip("\0 ").strip()
+    return one_line(raw.decode("ascii").rstrip("\0 ").strip())
+
+
+def one_line(text: str) -> str:
+    """A text of a header without control characters, which would steer a terminal or a message."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def decode_text(value: bytes, character_sets: list[str]) -> str:
@@ -339,6 +346,6 @@ def decode_text(value: bytes, character_sets: list[str]) -> str:
     try:
         encodings = convert_encodings([name.strip() for name in character_sets] or [""])
         text = decode_bytes(value, encodings, {0x5C, 0x3D, 0x5E})
-    except (LookupError, UnicodeError, Warning):
+    except (LookupError, ValueError, Warning):  # ValueError: a name with a zero byte in it
         text = value.decode("ascii", "replace").replace("\ufffd", "?")
-    return text.rstrip("\0 ").strip()
+    return one_line(text.rstrip("\0 ").strip())

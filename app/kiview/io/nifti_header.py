@@ -1,6 +1,8 @@
 """The header and the voxels of NIfTI files, in KiView's order and in LPS."""
 
 import gzip
+import logging
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import nibabel
 import numpy as np
+from nibabel import imageglobals
 from numpy.typing import NDArray
 
 from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
@@ -21,6 +24,11 @@ _LENGTH_IN_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 _SWAP_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _HTML_STARTS = (b"<!doc", b"<html", b"<?xml", b"<head")
 _LARGEST_SIDE = 1 << 15
+_MOST_PACKED = 1032
+"""Bytes that one byte of a gzip file can hold at most (deflate)."""
+
+# nibabel writes to the terminal what it finds odd in a header; what matters is told by KiView.
+imageglobals.logger.handlers[:] = [logging.NullHandler()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +176,7 @@ def load_voxels(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> N
     if found is not None and found[0].shape == header.shape_tzyx:
         return found[0]
     native = header.dtype.newbyteorder("=")
+    _refuse_cut_off(header, is_packed)
     try:
         with (
             gzip.open(header.voxels_path, "rb")
@@ -181,8 +190,16 @@ def load_voxels(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> N
         raise ReadError(f"{header.voxels_path} is damaged: {_short(error)}.") from error
 
 
+def _refuse_cut_off(header: NiftiHeader, is_packed: bool) -> None:
+    """Refuse a file that is too short for what its header claims, before room is made for it."""
+    voxel_bytes = math.prod(header.shape_tzyx) * header.dtype.itemsize
+    held = header.voxels_path.stat().st_size * (_MOST_PACKED if is_packed else 1)
+    if header.offset < 0 or header.offset + voxel_bytes > held:
+        raise _cut_off(header.voxels_path)
+
+
 def _fill(file: BinaryIO, header: NiftiHeader, voxels: NDArray[Any], progress: Progress) -> None:
-    file.read(header.offset)
+    file.seek(header.offset)
     z, y, x = header.geometry.shape_zyx
     slice_bytes = y * x * header.dtype.itemsize
     for t in range(header.frame_count):

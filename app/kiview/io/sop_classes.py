@@ -1,5 +1,7 @@
 """Which kinds of DICOM objects become series, and why the others do not."""
 
+import re
+
 from pydicom.uid import UID
 
 from kiview.io.dicom_tags import MULTI_FRAME_PET
@@ -18,10 +20,12 @@ READABLE = PET_CLASSES | CT_CLASSES | MR_CLASSES | {PARAMETRIC_MAP}
 """SOP classes that become series."""
 
 NO_SOP_CLASS = "DICOM without a SOP class, damaged or no image"
+NO_UID = "DICOM with a SOP class that is no UID, damaged"
 IS_DICOMDIR = "DICOMDIR, a list of files; the files themselves were looked at"
 STRUCTURE_SET_UNUSED = "RT structure set, no image"
 SEGMENTATION_UNUSED = "segmentation, not read"
 """Why these are no series; their regions are listed all the same."""
+_UID = re.compile(r"[0-9.]{1,64}")
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _OTHERS = {
     "481.3": STRUCTURE_SET_UNUSED,
@@ -65,8 +69,8 @@ def why_not_used(sop_class: str, image_type: str) -> str:
         sop_class: SOP class UID; empty where the file has none.
         image_type: ImageType, its values joined by a backslash.
     """
-    if not sop_class:
-        return NO_SOP_CLASS
+    if not _UID.fullmatch(sop_class):
+        return NO_UID if sop_class else NO_SOP_CLASS
     if sop_class == DICOMDIR:
         return IS_DICOMDIR
     if sop_class in READABLE:

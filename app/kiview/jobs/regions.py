@@ -24,6 +24,7 @@ from kiview.jobs.region_objects import (
 )
 
 MOST_LABELS = 200
+_MOST_NAMES = 12
 _INSIDE_SHARE = 0.5
 _FIRST_BYTES = 256
 _BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
@@ -91,9 +92,10 @@ def choose_region(regions: tuple[RoiMask, ...], name: str, blood: bool = False) 
         fitting = [mask for mask in fitting if _sounds_like_blood(mask.name)] or fitting
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(mask.name for mask in regions)
-    asked = f"no region {name!r}" if name and not fitting else "several regions"
-    raise InvalidInputError(f"The region file has {asked}; name one of: {known}.")
+    known = ", ".join(mask.name for mask in regions[:_MOST_NAMES])
+    more = " and more" if len(regions) > _MOST_NAMES else ""
+    asked = f"no region {name[:40]!r}" if name and not fitting else "several regions"
+    raise InvalidInputError(f"The region file has {asked}; name one of: {known}{more}.")
 
 
 def _sounds_like_blood(name: str) -> bool:

@@ -44,6 +44,13 @@ def test_that_ct_structures_and_rubbish_in_the_tree_do_not_matter(tmp_path: Path
     assert "cut off" in told["cut.dcm"]
 
 
+def test_that_a_damaged_sop_class_is_not_shown(tmp_path: Path) -> None:
+    path = write_pet(tmp_path)[0]
+    damaged = b"\x1b[2J" + b"9" * (len(PET) - 4)
+    path.write_bytes(path.read_bytes().replace(PET.encode(), damaged))
+    assert reasons(tmp_path) == {path.name: "DICOM with a SOP class that is no UID, damaged"}
+
+
 def test_that_two_series_in_one_folder_stay_two(tmp_path: Path) -> None:
     first = write_pet(tmp_path, series_uid="1.2.3", study_uid="1.2")
     for path in first:
