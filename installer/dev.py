@@ -342,6 +342,14 @@ def bench(options: argparse.Namespace) -> int:
     return run(command, QT_QPA_PLATFORM="offscreen")
 
 
+def mutate(options: argparse.Namespace) -> int:
+    """Take away each import rule in a copy and expect its tests to fail; or write their page."""
+    prepare_environment({"test"})
+    require_libraries(OFFSCREEN_LIBRARIES)
+    command = [interpreter(), "-m", "tests.mutation.run", *options.arguments]
+    return run(command, QT_QPA_PLATFORM="offscreen")
+
+
 def build(_options: argparse.Namespace) -> int:
     """Make the wheel and the source archive in ``dist``."""
     prepare_environment(set())
@@ -356,6 +364,7 @@ COMMANDS = {
     "check": check,
     "run": open_viewer,
     "bench": bench,
+    "mutate": mutate,
     "pictures": pictures,
     "build": build,
 }

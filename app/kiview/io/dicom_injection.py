@@ -11,6 +11,8 @@ from kiview.io.overrides import UserGiven
 
 USUAL_DOSE_BQ = (10e6, 2e9)
 _LONG_AGO_HALF_LIVES = 6.0
+_LONG_LIVED_S = 6 * 3600.0
+"""Nuclides of a longer half-life are also measured on days after the injection."""
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
@@ -70,9 +72,10 @@ def injection_of(
         InvalidInputError: a number or time in the files is none, or files differ.
     """
     half_life, half_life_findings = _half_life(headers, given)
-    time_s, time_findings = _time(headers, clock, given, span)
+    time_s, time_findings = _time(headers, clock, given, span, half_life)
     dose, dose_findings = _dose(headers, given)
     time_findings += long_ago(time_s, span, half_life)
+    time_findings += _assumed_day(headers, clock, given, half_life)
     return InjectionFacts(
         time_s,
         dose,
@@ -112,14 +115,18 @@ def _dose(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Fi
 
 
 def _time(
-    headers: HeaderTable, clock: Clock, given: UserGiven, span: ScanSpan
+    headers: HeaderTable,
+    clock: Clock,
+    given: UserGiven,
+    span: ScanSpan,
+    half_life_s: float | None,
 ) -> tuple[float, list[Finding]]:
     entered = given.injection_s(clock, span.begin_s)
     if entered is not None:
         return entered, [
             one for one in suspicious(entered, clock, span) if one.code != IS_SERIES_START
         ]
-    moment, findings = _told_time(headers, clock, span)
+    moment, findings = _told_time(headers, clock, span, half_life_s)
     if not math.isnan(moment):
         return moment, [*findings, *suspicious(moment, clock, span)]
     suv = Verdict.REFUSED if span.needs_injection else Verdict.READY
@@ -130,15 +137,19 @@ def _time(
     return moment, [finding("injection-time-missing", message, (suv, Verdict.REFUSED), _FIELD)]
 
 
-def _told_time(headers: HeaderTable, clock: Clock, span: ScanSpan) -> tuple[float, list[Finding]]:
+def _told_time(
+    headers: HeaderTable, clock: Clock, span: ScanSpan, half_life_s: float | None
+) -> tuple[float, list[Finding]]:
     """Full date-time first; a time of day is taken on the day that brings it closest to the scan.
 
-    So an injection before midnight belongs to the day before a scan after midnight.
+    So an injection before midnight belongs to the day before a scan after midnight. A date fits
+    within two days or, for long-lived nuclides, within as many half-lives as are usual.
     """
     full = clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
     seconds = seconds_of_day(headers.text("RadiopharmaceuticalStartTime"))
     begin = span.begin_s
-    if not math.isnan(full) and (math.isnan(begin) or abs(begin - full) < 2 * DAY_S):
+    longest_s = max(2 * DAY_S, _LONG_AGO_HALF_LIVES * (half_life_s or 0.0))
+    if not math.isnan(full) and (math.isnan(begin) or abs(begin - full) < longest_s):
         return full, []
     if seconds is None:
         return math.nan, []
@@ -148,6 +159,25 @@ def _told_time(headers: HeaderTable, clock: Clock, span: ScanSpan) -> tuple[floa
         findings.append(finding("injection-date-strange", message, BOTH_TO_CONFIRM, _FIELD))
     days = 0 if math.isnan(begin) else round((begin - seconds) / DAY_S)
     return seconds + days * DAY_S, findings
+
+
+def _assumed_day(
+    headers: HeaderTable, clock: Clock, given: UserGiven, half_life_s: float | None
+) -> list[Finding]:
+    """A finding where only the time of day is told of a tracer that is measured for days."""
+    is_told = given.word("injection_time") or not math.isnan(
+        clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
+    )
+    if is_told or not headers.text("RadiopharmaceuticalStartTime").strip():
+        return []
+    if half_life_s is None or half_life_s <= _LONG_LIVED_S:
+        return []
+    message = (
+        "The files tell the time of the injection but not its day; the day nearest to the scan was"
+        f" taken, although a nuclide with a half-life of {half_life_s / 3600:.3g} h may have been"
+        f" injected days before. Confirm it or enter {_FIELD} with its date."
+    )
+    return [finding("injection-day-assumed", message, BOTH_TO_CONFIRM, _FIELD)]
 
 
 def long_ago(moment: float, span: ScanSpan, half_life_s: float | None) -> list[Finding]:
