@@ -9,6 +9,7 @@ from the copy. The checkout itself is never changed.
 import argparse
 import contextlib
 import importlib
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -37,6 +38,7 @@ _PRELOADED = (
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 _BROKEN = "the program cannot be imported or collected"
 _LONGEST_S = 1800.0
+_MOMENTS = itertools.count(1)
 
 Outcome = dict[str, bool]
 """Node id of a test function -> whether all its cases passed."""
@@ -63,7 +65,6 @@ def _child(app: Path, tests: list[str], answer: Connection) -> None:
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), 1)
         os.dup2(nothing.fileno(), 2)
-        sys.dont_write_bytecode = True
         sys.path.insert(0, str(app))
         os.environ["CI"] = "true"  # hypothesis keeps no examples of a broken program
         recorder = _Recorder()
@@ -119,7 +120,8 @@ def check(app: Path, rule: Rule, removal: Removal) -> str:
     """Remove a rule in the copy, run its tests, put it back; what is wrong, or nothing."""
     copied = app / "kiview" / removal.file
     copied.write_text(removal.without_rule(), encoding="utf-8")
-    os.utime(copied, (1, 1))  # no compiled module fits
+    moment = next(_MOMENTS)
+    os.utime(copied, (moment, moment))  # no module compiled before fits
     try:
         return not_noticed(rule, outcome_of(app, list(rule.tests)))
     finally:
