@@ -348,6 +348,14 @@ def fuzz(options: argparse.Namespace) -> int:
     return run([interpreter(), "-m", "tests.fuzz.run", *options.arguments])
 
 
+def mutate(options: argparse.Namespace) -> int:
+    """Take away each import rule in a copy and expect its tests to fail; or write their page."""
+    prepare_environment({"test"})
+    require_libraries(OFFSCREEN_LIBRARIES)
+    command = [interpreter(), "-m", "tests.mutation.run", *options.arguments]
+    return run(command, QT_QPA_PLATFORM="offscreen")
+
+
 def build(_options: argparse.Namespace) -> int:
     """Make the wheel and the source archive in ``dist``."""
     prepare_environment(set())
@@ -363,6 +371,7 @@ COMMANDS = {
     "run": open_viewer,
     "bench": bench,
     "fuzz": fuzz,
+    "mutate": mutate,
     "pictures": pictures,
     "build": build,
 }

@@ -14,11 +14,14 @@ from kiview.io.overrides import UserGiven
 
 _LONG_AGO_HALF_LIVES = 6.0
 _BELIEVED_HALF_LIVES = 10.0
+_LONG_LIVED_S = 6 * 3600.0
+"""Nuclides of a longer half-life are also measured on days after the injection."""
 _SAME_INJECTION_S = 1.0
 _ZONE = re.compile(r"[+-]\d{4}$")
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
+_DAY_ASSUMED = "injection-day-assumed"
 IS_SERIES_START = "injection-is-series-start"
 """Code of the finding that injection and series began together; not told of entered times."""
 
@@ -80,6 +83,8 @@ def injection_of(
     time_s, source, time_findings = _time(headers, clock, given, span, half_life)
     dose, odd_dose = _dose(headers, given)
     time_findings += long_ago(time_s, span, half_life)
+    if not any(one.code == _DAY_ASSUMED for one in time_findings):
+        time_findings += _assumed_day(headers, clock, given, half_life)
     return InjectionFacts(
         time_s,
         dose,
@@ -187,7 +192,26 @@ def _over_midnight(told: str, begin: str) -> Finding:
         f"The injection has a time of day but no date; {told} was taken, the day closest to the"
         f" scan, which began {begin}. Confirm it or enter {_FIELD}."
     )
-    return finding("injection-day-assumed", message, BOTH_TO_CONFIRM, _FIELD)
+    return finding(_DAY_ASSUMED, message, BOTH_TO_CONFIRM, _FIELD)
+
+
+def _assumed_day(
+    headers: HeaderTable, clock: Clock, given: UserGiven, half_life_s: float | None
+) -> list[Finding]:
+    """A finding where only the time of day is told of a tracer that is measured for days."""
+    is_told = given.word("injection_time") or not math.isnan(
+        clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
+    )
+    if is_told or not headers.text("RadiopharmaceuticalStartTime").strip():
+        return []
+    if half_life_s is None or half_life_s <= _LONG_LIVED_S:
+        return []
+    message = (
+        "The files tell the time of the injection but not its day; the day nearest to the scan was"
+        f" taken, although a nuclide with a half-life of {half_life_s / 3600:.3g} h may have been"
+        f" injected days before. Confirm it or enter {_FIELD} with its date."
+    )
+    return [finding(_DAY_ASSUMED, message, BOTH_TO_CONFIRM, _FIELD)]
 
 
 def long_ago(moment: float, span: ScanSpan, half_life_s: float | None) -> list[Finding]:
