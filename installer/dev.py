@@ -342,6 +342,20 @@ def bench(options: argparse.Namespace) -> int:
     return run(command, QT_QPA_PLATFORM="offscreen")
 
 
+def fuzz(options: argparse.Namespace) -> int:
+    """Open 2,000 damaged inputs; none may end in a traceback, hang, take much memory or stray."""
+    prepare_environment({"test"})
+    return run([interpreter(), "-m", "tests.fuzz.run", *options.arguments])
+
+
+def mutate(options: argparse.Namespace) -> int:
+    """Take away each import rule in a copy and expect its tests to fail; or write their page."""
+    prepare_environment({"test"})
+    require_libraries(OFFSCREEN_LIBRARIES)
+    command = [interpreter(), "-m", "tests.mutation.run", *options.arguments]
+    return run(command, QT_QPA_PLATFORM="offscreen")
+
+
 def build(_options: argparse.Namespace) -> int:
     """Make the wheel and the source archive in ``dist``."""
     prepare_environment(set())
@@ -356,6 +370,8 @@ COMMANDS = {
     "check": check,
     "run": open_viewer,
     "bench": bench,
+    "fuzz": fuzz,
+    "mutate": mutate,
     "pictures": pictures,
     "build": build,
 }

@@ -25,6 +25,8 @@ from kiview.jobs.networks import installed_networks
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.preview_network import PreviewJob, preview_network
 from kiview.jobs.probe_network import ProbeJob, probe_network
+from kiview.jobs.region_objects import read_structures
+from kiview.jobs.save_regions import save_regions
 from kiview.jobs.update_network import UpdateJob, can_train, update_network
 from kiview.nets.catalog import Catalog
 from kiview.nets.infer import run_network
@@ -37,13 +39,17 @@ from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.demo import DemoViewModel
 from kiview.viewmodels.export import ExportJob, ExportViewModel
 from kiview.viewmodels.found_curve import FindCurveJob, FoundCurveViewModel
+from kiview.viewmodels.frame_table import FrameTableViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel, ReadCurveJob
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.library import LibraryJobs, LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel, PatlakJob
+from kiview.viewmodels.merge import MergeViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.network import NetworkJob, NetworkViewModel
+from kiview.viewmodels.overrides import OverridesViewModel
+from kiview.viewmodels.patient_form import PatientFormViewModel
 from kiview.viewmodels.patlak_point import PatlakPointViewModel
 from kiview.viewmodels.preview import PreviewViewModel
 from kiview.viewmodels.probe import ProbeViewModel
@@ -51,6 +57,7 @@ from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.session import SessionViewModel
 from kiview.viewmodels.study import OpenJob, Overrides, StudyViewModel
+from kiview.viewmodels.study_regions import ReadJob, SaveJob, StudyRegionsViewModel
 from kiview.viewmodels.tasks import TasksViewModel
 from kiview.viewmodels.undo import UndoViewModel
 from kiview.viewmodels.update import UpdateViewModel
@@ -83,6 +90,8 @@ class Jobs:
         compare: Agreement of two maps.
         export: Files.
         library: The list of studies.
+        read_structures: Regions of a structure set or segmentation.
+        save_regions: Regions to a file.
     """
 
     open_study: OpenJob
@@ -96,6 +105,8 @@ class Jobs:
     compare: CompareJob
     export: ExportJob
     library: LibraryJobs
+    read_structures: ReadJob
+    save_regions: SaveJob
 
 
 def run(
@@ -175,6 +186,8 @@ def shipped_jobs() -> Jobs:
         compare=compare_maps,
         export=export_maps,
         library=LibraryJobs(record_study, list_studies, remove_study),
+        read_structures=read_structures,
+        save_regions=save_regions,
     )
 
 
@@ -182,12 +195,14 @@ def build_models(jobs: Jobs) -> WindowModels:
     """View models of one window, connected."""
     runner, messages = TaskRunner(), MessagesViewModel()
     study = StudyViewModel(runner, messages, jobs.open_study)
+    overrides = OverridesViewModel(study)
     views, rois = ViewsViewModel(), RoisViewModel()
     curves = CurvesViewModel(runner, study, rois)
     found = FoundCurveViewModel(runner, study, messages, jobs.find_curve)
     input_function = InputFunctionViewModel(runner, study, curves, messages, jobs.read_curve, found)
     results = ResultsViewModel()
     maps = MapsViewModel(runner, study, input_function, results, messages, jobs.patlak)
+    merge = MergeViewModel(study, maps, messages)
     network = NetworkViewModel(runner, maps, results, messages, jobs.network)
     agreement = AgreementViewModel(runner, study, results, curves, messages, jobs.compare)
     catalog = CatalogViewModel(network, messages, _installed_networks)
@@ -199,13 +214,20 @@ def build_models(jobs: Jobs) -> WindowModels:
         messages=messages,
         tasks=TasksViewModel(runner),
         study=study,
+        overrides=overrides,
+        patient_form=PatientFormViewModel(overrides),
+        frame_table=FrameTableViewModel(overrides),
         library=LibraryViewModel(runner, study, messages, jobs.library),
         views=views,
         rois=rois,
+        study_regions=StudyRegionsViewModel(
+            runner, study, rois, messages, jobs.read_structures, jobs.save_regions
+        ),
         curves=curves,
         input_function=input_function,
         results=results,
         maps=maps,
+        merge=merge,
         network=network,
         catalog=catalog,
         agreement=agreement,
@@ -219,7 +241,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
         session=SessionViewModel(study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),
-        undo=UndoViewModel(rois, network),
+        undo=UndoViewModel(rois, network, overrides, merge),
     )
 
 

@@ -29,6 +29,7 @@ from kiview.core.progress import Cancelled
 from kiview.jobs.export import ExportFormat
 
 _INTENDED_USE = "Research use only. Not for diagnosis or treatment decisions."
+_REGION_HELP = "region JSON, NIfTI mask, RT structure set or DICOM segmentation"
 
 Handler = Callable[[argparse.Namespace, TerminalProgress], int]
 
@@ -148,7 +149,8 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "study",
         type=arguments.path,
         metavar="STUDY",
-        help="folder, DICOM, NIfTI, ECAT 7 (.v) or Analyze file, or library id",
+        help="folder, zip archive, DICOMDIR, DICOM, NIfTI, ECAT 7 (.v) or Analyze file, or library"
+        " id",
     )
     parser.add_argument(
         "--set",
@@ -158,7 +160,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="what the files lack or have wrong, recorded as user-given: weight_kg, height_m,"
         " dose_bq, injection_time, half_life_s, units, decay_correction, frame_start_s,"
-        " frame_duration_s",
+        " frame_duration_s (and frame_series, the UID of the one series they are for)",
     )
 
 
@@ -167,6 +169,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, type=arguments.path, metavar="PATH", help="where to write"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files of the same name")
+
+
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trust-position",
+        action="store_true",
+        help="take structures whose frame of reference is not known to be the image's",
+    )
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
@@ -178,15 +188,16 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 def _add_curve(parser: argparse.ArgumentParser) -> None:
     _add_study(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--roi", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
-    )
+    source.add_argument("--roi", type=arguments.path, metavar="FILE[:NAME]", help=_REGION_HELP)
     source.add_argument(
         "--aorta",
         choices=["auto"],
         help="let a network find blood and write the plasma curve that it estimates",
     )
-    parser.add_argument("--region", default="", metavar="NAME", help="region of a region JSON")
+    parser.add_argument(
+        "--region", default="", metavar="NAME", help="region of a file with several"
+    )
+    _add_trust(parser)
     parser.add_argument(
         "--frames",
         type=arguments.window_s,
@@ -206,13 +217,14 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         help="curve file (BIDS, PMOD, Turku), population[:NAME], aorta:ROI, network (finds blood)",
     )
     parser.add_argument(
-        "--roi", type=arguments.path, metavar="FILE", help="blood region, scales population"
+        "--roi", type=arguments.path, metavar="FILE[:NAME]", help="blood region, scales population"
     )
+    _add_trust(parser)
     parser.add_argument(
         "--region",
         default="",
         metavar="NAME",
-        help="region of a region JSON, or curve of a file with several",
+        help="region or curve of a file with several",
     )
     parser.add_argument(
         "--scale-window",
@@ -231,6 +243,13 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         type=arguments.window_s,
         metavar="A-B",
         help="minutes of the frames used (30-60)",
+    )
+    parser.add_argument(
+        "--merge",
+        type=arguments.merge_word,
+        metavar="MIN[@START]",
+        help="merge frames into longer ones of MIN minutes from START min after injection on (from"
+        " the first frame of --frames), before anything is computed; for example 10@30",
     )
     _add_network(parser)
     parser.add_argument(
@@ -269,9 +288,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", type=arguments.path, metavar="MAP_A", help="reference map")
     parser.add_argument("second", type=arguments.path, metavar="MAP_B", help="other map")
-    parser.add_argument(
-        "--rois", type=arguments.path, metavar="FILE", help="NIfTI mask or region JSON"
-    )
+    parser.add_argument("--rois", type=arguments.path, metavar="FILE[:NAME]", help=_REGION_HELP)
+    _add_trust(parser)
     _add_output(parser)
     parser.set_defaults(handler=_compare)
 

@@ -1,6 +1,7 @@
 """The window as a user meets it: by object names, checked against view models."""
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from PySide6.QtGui import QAction, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QDialogButtonBox,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -65,12 +67,13 @@ def test_that_an_opened_study_is_listed_and_shown(qtbot, window, models):
     assert "Small phantom" in child(window, QListWidget, "studyList").item(0).text()
     assert window.canvas.isVisible()
     assert not child(window, QWidget, "emptyState").isVisible()
-    assert text(window, "verdictKi") == "Ki: ready to quantify"
+    assert text(window, "verdictKi") == "Ki: ready"
 
 
-def test_that_a_dropped_file_is_opened(qtbot, window, models):
+@pytest.mark.parametrize("name", ["some-study", "export.zip", "DICOMDIR"])
+def test_that_a_dropped_file_is_opened(name, qtbot, window, models):
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile("/data/some-study")])
+    data.setUrls([QUrl.fromLocalFile(f"/data/{name}")])
     event = QDropEvent(
         QPoint(5, 5),
         Qt.DropAction.CopyAction,
@@ -80,7 +83,23 @@ def test_that_a_dropped_file_is_opened(qtbot, window, models):
     )
     with qtbot.waitSignal(models.study.study_changed):
         window.dropEvent(event)
-    assert models.study.path == Path("/data/some-study")
+    assert models.study.path == Path(f"/data/{name}")
+
+
+@pytest.mark.parametrize(
+    "name", ["a.dcm", "DICOMDIR", "dicomdir", "study.zip", "a.nii.gz", "a.v", "a.hdr"]
+)
+def test_that_the_dialog_for_files_offers_what_can_be_opened(name, window, monkeypatch):
+    asked = []
+
+    def choose(*given):
+        asked.append(given[-1])
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
+    window.ask_for_file()
+    patterns = asked[0].split(";;")[0].partition("(")[2].rstrip(")").split()
+    assert any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def test_that_patlak_is_computed_by_a_click_and_the_map_becomes_a_column(qtbot, window, models):
@@ -153,7 +172,7 @@ def test_that_a_missing_value_is_asked_for_and_the_study_read_again_with_it(qtbo
     with qtbot.waitSignal(models.study.study_changed):
         click(qtbot, window, "checksApply")
     assert given == [{}, {"dose_bq": 3.1e8}]
-    assert "injected activity" in text(window, "userGiven")
+    assert text(window, "userGiven") == "Values entered by you: activity 310 MBq."
 
 
 def test_that_a_wrong_entry_is_refused_beside_the_form(qtbot, models, window):
@@ -162,8 +181,8 @@ def test_that_a_wrong_entry_is_refused_beside_the_form(qtbot, models, window):
     qtbot.keyClicks(child(window, QLineEdit, "enter_weight_kg"), "heavy")
     click(qtbot, window, "checksApply")
     assert "'heavy' is not a number" in text(window, "checksProblem")
-    assert text(window, "verdictSUV") == "SUV: not possible yet"
-    assert text(window, "verdictKi") == "Ki: ready to quantify"
+    assert text(window, "verdictSUV") == "SUV: cannot be quantified"
+    assert text(window, "verdictKi") == "Ki: ready"
 
 
 def test_that_undo_and_redo_of_regions_are_in_the_edit_menu(qtbot, window, models):

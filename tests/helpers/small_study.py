@@ -1,5 +1,6 @@
 """A tiny dynamic study with known Ki, for tests of the window: two tissues and an aorta."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY
+from kiview.io.overrides import UserGiven, parse_overrides
 
 SHAPE_ZYX = (40, 24, 32)
 SPACING_MM = 5.0
@@ -106,6 +108,51 @@ WEIGHT_MISSING = Finding(
     suv=Verdict.REFUSED,
     fields=("weight_kg",),
 )
+
+
+def beds_timing() -> FrameTiming:
+    """Two beds, the upper half of the slices measured 200 s after the lower, three passes."""
+    start = np.array([0.0, 400.0, 800.0])[:, None] + np.where(np.arange(SHAPE_ZYX[0]) < 20, 0, 200)
+    return FrameTiming(start, np.full_like(start, 180.0))
+
+
+def obedient_job(made: Study, asked: list | None = None):
+    """An opening job that puts entered values in the place of those of the study, as readers do.
+
+    Args:
+        made: What the files say.
+        asked: Takes what each opening was given.
+    """
+
+    def job(_path: Path, overrides, progress) -> Study:
+        progress.step(0.5, "reading")
+        if asked is not None:
+            asked.append(dict(overrides))
+        given = parse_overrides(overrides)
+        patient = replace(
+            made.patient,
+            weight_kg=given.number("weight_kg") or made.patient.weight_kg,
+            height_m=given.number("height_m") or made.patient.height_m,
+        )
+        series = tuple(_with(given.for_series(one.uid), one) for one in made.series)
+        return replace(made, patient=patient, series=series)
+
+    return job
+
+
+def _with(given: UserGiven, series: Series) -> Series:
+    old = series.image
+    timing, findings, injection = old.timing, series.findings, old.injection
+    if given.lists:
+        timing = FrameTiming(given.lists["frame_start_s"], given.lists["frame_duration_s"])
+        findings = tuple(f for f in findings if "frame_start_s" not in f.fields)
+    if injection is not None:
+        half_life_s = given.number("half_life_s") or injection.radionuclide.half_life_s
+        dose_bq = given.number("dose_bq") or injection.activity_bq
+        injection = Injection(Radionuclide("18F", half_life_s), dose_bq, injection.tracer)
+    findings = tuple(f for f in findings if not set(f.fields) & given.numbers.keys())
+    changed = replace(old, timing=timing, injection=injection, user_given=given.record())
+    return replace(series, image=changed, findings=findings)
 
 
 def open_job(made: Study):

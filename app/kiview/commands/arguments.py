@@ -11,6 +11,7 @@ from typing import TypeVar
 from kiview.commands.terminal import UsageError
 from kiview.core.patlak import SECONDS_PER_MINUTE
 from kiview.io.curve_files import CURVE_ENDINGS
+from kiview.jobs.regions import RegionFile
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -54,6 +55,34 @@ def window_s(text: str) -> tuple[float, float]:
             f"{text!r} is no window; write start and end in minutes, for example 30-60"
         )
     return start * SECONDS_PER_MINUTE, end * SECONDS_PER_MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class MergeWord:
+    """What `--merge` asked for.
+
+    Attributes:
+        length_s: Length of the new frames.
+        start_s: Where the first begins, or None for the first frame of the window.
+    """
+
+    length_s: float
+    start_s: float | None = None
+
+
+def merge_word(text: str) -> MergeWord:
+    """Length and start like `10@30` in minutes, as seconds; the start may be left out."""
+    length, at, start = text.partition("@")
+    try:
+        minutes = [float(length), float(start) if at else 0.0]
+    except ValueError:
+        minutes = [math.nan, math.nan]
+    if not (0 < minutes[0] < math.inf and 0 <= minutes[1] < math.inf):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write the length, and @ where it starts, in minutes, for example 10@30"
+        )
+    length_s, start_s = (value * SECONDS_PER_MINUTE for value in minutes)
+    return MergeWord(length_s, start_s if at else None)
 
 
 def size_gb(text: str) -> float:
@@ -127,3 +156,25 @@ def require_file(path: Path, what: str) -> Path:
     if not path.is_file():
         raise UsageError(f"{what} {path} is no file")
     return path
+
+
+def region_file(path: Path, region: str, trusts_position: bool, what: str) -> RegionFile:
+    """The region file of `--roi FILE[:NAME]` and `--region NAME`.
+
+    Args:
+        path: As given; what follows a colon is a name when only the part before it is a file.
+        region: Name given apart.
+        trusts_position: Whether a DICOM object of another frame of reference is taken.
+        what: The option, for the error.
+
+    Raises:
+        UsageError: there is no such file, or the name is given twice.
+    """
+    text, name = str(path), ""
+    for place in (i for i, letter in enumerate(text) if letter == ":"):
+        if not path.is_file() and Path(text[:place]).is_file():
+            path, name = Path(text[:place]), text[place + 1 :]
+            break
+    if name and region:
+        raise UsageError(f"the region is named twice: {what} and --region")
+    return RegionFile(require_file(path, what), name or region, trusts_position)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from kiview.commands.arguments import require_file
+from kiview.commands.arguments import region_file
 from kiview.commands.terminal import (
     DONE,
     TerminalProgress,
@@ -18,9 +18,10 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     for path in (given.first, given.second):
         if not path.exists():
             raise UsageError(f"{path} does not exist")
+    regions = None
     if given.rois is not None:
-        require_file(given.rois, "--rois")
-    request = CompareFilesRequest(given.first, given.second, given.out, given.rois, given.overwrite)
+        regions = region_file(given.rois, "", given.trust_position, "--rois")
+    request = CompareFilesRequest(given.first, given.second, given.out, regions, given.overwrite)
     report = compare_files(request, progress)
     progress.clear()
     rows = [

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from kiview.commands.arguments import require_file
+from kiview.commands.arguments import region_file
 from kiview.commands.opening import main_dynamic, open_given, refuse_without_kinetics
 from kiview.commands.terminal import DONE, TerminalProgress, UsageError, note
 from kiview.core.input_function import InputSource
@@ -35,10 +35,11 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
 def _averaged(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path, ...]:
     if given.frames is not None:
         raise UsageError("--frames belongs to --aorta auto; a region is averaged in every frame")
-    file = require_file(given.roi, "--roi")
+    file = region_file(given.roi, given.region, given.trust_position, "--roi")
     _, image = main_dynamic(open_given(given, progress))
-    mask = choose_region(read_regions(file, image.geometry, progress), given.region)
-    return export_region_curve(given.out, region_curve(image, mask, progress), given.overwrite)
+    mask = choose_region(read_regions(file, image.geometry, progress, note), file.name)
+    curve = region_curve(image, mask, progress)
+    return export_region_curve(given.out, curve, given.overwrite, image.user_given)
 
 
 def _found(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path, ...]:
@@ -53,7 +54,7 @@ def _found(given: argparse.Namespace, progress: TerminalProgress) -> tuple[Path,
     request = InputCurveRequest(image, InputSource.NETWORK, frames_s=frames_s)
     curve = build_input_function(request, progress)
     end_s = float(image.timing.end_s.max())
-    written = export_input_function(given.out, curve, end_s, given.overwrite)
+    written = export_input_function(given.out, curve, end_s, given.overwrite, image.user_given)
     progress.clear()
     for sentence in (curve.description, *curve.findings):
         note(f"input function: {sentence}")

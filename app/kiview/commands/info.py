@@ -1,16 +1,19 @@
 """`kiview info`: what a study contains and what can be computed from it."""
 
 import argparse
+import textwrap
 
 from kiview.commands.opening import open_given
 from kiview.commands.terminal import DONE, TerminalProgress, say, say_json
 from kiview.core.images import DynamicImage
 from kiview.core.patlak import SECONDS_PER_MINUTE
-from kiview.core.study import Series, SeriesKind, Study
+from kiview.core.study import Fact, Series, SeriesKind, Study
 from kiview.io.dicom_frames import UNKNOWN_TIMES
 from kiview.jobs.study_info import study_info
 
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
+_LINE = 100
+"""Characters of a line of text."""
 
 
 def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
@@ -31,10 +34,26 @@ def _say_text(study: Study) -> None:
             say(f"  {_grid_line(series.image)}")
         if series.kind in _PET:
             _say_pet(series)
+        _say_facts(series.facts)
         for finding in series.findings:
             say(f"  - {finding.code}: {finding.message}")
+    for source in study.region_objects:
+        names = ", ".join(one.name for one in source.structures) or "nothing"
+        say(f"{SeriesKind.OTHER} {source.modality}  {source.description or '(no description)'}")
+        say(f"  {source.path}")
+        count = len(source.structures)
+        say(f"  {count} {'structure' if count == 1 else 'structures'}: {names}")
     if study.unused_files:
         say(f"{len(study.unused_files)} files not used (listed by --json)")
+
+
+def _say_facts(facts: tuple[Fact, ...]) -> None:
+    """Labels in one column, values in the next, and below each value where it comes from."""
+    width = max((len(fact.label) for fact in facts), default=0) + 2
+    for fact in facts:
+        say(f"    {fact.label:<{width}}{fact.value}")
+        for line in textwrap.wrap(fact.source, _LINE - width - 6):
+            say(f"    {'':<{width}}  {line}")
 
 
 def _grid_line(image: DynamicImage) -> str:

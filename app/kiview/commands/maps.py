@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
-from kiview.commands.arguments import InputWord, Method, require_file
+from kiview.commands.arguments import InputWord, MergeWord, Method, region_file, require_file
 from kiview.commands.opening import main_dynamic, open_given, refuse_without_kinetics
 from kiview.commands.terminal import DONE, TerminalProgress, UsageError, note
 from kiview.core.errors import MissingInformationError
 from kiview.core.images import DynamicImage, MapSet
 from kiview.core.input_function import InputFunction, InputSource
+from kiview.core.merge_frames import merge_frames
+from kiview.core.merge_plan import MergeSettings, default_start_s
 from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
@@ -23,7 +25,7 @@ from kiview.jobs.input_curve import (
     build_input_function,
 )
 from kiview.jobs.networks import installed_networks
-from kiview.jobs.regions import choose_region, read_regions
+from kiview.jobs.regions import RegionFile, choose_region, read_regions
 from kiview.jobs.reproduce import RecordedRun, read_recorded_run
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest, run_network
@@ -53,8 +55,11 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     if recorded is None and given.input.kind == "network":
         _check_curve_network()
     study = open_given(given, progress, {} if recorded is None else recorded.user_given)
-    series, image = main_dynamic(study)
+    series, acquired = main_dynamic(study)
     refuse_without_kinetics(series)
+    image = _frames(given, acquired) if recorded is None else recorded.frames_of(acquired)
+    for step in image.steps:
+        note(f"{step.name}: {step.text}")
     if recorded is None:
         curve = _input_function(given, image, progress.child(0.0, _OPENED))
     else:
@@ -95,7 +100,10 @@ def _checked(given: argparse.Namespace) -> RecordedRun | None:
             raise UsageError("--input and --method are needed, or --from-record")
         _refuse_misuse(given)
         return None
-    decided = ("input", "roi", "region", "scale_window", "method", "frames", "weights", "network")
+    decided = (
+        *("input", "roi", "region", "scale_window", "method", "frames", "merge"),
+        *("weights", "network"),
+    )
     both = [name for name in decided if getattr(given, name)] + ["no-tie"] * given.no_tie
     if both:
         raise UsageError(
@@ -110,7 +118,9 @@ def _refuse_misuse(given: argparse.Namespace) -> None:
     if word.kind == "network":
         _refuse_regions(given)
     if word.kind == "aorta" and not (word.value or given.roi):
-        raise UsageError("--input aorta needs a region: aorta:FILE (NIfTI mask or region JSON)")
+        raise UsageError(
+            "--input aorta needs a region: aorta:FILE (region JSON, NIfTI mask, RTSTRUCT or SEG)"
+        )
     if word.kind == "aorta" and word.value and given.roi:
         raise UsageError("the region is given twice: --input aorta:FILE and --roi")
     if word.kind == "population" and word.value and word.value not in POPULATIONS:
@@ -123,9 +133,7 @@ def _refuse_misuse(given: argparse.Namespace) -> None:
     if given.region and not names_curve and _region_file(given) is None:
         raise UsageError("--region names a region of a file; give --roi or aorta:FILE too")
     _refuse_network_misuse(given)
-    region = _region_file(given)
-    if region is not None:
-        require_file(region, "region file")
+    _region(given)
 
 
 def _refuse_regions(given: argparse.Namespace) -> None:
@@ -148,6 +156,33 @@ def _region_file(given: argparse.Namespace) -> Path | None:
     word: InputWord = given.input
     file: Path | None = Path(word.value) if word.kind == "aorta" and word.value else given.roi
     return file
+
+
+def _region(given: argparse.Namespace) -> RegionFile | None:
+    """The region file with the name of the region in it.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    path = _region_file(given)
+    if path is None:
+        return None
+    return region_file(path, given.region, given.trust_position, "region file")
+
+
+def _frames(given: argparse.Namespace, image: DynamicImage) -> DynamicImage:
+    """The frames to compute on: as acquired, or merged.
+
+    Raises:
+        InvalidInputError: the frames do not fit what `--merge` asks for.
+    """
+    word: MergeWord | None = given.merge
+    if word is None:
+        return image
+    start_s = word.start_s
+    if start_s is None:
+        start_s = default_start_s(image.timing, _window(given.frames)[0])
+    return merge_frames(image, MergeSettings(word.length_s, start_s))
 
 
 def _input_function(
@@ -175,10 +210,10 @@ def _input_function(
 
 
 def _blood(given: argparse.Namespace, image: DynamicImage, progress: Progress) -> RoiMask | None:
-    file = _region_file(given)
+    file = _region(given)
     if file is None:
         return None
-    return choose_region(read_regions(file, image.geometry, progress), given.region, blood=True)
+    return choose_region(read_regions(file, image.geometry, progress, note), file.name, blood=True)
 
 
 def _chosen_network(given: argparse.Namespace, recorded: RecordedRun | None) -> _Chosen | None:

@@ -40,7 +40,7 @@ class TerminalProgress(Progress):
         """Show how far the work is, or stop it."""
         if self._stopped.is_set():
             raise Cancelled
-        percent = 0 if fraction is None else round(100 * fraction)
+        percent, message = 0 if fraction is None else round(100 * fraction), _line(message)
         if self._moving:
             self._move(f"{percent:3d} %  {message}")
         elif percent >= self._last_percent + _STEP_PERCENT:
@@ -84,19 +84,24 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+def _line(text: str) -> str:
+    """A text as one line: what files hold must not steer the terminal or break its encoding."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
 def say(text: str = "") -> None:
     """Write a line of the result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_line(text) + "\n")
 
 
 def say_json(document: object) -> None:
     """Write the one JSON document of `--json`."""
-    say(json.dumps(document, indent=2, allow_nan=False))
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def note(text: str) -> None:
     """Write a line that is not part of the result."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(_line(text) + "\n")
 
 
 def say_table(rows: Sequence[Sequence[str]]) -> None:

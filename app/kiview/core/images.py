@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from kiview.core._arrays import frozen_float64, frozen_view
 from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
-from kiview.core.provenance import Provenance
+from kiview.core.provenance import Provenance, Step
 from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection
@@ -54,6 +54,10 @@ class FrameStore(ABC):
     def is_on_disk(self) -> bool:
         """Whether voxels are memory-mapped, so that reading them may wait for the disk."""
         return False
+
+    def parts_of(self, _t: int) -> int:
+        """Stored frames that have to be read for one frame."""
+        return 1
 
     def voxels_at(self, index_zyx: NDArray[np.intp], t: int) -> NDArray[np.float32]:
         """Values of single voxels of one frame, (..., 3) indices -> (...)."""
@@ -231,6 +235,7 @@ class DynamicImage:
         decay_corrected: False when the values could not be brought to one reference time.
         user_given: Values entered by the user because the files lack them.
         body_part: What the files say was scanned (DICOM term), empty if nothing.
+        steps: What was done to the frames since they were read; empty for frames as acquired.
     """
 
     store: FrameStore
@@ -244,6 +249,7 @@ class DynamicImage:
     decay_corrected: bool = True
     user_given: tuple[tuple[str, float | str], ...] = ()
     body_part: str = ""
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         t, *zyx = self.store.shape_tzyx

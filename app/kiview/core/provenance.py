@@ -8,6 +8,35 @@ JsonValue = str | float | int | bool | None | list["JsonValue"] | dict[str, "Jso
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something that was done to the frames before a result was computed from them.
+
+    Attributes:
+        name: Stable short name, for example `merge-frames`.
+        label: A few words for a view, for example `10 min frames`.
+        text: Sentences for people and for derived DICOM objects.
+        settings: Choices and what came of them, JSON-like; enough to do it again.
+    """
+
+    name: str
+    label: str
+    text: str
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Plain dictionary for JSON."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "text": self.text,
+            "settings": dict(self.settings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Record of how a result came to be; complete enough to compute it again.
 
@@ -20,6 +49,8 @@ class Provenance:
         weight_set_id: SHA-256 of the weights used, empty if none.
         modified: Whether the weights differ from the shipped ones.
         user_given: Values that the user entered because the files lack them.
+        steps: What was done to the frames before, in order; frame numbers in `settings` count the
+            frames that came of it.
     """
 
     method: str
@@ -30,6 +61,7 @@ class Provenance:
     weight_set_id: str = ""
     modified: bool = False
     user_given: Mapping[str, JsonValue] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("settings", "inputs", "user_given"):
@@ -46,4 +78,5 @@ class Provenance:
             "weight_set_id": self.weight_set_id,
             "weights_modified": self.modified,
             "user_given": dict(self.user_given),
+            "steps": [step.to_dict() for step in self.steps],
         }

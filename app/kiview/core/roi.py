@@ -10,8 +10,10 @@ from kiview.core._arrays import frozen_view
 from kiview.core.errors import GeometryMismatchError, InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.roi_shapes import Shape, shape_from_dict
+from kiview.core.roi_voxels import VoxelSet
 
 SCHEMA_VERSION = 1
+_LONGEST_TEXT = 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +92,7 @@ class Roi:
         colour: `#rrggbb`.
         shape: Where it is, in LPS mm.
         revision: Changes whenever the shape does; results remember it to know when they are stale.
+        origin: Where a region that was not drawn here comes from and by which rule it was read.
     """
 
     roi_id: str
@@ -97,10 +100,13 @@ class Roi:
     colour: str
     shape: Shape
     revision: int = 1
+    origin: str = ""
 
     def voxels(self, geometry: VolumeGeometry) -> RoiVoxels:
         """Voxels whose centre lies inside the region, as a small box; may be empty."""
         box = _index_box(self.shape, geometry)
+        if isinstance(self.shape, VoxelSet):
+            return RoiVoxels(box, self.shape.sampled(box, geometry), geometry)
         axes = [np.arange(part.start, part.stop) for part in box]
         index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         inside = self.shape.signed_distance_mm(geometry.to_lps_mm(index)) >= 0
@@ -124,6 +130,7 @@ class Roi:
             "name": self.name,
             "colour": self.colour,
             "revision": self.revision,
+            **({"origin": self.origin} if self.origin else {}),
             "shape": self.shape.to_dict(),
         }
 
@@ -154,7 +161,8 @@ def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the 
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise InvalidInputError(
-            f"This is no region file of version {SCHEMA_VERSION} (schema_version is {version!r})."
+            f"This is no region file of version {SCHEMA_VERSION} (schema_version is"
+            f" {str(version)[:20]!r})."
         )
     regions = document.get("regions")
     if not isinstance(regions, list):
@@ -164,13 +172,26 @@ def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the 
 
 def _roi_from_dict(entry: Any, number: int) -> Roi:  # noqa: ANN401 - whatever the JSON file held
     try:
-        name = str(entry.get("name", f"Region {number}"))
+        name = _plain(str(entry.get("name", f"Region {number}")))
         return Roi(
             roi_id=str(entry.get("id", f"region-{number}")),
             name=name,
             colour=str(entry.get("colour", "#4cc2ff")),
-            shape=shape_from_dict(entry["shape"]),
+            shape=_shape(entry["shape"]),
             revision=int(entry.get("revision", 1)),
+            origin=str(entry.get("origin", "")),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InvalidInputError(f"Region {number} of the file is damaged: {error!r}.") from error
+    except KeyError as error:
+        raise InvalidInputError(f"Region {number} of the file lacks {error}.") from error
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        reason = _plain(str(error))
+        raise InvalidInputError(f"Region {number} of the file is damaged: {reason}.") from error
+
+
+def _shape(entry: dict[str, Any]) -> Shape:
+    return VoxelSet.from_dict(entry) if entry["type"] == "voxels" else shape_from_dict(entry)
+
+
+def _plain(text: str) -> str:
+    """A text of the file for the screen: one line, not endless."""
+    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_TEXT])

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from kiview.core.reslice import Plane
 from kiview.core.roi_shapes import PolygonStack, Shape
+from kiview.core.roi_voxels import VoxelSet
 
 Segments = NDArray[np.float64]
 """(n, 2, 2): n lines from (u, v) to (u, v) in screen mm."""
@@ -26,6 +27,9 @@ def outline(shape: Shape, plane: Plane, position_mm: float) -> Segments:
     drawn = _drawn_polygon(shape, plane, position_mm)
     if drawn is not None:
         return drawn
+    edges = shape.edges(plane, position_mm) if isinstance(shape, VoxelSet) else None
+    if edges is not None:
+        return edges
     low, high = np.sort(plane.to_screen_mm(np.stack(shape.bounds_lps_mm())), axis=0)
     if not low[2] <= position_mm <= high[2]:
         return _NONE

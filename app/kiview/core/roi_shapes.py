@@ -17,6 +17,10 @@ from kiview.core.reslice import Plane
 
 Point = tuple[float, ...]
 _SHORTEST_MM = 1e-6
+_PAIRS_AT_ONCE = 1 << 16
+"""Points times edges: small enough for the cache of a processor."""
+_FARTHEST_MM = 1e6
+"""A kilometre: no scanner is larger, and squares of it are still exact enough."""
 
 
 class Shape(ABC):
@@ -197,17 +201,26 @@ class Contour:
 
     def signed_distance_mm(self, uv: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance to the outline, positive inside; (..., 2) mm -> (...)."""
+        flat = uv.reshape(-1, 2)
+        found = np.empty(len(flat))
+        step = max(_PAIRS_AT_ONCE // len(self.points), 1)
+        for begin in range(0, len(flat), step):
+            found[begin : begin + step] = self._distance(flat[begin : begin + step])
+        return found.reshape(uv.shape[:-1])
+
+    def _distance(self, uv: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for (n, 2) mm, all edges at once."""
         points = np.array(self.points)
-        nearest = np.full(uv.shape[:-1], np.inf)
-        inside = np.zeros(uv.shape[:-1], np.bool_)
-        for a, b in zip(points, np.roll(points, -1, axis=0), strict=True):
-            edge, offset = b - a, uv - a
-            share = np.clip(offset @ edge / max(float(edge @ edge), _SHORTEST_MM), 0, 1)
-            distance = ((offset - share[..., None] * edge) ** 2).sum(axis=-1)
-            nearest = np.minimum(nearest, distance)
-            crosses = (a[1] > uv[..., 1]) != (b[1] > uv[..., 1])
-            left_of = edge[0] * offset[..., 1] > edge[1] * offset[..., 0]
-            inside ^= crosses & (left_of == (edge[1] < 0))
+        edge = np.roll(points, -1, axis=0) - points
+        offset_u, offset_v = (uv[:, None, i] - points[:, i] for i in range(2))
+        edge_u, edge_v = edge[:, 0], edge[:, 1]
+        length_2 = np.maximum(edge_u**2 + edge_v**2, _SHORTEST_MM)
+        share = np.clip((offset_u * edge_u + offset_v * edge_v) / length_2, 0, 1)
+        nearest = ((offset_u - share * edge_u) ** 2 + (offset_v - share * edge_v) ** 2).min(axis=1)
+        above = offset_v < 0
+        crosses = above != np.roll(above, -1, axis=1)
+        left_of = edge_u * offset_v > edge_v * offset_u
+        inside = (crosses & (left_of == (edge_v < 0))).sum(axis=1) % 2 == 1
         return np.asarray(np.where(inside, 1, -1) * np.sqrt(nearest))
 
 
@@ -342,7 +355,9 @@ def shape_from_dict(entry: dict[str, Any]) -> Shape:
             for each in entry["contours"]
         )
         return PolygonStack(Plane(entry["plane"]), contours, entry["thickness_mm"])
-    raise InvalidInputError(f"A region of type {kind!r} is not known to this version of KiView.")
+    raise InvalidInputError(
+        f"A region of type {str(kind)[:40]!r} is not known to this version of KiView."
+    )
 
 
 def _position(contour: Contour) -> float:
@@ -358,8 +373,8 @@ def _point(values: Point, length: int) -> Point:
 
 def _number(value: float) -> float:
     number = float(value)
-    if not np.isfinite(number):
-        raise InvalidInputError(f"A region cannot lie at {value!r} mm.")
+    if not abs(number) <= _FARTHEST_MM:  # NaN as well
+        raise InvalidInputError(f"A region cannot lie at {number:g} mm or be so large.")
     return number
 
 

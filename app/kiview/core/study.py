@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kiview.core.images import DynamicImage
+from kiview.core.region_object import RegionObject
 
 
 class SeriesKind(StrEnum):
@@ -157,7 +158,9 @@ class Study:
         unused_files: (path, reason) of files in the folder that were not used.
         source: Path the study was opened from, as text for the window title.
         date: Day of the study as `YYYY-MM-DD`, empty if the files do not say.
-        files: Every file that was looked at, as it was then.
+        files: Every file that was looked at, as it was then; of an archive the archive.
+        hold: What must live as long as the study, for example a lock on unpacked files.
+        region_objects: Structure sets and segmentations of this patient, by path.
     """
 
     uid: str
@@ -167,6 +170,8 @@ class Study:
     source: str = ""
     date: str = ""
     files: tuple[FileEntry, ...] = field(default=(), repr=False)
+    hold: object = field(default=None, repr=False)
+    region_objects: tuple[RegionObject, ...] = field(default=(), repr=False)
 
     @property
     def main_series(self) -> Series | None:

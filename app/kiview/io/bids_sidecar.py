@@ -5,7 +5,6 @@ Times in a sidecar are seconds from TimeZero; here they become seconds from the 
 
 import json
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from kiview.core.timing import FrameTiming
 from kiview.core.tracer import decay_factor, frame_decay_correction, refuse_unreal_decay
 from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN, Quantity
 from kiview.io.dicom_frame_times import FIELDS
-from kiview.io.dicom_meaning import BOTH_REFUSED, SUV_REFUSED, finding
+from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, SUV_REFUSED, finding
+from kiview.io.dicom_times import DAY_S
+from kiview.io.nuclides import HALF_LIVES_S, dose_findings, nuclide_name
 from kiview.io.overrides import UserGiven
 
 ACTIVITY_UNITS = {
@@ -38,20 +39,10 @@ ACTIVITY_UNITS = {
 }
 """Unit in small letters -> Bq/mL of one."""
 _DOSE_UNITS = {"bq": 1.0, "kbq": 1e3, "mbq": 1e6, "gbq": 1e9, "mci": 3.7e7, "uci": 3.7e4}
-HALF_LIVES_S = {
-    "18F": 6586.2,
-    "11C": 1220.04,
-    "15O": 122.24,
-    "13N": 597.9,
-    "68GA": 4062.6,
-    "82RB": 75.45,
-    "64CU": 45723.6,
-    "89ZR": 282276.0,
-    "124I": 360806.0,
-}
-"""Physical half-lives, for sidecars that name only the radionuclide."""
 _DECAY_TOLERANCE = 1e-4
 _SAME_TIME_S = 0.01
+_AFTER_START_S = 0.5
+_LONG_AGO_HALF_LIVES = 6.0
 _MOST_BYTES = 20_000_000
 
 
@@ -189,6 +180,35 @@ def frame_table(sidecar: Sidecar, frame_count: int | None = None) -> SidecarTime
     return SidecarTimes(timing, injection, (*findings, *told))
 
 
+def injection_findings(timing: FrameTiming, half_life_s: float | None) -> tuple[Finding, ...]:
+    """Whether an injection lies where it can be, before a scan of living activity.
+
+    Args:
+        timing: Seconds from the injection.
+        half_life_s: Or None.
+    """
+    begin, end = float(timing.start_s.min()), float(timing.end_s.max())
+    if end <= 0:
+        message = (
+            f"The injection lies {-end:.0f} s after the end of the scan; correct InjectionStart, or"
+            " enter frame_start_s and frame_duration_s from the injection."
+        )
+        return (finding("injection-after-scan", message, BOTH_REFUSED, *FIELDS),)
+    if begin < -_AFTER_START_S:
+        message = (
+            f"The injection lies {-begin:.0f} s after the start of the scan; confirm it, or enter"
+            " frame_start_s and frame_duration_s from the injection."
+        )
+        return (finding("injection-after-start", message, BOTH_TO_CONFIRM, *FIELDS),)
+    if begin > min(DAY_S, _LONG_AGO_HALF_LIVES * (half_life_s or math.inf)):
+        message = (
+            f"The injection lies {begin / 3600:.1f} h before the scan; check it, or enter"
+            " frame_start_s and frame_duration_s from the injection."
+        )
+        return (finding("injection-long-ago", message, BOTH_TO_CONFIRM, *FIELDS),)
+    return ()
+
+
 def _refuse_contradictions(
     name: str, start: NDArray[np.float64], duration: NDArray[np.float64], frame_count: int | None
 ) -> None:
@@ -253,14 +273,6 @@ def nuclide_of(sidecar: Sidecar) -> str:
     return nuclide_name(sidecar.text("TracerRadionuclide", "Radionuclide"))
 
 
-def nuclide_name(text: str) -> str:
-    """A radionuclide in the spelling `18F`, or the text as it is where it is none that is known."""
-    letters = "".join(re.findall("[A-Za-z]+", text)).upper()
-    digits = "".join(re.findall(r"\d+", text))
-    known = digits + letters
-    return known if known in HALF_LIVES_S else text
-
-
 def unit_key(text: str) -> str:
     """A unit as `ACTIVITY_UNITS` spells it."""
     return text.lower().replace(" ", "").replace("\u00b3", "3").replace("cm^3", "cm3")
@@ -305,7 +317,7 @@ class SidecarDose:
 
     Attributes:
         dose_bq: At injection, None if unknown.
-        findings: What is missing.
+        findings: What is missing or odd.
     """
 
     dose_bq: float | None
@@ -316,12 +328,12 @@ def dose_of(sidecar: Sidecar, given: UserGiven) -> SidecarDose:
     """Injected activity in Bq; a number without a unit is not guessed at."""
     entered = given.number("dose_bq")
     if entered is not None:
-        return SidecarDose(entered)
+        return SidecarDose(entered, dose_findings(entered))
     dose = sidecar.number("InjectedRadioactivity")
     unit = sidecar.text("InjectedRadioactivityUnits", "InjectedRadioactivityUnit")
     factor = _DOSE_UNITS.get(unit.lower())
     if dose is not None and dose > 0 and factor is not None:
-        return SidecarDose(dose * factor)
+        return SidecarDose(dose * factor, dose_findings(dose * factor))
     told = "is absent" if dose is None else f"{dose:g} has no unit that is known"
     message = f"InjectedRadioactivity {told}: no SUV; enter dose_bq."
     return SidecarDose(None, (finding("dose-missing", message, SUV_REFUSED, "dose_bq"),))

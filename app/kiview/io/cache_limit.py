@@ -171,7 +171,7 @@ def _listing(folder: Path) -> list[Path]:
 
 def _size(path: Path) -> int:
     if path.is_dir():
-        return sum(item.stat().st_size for item in path.iterdir())
+        return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
     return path.stat().st_size
 
 

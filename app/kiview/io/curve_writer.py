@@ -6,7 +6,7 @@ the exact integral of the frames.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,11 @@ _DESCRIPTIONS = {
 }
 
 
-def write_region_curve(path: Path, tac: TimeActivityCurve) -> tuple[Path, Path]:
+Given = Iterable[tuple[str, JsonValue]]
+"""Values that the user entered for the study that a curve is from: names and values."""
+
+
+def write_region_curve(path: Path, tac: TimeActivityCurve, given: Given = ()) -> tuple[Path, Path]:
     """Write the curve of a region; returns the TSV and its sidecar."""
     timing = tac.timing
     columns = {
@@ -50,17 +54,21 @@ def write_region_curve(path: Path, tac: TimeActivityCurve) -> tuple[Path, Path]:
         "description": f"image-derived, region {tac.name or 'unnamed'} ({tac.voxel_count} voxels)",
         "region": tac.name,
         "voxel_count": tac.voxel_count,
+        **_given(given),
     }
     return _write(path, columns, tac.quantity.unit.symbol, record)
 
 
-def write_input_function(path: Path, curve: InputFunction, end_s: float) -> tuple[Path, Path]:
+def write_input_function(
+    path: Path, curve: InputFunction, end_s: float, given: Given = ()
+) -> tuple[Path, Path]:
     """Write an input function; returns the TSV and its sidecar.
 
     Args:
         path: File ending in `.tsv`.
         curve: The input function.
         end_s: Where to end a curve that has no end itself.
+        given: What the user entered for the study.
     """
     time_s, plasma = curve.samples(end_s)
     columns = {TIME: time_s}
@@ -74,11 +82,17 @@ def write_input_function(path: Path, curve: InputFunction, end_s: float) -> tupl
         "compartment": str(curve.compartment),
         "plasma_factor": curve.plasma_factor,
         "findings": list(curve.findings),
+        **_given(given),
     }
     if isinstance(curve.curve, FrameCurve):
         columns[FRAME_START], columns[FRAME_DURATION] = curve.curve.start_s, curve.curve.duration_s
         record["integral_before_first_frame"] = curve.curve.before
     return _write(path, columns, curve.quantity.unit.symbol, record)
+
+
+def _given(given: Given) -> dict[str, JsonValue]:
+    values = dict(given)
+    return {"user_given": values} if values else {}
 
 
 def _write(

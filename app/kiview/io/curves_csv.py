@@ -40,6 +40,8 @@ _MISSING = {"", "n/a"}
 _COUNTS = {"CPM", "CPS", "TC", "COUNTS"}
 _CLOCK = re.compile(r"^\s*\d{1,2}:\d{2}(:\d{2})?\s*$")
 _LARGEST_BYTES = 50_000_000
+_LARGEST = 1e30
+"""Of an integral in Bq s/mL; JSON can hold numbers that no float does."""
 _LATE_START_S = 60.0
 """The peak of a bolus is over before."""
 _LONG_GAP_S = 1800.0
@@ -106,7 +108,11 @@ def _from_frames(
     duration_s = table.columns["frame_duration"] * _time_unit_s(table, "frame_duration")
     timing = FrameTiming(start_s, duration_s)
     before = table.sidecar.get("integral_before_first_frame", 0.0)
-    if not isinstance(before, int | float) or not math.isfinite(before):
+    if (
+        isinstance(before, bool)
+        or not isinstance(before, int | float)
+        or not (abs(before) <= _LARGEST)
+    ):
         raise ReadError(f"The sidecar of {table.path.name} has no usable integral before frame 1.")
     return FrameCurve(timing.start_s, timing.duration_s, activity, float(before) * factor)
 
@@ -120,13 +126,19 @@ def _source(table: _Table) -> InputSource:
 def _description(table: _Table) -> str:
     """Where it came from and a hash instead of the file's name, which may name the patient."""
     described = table.sidecar.get("description")
-    origin = f"{described}, " if isinstance(described, str) and described else ""
+    origin = f"{_plain(described)}, " if isinstance(described, str) and described else ""
     return f"{origin}curve file {table.sha256[:8]}"
+
+
+def _plain(text: str, longest: int = 300) -> str:
+    """A text of the file for the screen: one line, not endless."""
+    return "".join(c if c.isprintable() else " " for c in text[:longest])
 
 
 def _findings(table: _Table, name: str, known: NDArray[np.bool_]) -> tuple[str, ...]:
     written = table.sidecar.get("findings")
-    found = [str(sentence) for sentence in written] if isinstance(written, list) else []
+    sentences = written if isinstance(written, list) else []
+    found = [_plain(sentence) for sentence in sentences if isinstance(sentence, str)]
     if not table.unit(name):
         found.append("The curve file names no unit of activity; Bq/mL was assumed.")
     if not table.unit("time"):
@@ -224,7 +236,7 @@ def _columns(path: Path, text: str) -> Columns:
 def _what_it_is(heading: list[str], rows: list[list[str]]) -> str:
     """Why a table of counts or clock times is no curve, as far as it shows."""
     told = []
-    for column, name in enumerate(heading):
+    for column, name in enumerate(_plain(name, 40) for name in heading):
         if name.upper() in _COUNTS:
             told.append(f" Column {name} holds counts, which need the counter's factor to Bq/mL.")
         cells = [(row[column] if len(row) > column else "") for row in rows]

@@ -14,7 +14,7 @@ from pydicom.charset import convert_encodings, decode_bytes
 
 from kiview.io.dicom_tags import (
     FUNCTIONAL_GROUPS,
-    MULTI_FRAME_PET,
+    MULTI_FRAME,
     NESTED,
     NUMBER_FORMATS,
     PIXEL_DATA,
@@ -190,7 +190,7 @@ class Walker:
             if tag <= last:
                 raise NotPlainError
             last, begin = tag, position
-            if tag in FUNCTIONAL_GROUPS and self._is_multi_frame_pet():
+            if tag in FUNCTIONAL_GROUPS and self._is_multi_frame():
                 self.header.is_whole = True
                 return
             if tag in PIXEL_DATA:
@@ -243,9 +243,9 @@ class Walker:
             raise MoreNeededError
         return self.data[start : start + length]
 
-    def _is_multi_frame_pet(self) -> bool:
+    def _is_multi_frame(self) -> bool:
         _, uid = self.header.values.get("SOPClassUID", ("UI", b""))
-        return uid.decode("latin-1").rstrip("\0 ") in MULTI_FRAME_PET
+        return uid.decode("latin-1").rstrip("\0 ") in MULTI_FRAME
 
     def _note_pixels(self, start: int, length: int) -> None:
         if (length == UNDEFINED_LENGTH) != self.header.is_encapsulated:
@@ -331,7 +331,14 @@ def text_of(kind: str, raw: bytes) -> str | None:
         return "\\".join(str(number) for number in numbers)
     if not raw.isascii():
         return None
-    return raw.decode("ascii").rstrip("\0 ").strip()
+    return one_line(raw.decode("ascii").rstrip("\0 ").strip())
+
+
+def one_line(text: str) -> str:
+    """A text of a header without control characters, which would steer a terminal or a message."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def decode_text(value: bytes, character_sets: list[str]) -> str:
@@ -339,6 +346,6 @@ def decode_text(value: bytes, character_sets: list[str]) -> str:
     try:
         encodings = convert_encodings([name.strip() for name in character_sets] or [""])
         text = decode_bytes(value, encodings, {0x5C, 0x3D, 0x5E})
-    except (LookupError, UnicodeError, Warning):
+    except (LookupError, ValueError, Warning):  # ValueError: a name with a zero byte in it
         text = value.decode("ascii", "replace").replace("\ufffd", "?")
-    return text.rstrip("\0 ").strip()
+    return one_line(text.rstrip("\0 ").strip())

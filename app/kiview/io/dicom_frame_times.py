@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiview.core.study import Finding, Verdict
-from kiview.core.tracer import frame_decay_correction
+from kiview.core.tracer import average_activity_offset_s, frame_decay_correction
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_times import Clock, Vendor, acquisition_start_s, vendor_of
 
@@ -19,8 +19,29 @@ _MOVES_S = 0.5
 _CONTIGUOUS_S = 1.0
 _DECAY_TOLERANCE = 1e-3
 FIELDS = ("frame_start_s", "frame_duration_s")
+ACQUISITION = "AcquisitionTime"
+_REFERENCE = "FrameReferenceTime"
 
 Times = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class StartSource:
+    """Where the starts of frames come from, and what they were compared with.
+
+    Attributes:
+        name: The reading that was taken, for example `AcquisitionTime`; empty if none.
+        compared: (reading, largest difference to the one taken in s) of every other one.
+        fits_decay: Whether DecayFactor fits; None where it says nothing.
+        why: Why this reading, empty if none was taken.
+        reference_is_told: Whether FrameReferenceTime says anything.
+    """
+
+    name: str = ""
+    compared: tuple[tuple[str, float], ...] = ()
+    fits_decay: bool | None = None
+    why: str = ""
+    reference_is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +52,13 @@ class ImageTimes:
         start_s: (n,) NaN where unknown.
         duration_s: (n,) NaN where unknown.
         findings: What was assumed or does not fit.
+        source: Which reading of the files the starts are.
     """
 
     start_s: Times
     duration_s: Times
     findings: tuple[Finding, ...] = ()
+    source: StartSource = field(default_factory=StartSource)
 
     @property
     def are_known(self) -> bool:
@@ -177,7 +200,7 @@ class _Candidate:
 def _candidates(tags: TimeTags) -> list[_Candidate]:
     """Possible frame starts, the most trusted first."""
     by_reference = _from_reference(tags)
-    acquisition = _Candidate("AcquisitionTime", tags.acquisition_s)
+    acquisition = _Candidate(ACQUISITION, tags.acquisition_s)
     if not tags.moves(tags.acquisition_s):
         return by_reference
     if not tags.has_repeats and by_reference and _beds_share_a_time(tags, by_reference[0]):
@@ -198,8 +221,8 @@ def _from_reference(tags: TimeTags) -> list[_Candidate]:
     if not tags.reference_is_told or not tags.moves(tags.reference_s):
         return []
     begin = tags.scan_start_s + tags.reference_s
-    start = _Candidate("FrameReferenceTime as frame start", begin)
-    centre = _Candidate("FrameReferenceTime as frame centre", begin - tags.duration_s / 2)
+    start = _Candidate(f"{_REFERENCE} as frame start", begin)
+    centre = _Candidate(f"{_REFERENCE} as frame centre", begin - tags.duration_s / 2)
     if tags.vendor is Vendor.GE:
         return [start, centre]
     if tags.vendor in (Vendor.SIEMENS, Vendor.PHILIPS):
@@ -225,7 +248,61 @@ def _choose(tags: TimeTags, candidates: list[_Candidate], check: DecayCheck | No
             findings.append(_decay_differs(chosen))
     elif not chosen.is_sure and agrees is None and tags.has_repeats:
         findings.append(_unsure(chosen))
-    return ImageTimes(chosen.start_s, tags.duration_s, tuple(findings))
+    others = [one for one in candidates if one is not chosen] + _averages(tags, candidates, check)
+    source = StartSource(
+        chosen.name,
+        tuple((one.name, float(np.abs(one.start_s - chosen.start_s).max())) for one in others),
+        None if check is None else check.agrees(tags, chosen.start_s),
+        _why(tags, chosen, is_first=chosen is candidates[0]),
+        tags.reference_is_told,
+    )
+    if chosen.name == ACQUISITION and not source.fits_decay:
+        findings += _reference_differs(tags, chosen, others)
+    return ImageTimes(chosen.start_s, tags.duration_s, tuple(findings), source)
+
+
+def _averages(
+    tags: TimeTags, candidates: list[_Candidate], check: DecayCheck | None
+) -> list[_Candidate]:
+    """FrameReferenceTime as what the standard says, to compare with: it never decides."""
+    if check is None or not any(one.name.startswith(_REFERENCE) for one in candidates):
+        return []
+    offset = average_activity_offset_s(tags.duration_s, check.half_life_s)
+    start_s = tags.scan_start_s + tags.reference_s - offset
+    return [_Candidate(f"{_REFERENCE} as mean time of the activity", start_s)]
+
+
+def _why(tags: TimeTags, chosen: _Candidate, *, is_first: bool) -> str:
+    if not is_first:
+        return "the only reading that fits DecayFactor"
+    if chosen.name == ACQUISITION:
+        if tags.has_repeats:
+            return "which moves with the frame"
+        moves = bool(np.ptp(tags.acquisition_s) > _SAME_S)
+        return "which moves with the bed" if moves else "the same for all slices"
+    rule = "" if tags.vendor is Vendor.OTHER else f" by the rule for {tags.vendor}"
+    if tags.moves(tags.acquisition_s):
+        return f"as AcquisitionTime is the same for all beds,{rule or ' by the shape of the times'}"
+    return f"as AcquisitionTime does not tell the frames apart{',' + rule if rule else ''}"
+
+
+def _reference_differs(
+    tags: TimeTags, chosen: _Candidate, others: list[_Candidate]
+) -> list[Finding]:
+    """FrameReferenceTime as a cross-check (`science.md` 6.1): by no reading the same pattern.
+
+    A constant difference says nothing: the two may count from different clocks.
+    """
+    spreads = [float(np.ptp(one.start_s - chosen.start_s)) for one in others]
+    if not tags.has_repeats or not spreads or min(spreads) <= _CONTIGUOUS_S:
+        return []
+    message = (
+        f"AcquisitionTime and FrameReferenceTime put the frames apart by up to {min(spreads):.0f} s"
+        " differently; AcquisitionTime was taken. Check the frame table."
+    )
+    return [
+        Finding("frame-reference-differs", message, kinetics=Verdict.CONFIRM, fields=FIELDS),
+    ]
 
 
 def _chosen_by_decay(chosen: _Candidate) -> Finding:

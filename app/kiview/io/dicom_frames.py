@@ -1,7 +1,7 @@
 """Frames of a PET series: which file is which slice of which frame, and the frame table."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kiview.core.errors import InvalidInputError
 from kiview.core.study import Finding, Verdict
 from kiview.core.timing import FrameTiming
-from kiview.io.dicom_frame_times import FIELDS, DecayCheck, TimeTags, measure
+from kiview.io.dicom_frame_times import FIELDS, DecayCheck, StartSource, TimeTags, measure
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import injection_of, span_of
 from kiview.io.dicom_meaning import DecayState, finding
@@ -32,17 +32,24 @@ class Frames:
         start_tz: (t, z) starts, NaN where unknown.
         duration_tz: (t, z) durations, NaN where unknown.
         findings: What was assumed, does not fit, or was left out.
+        source: Which reading of the files the starts are.
     """
 
     order: FrameOrder
     start_tz: NDArray[np.float64]
     duration_tz: NDArray[np.float64]
     findings: tuple[Finding, ...]
+    source: StartSource = field(default_factory=StartSource)
 
     @property
     def count(self) -> int:
         """Number of frames."""
         return int(self.start_tz.shape[0])
+
+    @property
+    def shape_tz(self) -> tuple[int, int]:
+        """Number of frames and of slices."""
+        return self.count, int(self.start_tz.shape[1])
 
     @property
     def are_known(self) -> bool:
@@ -85,6 +92,7 @@ def frames_of(
             *order.findings,
             *_index_findings(headers, order, timed=times.are_known),
         ),
+        times.source,
     )
 
 

@@ -159,7 +159,8 @@ def read_with_pydicom(path: str | Path) -> Header:
     if not values:
         raise ReadError("is damaged: it holds no DICOM header")
     meta = getattr(dataset, "file_meta", None)
-    syntax = str(meta.get("TransferSyntaxUID", "")) if meta is not None else ""
+    stated = "" if meta is None else meta.get("TransferSyntaxUID", "")
+    syntax = str(stated) if isinstance(stated, str) else "no UID"  # a sequence in a damaged file
     status = os.stat(path)  # noqa: PTH116 - a text, like all paths of headers
     return Header(str(path), status.st_size, status.st_mtime_ns, values, syntax)
 

@@ -1,19 +1,27 @@
 """Injection time, dose and half-life of a PET series, and what is odd about them."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from kiview.core.study import Finding, Verdict
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, SUV_REFUSED, finding
 from kiview.io.dicom_times import DAY_S, Clock, seconds_of_day, series_start_s
+from kiview.io.facts import ENTERED
+from kiview.io.nuclides import dose_findings, half_life_findings
 from kiview.io.overrides import UserGiven
 
-USUAL_DOSE_BQ = (10e6, 2e9)
 _LONG_AGO_HALF_LIVES = 6.0
+_BELIEVED_HALF_LIVES = 10.0
+_LONG_LIVED_S = 6 * 3600.0
+"""Nuclides of a longer half-life are also measured on days after the injection."""
+_SAME_INJECTION_S = 1.0
+_ZONE = re.compile(r"[+-]\d{4}$")
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
+_DAY_ASSUMED = "injection-day-assumed"
 IS_SERIES_START = "injection-is-series-start"
 """Code of the finding that injection and series began together; not told of entered times."""
 
@@ -29,6 +37,7 @@ class InjectionFacts:
         nuclide: Name, may be empty.
         tracer: Name, may be empty.
         findings: What is missing or suspicious.
+        source: Where the time comes from, empty if it is unknown.
     """
 
     time_s: float
@@ -37,6 +46,7 @@ class InjectionFacts:
     nuclide: str = ""
     tracer: str = ""
     findings: tuple[Finding, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +79,30 @@ def injection_of(
     Raises:
         InvalidInputError: a number or time in the files is none, or files differ.
     """
-    half_life, half_life_findings = _half_life(headers, given)
-    time_s, time_findings = _time(headers, clock, given, span)
-    dose, dose_findings = _dose(headers, given)
+    half_life, odd_half_life = _half_life(headers, given)
+    time_s, source, time_findings = _time(headers, clock, given, span, half_life)
+    dose, odd_dose = _dose(headers, given)
     time_findings += long_ago(time_s, span, half_life)
+    if not any(one.code == _DAY_ASSUMED for one in time_findings):
+        time_findings += _assumed_day(headers, clock, given, half_life)
     return InjectionFacts(
         time_s,
         dose,
         half_life,
         headers.text("Radionuclide").replace("^", ""),
         headers.text("Radiopharmaceutical"),
-        (*time_findings, *dose_findings, *half_life_findings),
+        (*time_findings, *odd_dose, *odd_half_life),
+        source,
     )
 
 
 def _half_life(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Finding]]:
-    value, why = given.number("half_life_s"), ""
-    if value is None:
-        value, why = headers.positive("RadionuclideHalfLife")
+    nuclide, value = headers.text("Radionuclide"), given.number("half_life_s")
     if value is not None:
-        return value, []
+        return value, [*half_life_findings(value, nuclide, is_entered=True)]
+    value, why = headers.positive("RadionuclideHalfLife")
+    if value is not None:
+        return value, [*half_life_findings(value, nuclide)]
     message = f"{why} Without a half-life decay cannot be computed; enter half_life_s."
     return None, [finding("half-life-missing", message, BOTH_REFUSED, "half_life_s")]
 
@@ -96,63 +110,114 @@ def _half_life(headers: HeaderTable, given: UserGiven) -> tuple[float | None, li
 def _dose(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Finding]]:
     entered = given.number("dose_bq")
     if entered is not None:
-        return entered, []
+        return entered, [*dose_findings(entered)]
     dose, why = headers.positive("RadionuclideTotalDose")
     if dose is None:
         message = f"{why} Without the injected activity there is no SUV; enter dose_bq."
         return None, [finding("dose-missing", message, SUV_REFUSED, "dose_bq")]
-    low, high = USUAL_DOSE_BQ
-    if low <= dose <= high:
-        return dose, []
-    message = (
-        f"The injected activity is {dose / 1e6:.6g} MBq, outside {low / 1e6:g} to {high / 1e6:g}"
-        " MBq; check it or enter dose_bq."
-    )
-    return dose, [finding("dose-unusual", message, (Verdict.CONFIRM, Verdict.READY), "dose_bq")]
+    return dose, [*dose_findings(dose)]
 
 
 def _time(
-    headers: HeaderTable, clock: Clock, given: UserGiven, span: ScanSpan
-) -> tuple[float, list[Finding]]:
+    headers: HeaderTable, clock: Clock, given: UserGiven, span: ScanSpan, half_life_s: float | None
+) -> tuple[float, str, list[Finding]]:
+    """Time, its source, and what is odd about it."""
     entered = given.injection_s(clock, span.begin_s)
     if entered is not None:
-        return entered, [
-            one for one in suspicious(entered, clock, span) if one.code != IS_SERIES_START
-        ]
-    moment, findings = _told_time(headers, clock, span)
+        odd = [one for one in suspicious(entered, clock, span) if one.code != IS_SERIES_START]
+        return entered, ENTERED, odd
+    moment, source, findings = _told_time(headers, clock, span, half_life_s)
     if not math.isnan(moment):
-        return moment, [*findings, *suspicious(moment, clock, span)]
+        return moment, source, [*findings, *suspicious(moment, clock, span)]
     suv = Verdict.REFUSED if span.needs_injection else Verdict.READY
     message = (
         "The injection time is absent, so frames count from the start of the scan and there is no"
         f" Ki{' and no SUV' if span.needs_injection else ''}; enter {_FIELD}."
     )
-    return moment, [finding("injection-time-missing", message, (suv, Verdict.REFUSED), _FIELD)]
+    return moment, "", [finding("injection-time-missing", message, (suv, Verdict.REFUSED), _FIELD)]
 
 
-def _told_time(headers: HeaderTable, clock: Clock, span: ScanSpan) -> tuple[float, list[Finding]]:
+def _told_time(
+    headers: HeaderTable, clock: Clock, span: ScanSpan, half_life_s: float | None
+) -> tuple[float, str, list[Finding]]:
     """Full date-time first; a time of day is taken on the day that brings it closest to the scan.
 
-    So an injection before midnight belongs to the day before a scan after midnight.
+    So an injection before midnight belongs to the day before a scan after midnight. A date is
+    believed within two days of the scan, and before it for as long as activity lasts.
     """
     full = clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
-    seconds = seconds_of_day(headers.text("RadiopharmaceuticalStartTime"))
-    begin = span.begin_s
-    if not math.isnan(full) and (math.isnan(begin) or abs(begin - full) < 2 * DAY_S):
-        return full, []
+    text = headers.text("RadiopharmaceuticalStartTime")
+    seconds, begin = seconds_of_day(text), span.begin_s
+    longest_s = max(2 * DAY_S, _BELIEVED_HALF_LIVES * (half_life_s or 0.0))
+    if not math.isnan(full) and (math.isnan(begin) or -2 * DAY_S < begin - full < longest_s):
+        return full, "RadiopharmaceuticalStartDateTime", _contradictions(headers, full, seconds)
     if seconds is None:
-        return math.nan, []
+        return math.nan, "", []
     findings = []
     if not math.isnan(full):
         message = "The date of the injection does not fit the scan; only its time of day was used."
         findings.append(finding("injection-date-strange", message, BOTH_TO_CONFIRM, _FIELD))
     days = 0 if math.isnan(begin) else round((begin - seconds) / DAY_S)
-    return seconds + days * DAY_S, findings
+    moment = seconds + days * DAY_S
+    if not findings and not math.isnan(begin) and math.floor(begin / DAY_S) != days:
+        findings.append(_over_midnight(clock.to_text(moment), clock.to_text(begin)))
+    return moment, "RadiopharmaceuticalStartTime, on the day closest to the scan", findings
+
+
+def _contradictions(headers: HeaderTable, full_s: float, seconds: float | None) -> list[Finding]:
+    """Two times of the injection that differ, or one in a time zone that the scan does not have."""
+    text = headers.text("RadiopharmaceuticalStartDateTime")
+    zone = _ZONE.search(text)
+    if seconds is not None and seconds > 0:
+        apart = abs((full_s - seconds + DAY_S / 2) % DAY_S - DAY_S / 2)
+        if apart <= _SAME_INJECTION_S:
+            return []
+        message = (
+            f"RadiopharmaceuticalStartDateTime ({text[:26]}) and RadiopharmaceuticalStartTime"
+            f" ({headers.text('RadiopharmaceuticalStartTime')[:13]}) are {apart:.0f} s apart; the"
+            f" first was taken. Confirm it or enter {_FIELD}."
+        )
+        return [finding("injection-times-differ", message, BOTH_TO_CONFIRM, _FIELD)]
+    if zone is None or headers.text("AcquisitionDateTime").endswith(zone.group()):
+        return []
+    message = (
+        f"The injection time is told in the time zone {zone.group()}, the times of the scan without"
+        f" one; it was read as a time of the scanner's clock. Confirm it or enter {_FIELD}."
+    )
+    return [finding("injection-zone", message, BOTH_TO_CONFIRM, _FIELD)]
+
+
+def _over_midnight(told: str, begin: str) -> Finding:
+    message = (
+        f"The injection has a time of day but no date; {told} was taken, the day closest to the"
+        f" scan, which began {begin}. Confirm it or enter {_FIELD}."
+    )
+    return finding(_DAY_ASSUMED, message, BOTH_TO_CONFIRM, _FIELD)
+
+
+def _assumed_day(
+    headers: HeaderTable, clock: Clock, given: UserGiven, half_life_s: float | None
+) -> list[Finding]:
+    """A finding where only the time of day is told of a tracer that is measured for days."""
+    is_told = given.word("injection_time") or not math.isnan(
+        clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
+    )
+    if is_told or not headers.text("RadiopharmaceuticalStartTime").strip():
+        return []
+    if half_life_s is None or half_life_s <= _LONG_LIVED_S:
+        return []
+    message = (
+        "The files tell the time of the injection but not its day; the day nearest to the scan was"
+        f" taken, although a nuclide with a half-life of {half_life_s / 3600:.3g} h may have been"
+        f" injected days before. Confirm it or enter {_FIELD} with its date."
+    )
+    return [finding(_DAY_ASSUMED, message, BOTH_TO_CONFIRM, _FIELD)]
 
 
 def long_ago(moment: float, span: ScanSpan, half_life_s: float | None) -> list[Finding]:
-    """A finding where many half-lives lie between injection and scan."""
-    if not half_life_s or not span.begin_s - moment > _LONG_AGO_HALF_LIVES * half_life_s:
+    """A finding where many half-lives or more than a day lie between injection and scan."""
+    longest_s = min(DAY_S, _LONG_AGO_HALF_LIVES * (half_life_s or math.inf))
+    if not span.begin_s - moment > longest_s:
         return []
     hours = (span.begin_s - moment) / 3600.0
     message = f"The injection lies {hours:.1f} h before the scan; check it or enter {_FIELD}."

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.sr.coding import Code
-from pydicom.uid import PositronEmissionTomographyImageStorage, generate_uid
+from pydicom.uid import generate_uid
 
-from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import ParametricMap
 from kiview.core.units import Quantity
 from kiview.io.dicom_common import (
@@ -23,8 +22,8 @@ from kiview.io.dicom_common import (
     add_body_part,
     coding_scheme_sequence,
     plane_attributes,
-    slice_position,
 )
+from kiview.io.dicom_stand_in import stand_in
 from kiview.io.highdicom_tables import load_tables
 from kiview.io.map_record import (
     derivation_code,
@@ -58,7 +57,7 @@ def write_parametric_map(
     low, high = _range(parametric_map.values)
     plane = {name: [float(v) for v in texts] for name, texts in plane_attributes(geometry).items()}
     written = highdicom.pm.ParametricMap(
-        source_images=[_stand_in(header, geometry)],
+        source_images=[stand_in(header, geometry)],
         pixel_array=np.ascontiguousarray(parametric_map.values, np.float32),
         series_instance_uid=generate_uid(),
         series_number=series_number,
@@ -115,25 +114,6 @@ def _range(values: NDArray[np.float32]) -> tuple[float, float]:
     if finite.size == 0:
         return 0.0, 1.0
     return float(finite.min()), float(finite.max())
-
-
-def _stand_in(header: SourceHeader, geometry: VolumeGeometry) -> Dataset:
-    """Source image as highdicom wants it: patient, study and frame of reference."""
-    source = header.study_module()
-    # highdicom warns of names without a caret, and the warning quotes the name.
-    source.PatientName = source.ReferringPhysicianName = ""
-    source.FrameOfReferenceUID = (
-        geometry.frame_of_reference_uid or header.dataset.FrameOfReferenceUID
-    )
-    source.PositionReferenceIndicator = header.dataset.get("PositionReferenceIndicator") or ""
-    source.SOPClassUID = PositronEmissionTomographyImageStorage
-    source.SOPInstanceUID, source.SeriesInstanceUID = generate_uid(), generate_uid()
-    source.Modality = "PT"
-    source.Rows, source.Columns = geometry.shape_zyx[1:]
-    for keyword, value in plane_attributes(geometry).items():
-        setattr(source, keyword, value)
-    source.ImagePositionPatient = slice_position(geometry, 0)
-    return source
 
 
 def _complete(written: Dataset, parametric_map: ParametricMap, header: SourceHeader) -> None:

@@ -127,12 +127,14 @@ class DecayState:
             images differ.
         findings: What does not fit.
         references_s: (n,) the same per image, where the files tell one for each; else None.
+        source: Where `reference_s` comes from.
     """
 
     correction: str
     reference_s: float
     findings: tuple[Finding, ...] = ()
     references_s: NDArray[np.float64] | None = None
+    source: str = ""
 
 
 def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> DecayState:
@@ -148,8 +150,10 @@ def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> Deca
         correction = ""
     references = _told_references(headers, clock)
     if references is not None and not given.word("decay_correction"):
-        return DecayState(correction, float(references.min()), tuple(findings), references)
-    reference_s = _start_reference_s(headers, clock)
+        first, source = float(references.min()), "DecayCorrectionDateTime"
+        return DecayState(correction, first, tuple(findings), references, source)
+    reference_s, source, doubts = _start_reference(headers, clock)
+    findings += doubts if correction == "START" else []
     if correction == "START" and math.isnan(reference_s):
         message = (
             "Decay is corrected to the start of the scan, but neither SeriesTime nor"
@@ -159,7 +163,7 @@ def decay_state_of(headers: HeaderTable, clock: Clock, given: UserGiven) -> Deca
         findings.append(
             finding("decay-reference-unknown", message, BOTH_REFUSED, "decay_correction")
         )
-    return DecayState(correction, reference_s, tuple(findings))
+    return DecayState(correction, reference_s, tuple(findings), source=source)
 
 
 def _unknown_correction(correction: str) -> Finding:
@@ -225,36 +229,52 @@ def _correction_findings(
     return tuple(findings)
 
 
-def _start_reference_s(headers: HeaderTable, clock: Clock) -> float:
-    """Time that DecayCorrection START refers to."""
+def _start_reference(headers: HeaderTable, clock: Clock) -> tuple[float, str, list[Finding]]:
+    """Time that DecayCorrection START refers to, where it comes from, and what is odd about it."""
     series = series_start_s(headers, clock)
     acquisition = acquisition_start_s(headers, clock)
     if np.isnan(acquisition).all():
-        return series
+        return series, "SeriesTime", []
     earliest = float(np.nanmin(acquisition))
     if series <= earliest:
-        return series
-    return _reference_of_later_series(headers, clock, acquisition, earliest)
+        return series, "SeriesTime, not after the first AcquisitionTime", []
+    reference, source, is_sure = _reference_of_later_series(headers, clock, acquisition, earliest)
+    if math.isnan(series):
+        return reference, f"{source}, as SeriesTime is absent", []
+    message = (
+        f"SeriesTime ({clock.to_text(series)}) is later than the first AcquisitionTime"
+        f" ({clock.to_text(earliest)}), as in series that were processed afterwards; the decay"
+        f" reference was taken from {source} ({clock.to_text(reference)})."
+    )
+    if is_sure:
+        return reference, source, [Finding("series-time-later", message)]
+    message += " FrameReferenceTime does not fit it; confirm it."
+    return reference, source, [finding("series-time-later", message, BOTH_TO_CONFIRM)]
 
 
 def _reference_of_later_series(
     headers: HeaderTable, clock: Clock, acquisition: NDArray[np.float64], earliest: float
-) -> float:
-    """Decay reference where the series time is that of later processing."""
-    for name in ("GeScanDateTime", "SiemensDecayDateTime"):
+) -> tuple[float, str, bool]:
+    """Decay reference where the series time is of later processing: time, source, no doubt."""
+    for name, told in (
+        ("GeScanDateTime", "the scan time of GE (0009,100D)"),
+        ("SiemensDecayDateTime", "the decay time of Siemens (0071,1022)"),
+    ):
         moment = clock.date_time(headers.text(name))
         if not math.isnan(moment) and abs(moment - earliest) < DAY_S:
-            return moment
+            return moment, told, True
     offset = headers.numbers("FrameReferenceTime") / 1000.0
     vendor = vendor_of(headers.text("Manufacturer"))
     if vendor is Vendor.OTHER or not np.isfinite(offset).all() or not offset.any():
-        return earliest
+        return earliest, "the first AcquisitionTime", True
     if vendor is not Vendor.GE:
         offset = offset - headers.numbers("ActualFrameDuration") / 2000.0
     reference = acquisition - offset
     if np.isfinite(reference).all() and np.ptp(reference) <= _SAME_REFERENCE_S:
-        return float(np.median(reference))
-    return earliest  # the acquisition time does not move with the frame
+        return float(np.median(reference)), "AcquisitionTime less FrameReferenceTime", True
+    # the acquisition time does not move with the frame
+    does_move = bool(np.ptp(acquisition) > _SAME_REFERENCE_S)
+    return earliest, "the first AcquisitionTime", not does_move
 
 
 def shared_word(headers: HeaderTable, name: str) -> str:

@@ -1,8 +1,9 @@
-"""Multi-frame PET objects as slices: a row of headers per frame, in the words of single-slice PET.
+"""Multi-frame objects as slices: a row of headers per frame, in the words of single-slice files.
 
 Enhanced PET (PS3.3 A.56) says when, where and how much in functional groups, with absolute times, a
 real-world value mapping and the injected dose in MBq (C.8.22.4). Legacy converted PET (A.72) keeps
 the attributes of the single-slice files. Both become rows, so that one reader knows all rules.
+Frames of CT and MR (A.38, A.36) take the same way; their values are those of the rescale.
 """
 
 import re
@@ -26,6 +27,7 @@ from kiview.io.dicom_multiframe_values import (
     mapping_findings,
 )
 from kiview.io.dicom_slices import without_copies
+from kiview.io.dicom_tags import MULTI_FRAME_PET
 
 _DATE_TIMES = (
     "AcquisitionDateTime",
@@ -158,7 +160,8 @@ def _row(
         own["ActualFrameDuration"] = own["FrameAcquisitionDuration"]
     own.update(agent_values(agents, group.get("UsedAgents", []), sop_class))
     own.update(correction_values(text, sop_class))
-    own.update(mapped_values(group.get("Mappings", []), text))
+    if sop_class in MULTI_FRAME_PET:
+        own.update(mapped_values(group.get("Mappings", []), text))
     own["SOPInstanceUID"] = f"{files.text_at('SOPInstanceUID', index)}/{number + 1}"
     own["NumberOfFrames"], own[FRAME] = "1", str(number)
     return own

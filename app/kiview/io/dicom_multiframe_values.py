@@ -8,9 +8,9 @@ from kiview.core.errors import InvalidInputError, UnsupportedDataError
 from kiview.core.study import Finding, Verdict
 from kiview.io.dicom_groups import Values
 from kiview.io.dicom_headers import HeaderTable
-from kiview.io.dicom_injection import USUAL_DOSE_BQ
 from kiview.io.dicom_meaning import BOTH_REFUSED, finding
 from kiview.io.dicom_tags import ENHANCED_PET, NUCLIDE, RADIOPHARMACEUTICAL
+from kiview.io.nuclides import USUAL_DOSE_BQ
 
 MAPPED = "RealWorldValue"
 """Column that says YES where slope and intercept are those of the real-world value mapping."""

@@ -1,6 +1,6 @@
 """Read PET series, single-slice or multi-frame: frames, times, activity at the injection, SUV."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,12 @@ from kiview.core.errors import InvalidInputError, KiviewError, ReadError, Unsupp
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.progress import Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
-from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
 from kiview.io.arrival import without_voxels
-from kiview.io.dicom_frames import UNKNOWN_TIMES, Frames, frame_table, frames_of
+from kiview.io.dicom_checks import removed_findings, slice_count_findings
+from kiview.io.dicom_facts import PetHeaders, facts_of
+from kiview.io.dicom_frames import UNKNOWN_TIMES, frame_table, frames_of
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
@@ -28,7 +29,7 @@ from kiview.io.dicom_meaning import (
 from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
 from kiview.io.dicom_multiframe_values import MAPPED
 from kiview.io.dicom_pixels import StoredPixels, load_pixels, lossy_findings
-from kiview.io.dicom_slices import SliceStack, stack_slices
+from kiview.io.dicom_slices import FrameOrder, stack_slices
 from kiview.io.dicom_suv import (
     SuvFactors,
     decay_to_injection,
@@ -41,10 +42,11 @@ from kiview.io.dicom_times import Clock
 from kiview.io.frame_store import VoxelCache
 from kiview.io.overrides import UserGiven
 from kiview.io.scan import DicomSeriesFiles
+from kiview.io.suv_check import suv_findings
 
 _DECAYING = (ACTIVITY, COUNTS)
 _ONLY_FOR_FACTOR = ("dose-missing", "dose-unusual")
-_ONLY_FOR_DECAY = ("half-life-missing",)
+_ONLY_FOR_DECAY = ("half-life-missing", "half-life-differs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,28 +62,6 @@ class ReadSeries:
     series: Series
     patient: PatientInfo
     unused: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Facts:
-    """All that the headers of one PET series say."""
-
-    headers: HeaderTable
-    given: UserGiven
-    patient: PatientInfo
-    meaning: Meaning
-    state: DecayState
-    stack: SliceStack
-    frames: Frames
-    injection: InjectionFacts
-    timing: FrameTiming
-    findings: tuple[Finding, ...]
-
-    @property
-    def references_tz(self) -> NDArray[np.float64] | None:
-        """(t, z) decay reference of each slice, where the files tell one for each."""
-        references = self.state.references_s
-        return None if references is None else references[self.frames.order.files]
 
 
 def read_pet(
@@ -108,9 +88,18 @@ def read_pet(
         series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
-    paths = slices.headers.paths
-    left_out = tuple((paths[i], why) for i, why in facts.frames.order.left_out)
-    return ReadSeries(series, patient, (*slices.left_out, *left_out))
+    series = replace(series, findings=(*files.findings, *series.findings))
+    left_out = files_left_out(slices, facts.frames.order, series.source_files)
+    return ReadSeries(series, patient, left_out)
+
+
+def files_left_out(
+    slices: SlicesOfObjects, order: FrameOrder, used: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """(path, reason) of files of which no slice is used, each once."""
+    paths, kept = slices.headers.paths, set(used)
+    told = dict([*slices.left_out, *((paths[i], why) for i, why in order.left_out)])
+    return tuple((path, why) for path, why in told.items() if path not in kept)
 
 
 def _slices_of(files: DicomSeriesFiles) -> SlicesOfObjects:
@@ -152,7 +141,7 @@ def refuse_mixtures(headers: HeaderTable) -> None:
         raise UnsupportedDataError("The series holds projections, no slices.")
 
 
-def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _Facts:
+def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> PetHeaders:
     headers = slices.headers
     clock = Clock.of(headers)
     meaning = meaning_of(headers, given)
@@ -171,14 +160,16 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _
     findings = (
         *slices.findings,
         *stack.findings,
+        *slice_count_findings(headers, frames.shape_tz),
         *frames.findings,
+        *removed_findings(headers),
         *_slope_findings(headers),
         *lossy_findings(headers),
         *timing_findings,
         *_value_findings(headers, meaning, state, injection, patient),
         *_frame_count_findings(frames.count),
     )
-    return _Facts(
+    return PetHeaders(
         headers,
         given,
         patient,
@@ -189,6 +180,7 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> _
         injection,
         timing,
         tuple({one.code: one for one in reversed(findings)}.values())[::-1],
+        clock,
     )
 
 
@@ -243,7 +235,38 @@ def _frame_count_findings(count: int) -> tuple[Finding, ...]:
     return (finding("single-frame", message, (Verdict.READY, Verdict.REFUSED)),)
 
 
-def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
+def _series(uid: str, facts: PetHeaders, pixels: StoredPixels) -> Series:
+    headers, order = facts.headers, facts.frames.order.files
+    image, factors, findings = _image_of(uid, facts, pixels.voxels)
+    findings += suv_findings(image)
+    slope_tz = headers.numbers("RescaleSlope")[order]
+    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
+    return Series(
+        uid=uid,
+        kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
+        modality=headers.text("Modality") or "PT",
+        description=image.description,
+        image=image,
+        findings=findings,
+        max_value=float((pixels.largest_tz * slope_tz + intercept_tz).max()),
+        file_suv_factor_g_per_bq=factors.of_file,
+        file_units=facts.meaning.units,
+        source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
+        facts=facts_of(facts, factors, findings),
+    )
+
+
+def _before_pixels(uid: str, facts: PetHeaders) -> DynamicImage:
+    """The image as far as it is known before its pixels are read."""
+    _, rows, columns = facts.stack.geometry.shape_zyx
+    shape = (*facts.frames.order.files.shape, rows, columns)
+    return _image_of(uid, facts, without_voxels(shape, np.int16))[0]
+
+
+def _image_of(
+    uid: str, facts: PetHeaders, voxels: NDArray[np.integer]
+) -> tuple[DynamicImage, SuvFactors, tuple[Finding, ...]]:
+    """The image with these voxels (t, z, y, x), its SUV factors, and what headers tell of it."""
     headers, meaning = facts.headers, facts.meaning
     tz = facts.frames.start_tz.shape
     start, duration = (
@@ -260,11 +283,8 @@ def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
     findings = (*facts.findings, *_last_findings(facts, factors, is_corrected=is_corrected))
     if any(one.suv is Verdict.REFUSED for one in findings):
         factors = SuvFactors()
-    order = facts.frames.order.files
-    slope_tz = headers.numbers("RescaleSlope")[order]
-    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
     image = DynamicImage(
-        store=_store(facts, pixels, slope_tz, to_injection),
+        store=_store(facts, voxels, to_injection),
         geometry=facts.stack.geometry,
         timing=facts.timing,
         quantity=meaning.quantity,
@@ -276,30 +296,11 @@ def _series(uid: str, facts: _Facts, pixels: StoredPixels) -> Series:
         user_given=facts.given.record(),
         body_part=headers.text("BodyPartExamined"),
     )
-    return Series(
-        uid=uid,
-        kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
-        modality=headers.text("Modality") or "PT",
-        description=image.description,
-        image=image,
-        findings=findings,
-        max_value=float((pixels.largest_tz * slope_tz + intercept_tz).max()),
-        file_suv_factor_g_per_bq=factors.of_file,
-        file_units=meaning.units,
-        source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
-    )
-
-
-def _before_pixels(uid: str, facts: _Facts) -> DynamicImage | None:
-    """The image as far as it is known before its pixels are read."""
-    files_tz, (_, rows, columns) = facts.frames.order.files, facts.stack.geometry.shape_zyx
-    voxels = without_voxels((*files_tz.shape, rows, columns), np.int16)
-    nothing = np.zeros(files_tz.shape)
-    return _series(uid, facts, StoredPixels(voxels, nothing, nothing)).image
+    return image, factors, findings
 
 
 def _last_findings(
-    facts: _Facts, factors: SuvFactors, *, is_corrected: bool
+    facts: PetHeaders, factors: SuvFactors, *, is_corrected: bool
 ) -> tuple[Finding, ...]:
     """What could not be computed although no finding before said so."""
     told = []
@@ -317,18 +318,17 @@ def _last_findings(
 
 
 def _store(
-    facts: _Facts,
-    pixels: StoredPixels,
-    slope_tz: NDArray[np.float64],
+    facts: PetHeaders,
+    voxels: NDArray[np.integer],
     to_injection: NDArray[np.float64] | None,
 ) -> ScaledFrameStore:
+    headers, order = facts.headers, facts.frames.order.files
+    slope_tz = headers.numbers("RescaleSlope")[order]
+    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
     factor = np.full(slope_tz.shape, facts.meaning.factor)
     if to_injection is not None and facts.meaning.quantity in _DECAYING:
         factor = factor * to_injection
-    intercept = np.nan_to_num(facts.headers.numbers("RescaleIntercept"))
-    return ScaledFrameStore(
-        pixels.voxels, slope_tz * factor, intercept[facts.frames.order.files] * factor
-    )
+    return ScaledFrameStore(voxels, slope_tz * factor, intercept_tz * factor)
 
 
 def _core_injection(facts: InjectionFacts) -> Injection | None:

@@ -17,7 +17,7 @@ from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
 from kiview.core.study import Finding, Verdict
 from kiview.io.arrival import Arrival
-from kiview.io.dicom_fast import DEFLATED
+from kiview.io.dicom_fast import DEFLATED, one_line
 from kiview.io.dicom_headers import FRAME, HeaderTable
 from kiview.io.dicom_inflate import inflated
 from kiview.io.frame_store import VoxelCache, cache_key, refuse_changed
@@ -36,6 +36,7 @@ _LOSSY = frozenset(
     )
 )
 """Transfer syntaxes that need not give back the values that were measured."""
+_LONGEST_SYNTAX = 100
 _REPORT_EVERY = 100
 _FRAME_BYTES = 16 << 10
 """What the header of one frame may take in a deflated file."""
@@ -126,7 +127,7 @@ def _refuse_unknown_compression(headers: HeaderTable) -> None:
             is_known = False
         if not is_known:
             name = UID(uid).name
-            told = f"{name} ({uid})" if name != uid else uid
+            told = one_line(f"{name} ({uid})" if name != uid else uid)[:_LONGEST_SYNTAX]
             raise UnsupportedDataError(
                 f"The pixels are stored as {told}, which KiView cannot decode; export the series"
                 " uncompressed."

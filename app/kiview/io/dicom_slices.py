@@ -17,6 +17,7 @@ _SPACING_SHARE = 0.1
 _SHIFT_TOLERANCE_MM = 0.1
 _ORTHONORMAL = 1e-3
 _DIRECTION_TOLERANCE = 1e-4
+_LACKS_SLICES = "belongs to a frame that lacks slices"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +198,8 @@ def order_frames(
         files = keep.reshape(stack.slice_count, counts[0]).T
         return FrameOrder(np.ascontiguousarray(files), findings, left_out)
     files, incomplete = _complete_frames(keep, stack, key)
-    return FrameOrder(files, (*findings, incomplete), left_out)
+    lost = tuple((int(index), _LACKS_SLICES) for index in np.setdiff1d(keep, files))
+    return FrameOrder(files, (*findings, incomplete), (*left_out, *lost))
 
 
 def without_copies(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pydicom.dataset import Dataset
 
-from kiview.io.dicom_fast import decode_text, text_of
+from kiview.io.dicom_fast import decode_text, one_line, text_of
 from kiview.io.dicom_tags import NESTED, NUCLIDE_CODES, PRIVATE, RADIOPHARMACEUTICALS, TOP_LEVEL
 
 
@@ -76,7 +76,7 @@ def _joined(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str | bytes | int | float):
-        return str(value).strip()
+        return one_line(str(value).strip())
     if isinstance(value, Iterable):
-        return "\\".join(str(part) for part in value)
-    return str(value)
+        return one_line("\\".join(str(part) for part in value))
+    return one_line(str(value))

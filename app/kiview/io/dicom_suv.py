@@ -15,7 +15,7 @@ from kiview.io.dicom_injection import InjectionFacts
 from kiview.io.dicom_meaning import SUV_REFUSED, DecayState, Meaning, finding
 from kiview.io.overrides import UserGiven
 
-USUAL_WEIGHT_KG = (2.0, 400.0)
+USUAL_WEIGHT_KG = (2.0, 350.0)
 _CM_ABOVE_M = 3.0
 
 

@@ -14,11 +14,13 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00080060: ("Modality", "CS"),
     0x00080070: ("Manufacturer", "LO"),
     0x0008103E: ("SeriesDescription", "LO"),
+    0x00081090: ("ManufacturerModelName", "LO"),
     0x00100010: ("PatientName", "PN"),
     0x00100020: ("PatientID", "LO"),
     0x00100040: ("PatientSex", "CS"),
     0x00101020: ("PatientSize", "DS"),
     0x00101030: ("PatientWeight", "DS"),
+    0x00120062: ("PatientIdentityRemoved", "CS"),
     0x00180015: ("BodyPartExamined", "CS"),
     0x00180050: ("SliceThickness", "DS"),
     0x00181242: ("ActualFrameDuration", "IS"),
@@ -43,9 +45,11 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00280103: ("PixelRepresentation", "US"),
     0x00281052: ("RescaleIntercept", "DS"),
     0x00281053: ("RescaleSlope", "DS"),
+    0x00281054: ("RescaleType", "LO"),
     0x00282110: ("LossyImageCompression", "CS"),
     0x00541000: ("SeriesType", "CS"),
     0x00541001: ("Units", "CS"),
+    0x00540081: ("NumberOfSlices", "US"),
     0x00541006: ("SUVType", "CS"),
     0x00541102: ("DecayCorrection", "CS"),
     0x00541300: ("FrameReferenceTime", "DS"),
@@ -86,6 +90,16 @@ ENHANCED_PET = "1.2.840.10008.5.1.4.1.1.130"
 LEGACY_CONVERTED_PET = "1.2.840.10008.5.1.4.1.1.128.1"
 MULTI_FRAME_PET = frozenset((ENHANCED_PET, LEGACY_CONVERTED_PET))
 """SOP classes that hold many slices, described by functional groups."""
+MULTI_FRAME_VOLUMES = frozenset(
+    (
+        "1.2.840.10008.5.1.4.1.1.2.1",  # enhanced CT
+        "1.2.840.10008.5.1.4.1.1.2.2",  # legacy converted enhanced CT
+        "1.2.840.10008.5.1.4.1.1.4.1",  # enhanced MR
+        "1.2.840.10008.5.1.4.1.1.4.4",  # legacy converted enhanced MR
+    )
+)
+"""CT and MR of the same making."""
+MULTI_FRAME = MULTI_FRAME_PET | MULTI_FRAME_VOLUMES
 
 SHARED_GROUPS, PER_FRAME_GROUPS = 0x52009229, 0x52009230
 FUNCTIONAL_GROUPS = (SHARED_GROUPS, PER_FRAME_GROUPS)

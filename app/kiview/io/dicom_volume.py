@@ -18,13 +18,16 @@ from kiview.core.units import Quantity
 from kiview.io.dicom_frames import stand_in_timing
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import RATES, finding
-from kiview.io.dicom_pet import ReadSeries, refused_series
+from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
+from kiview.io.dicom_pet import ReadSeries, files_left_out, refused_series
 from kiview.io.dicom_pixels import load_pixels, lossy_findings
-from kiview.io.dicom_slices import order_frames, stack_slices
+from kiview.io.dicom_slices import order_frames, stack_slices, without_copies
 from kiview.io.dicom_suv import patient_of
+from kiview.io.dicom_tags import MULTI_FRAME_VOLUMES
 from kiview.io.frame_store import VoxelCache
 from kiview.io.overrides import UserGiven
-from kiview.io.scan import CT, DicomSeriesFiles
+from kiview.io.scan import DicomSeriesFiles
+from kiview.io.sop_classes import CT_CLASSES, MR_CLASSES
 
 _POSITION_TOLERANCE_MM = 0.1
 KNOWN_QUANTITIES: dict[str, Quantity] = {
@@ -36,8 +39,8 @@ KNOWN_QUANTITIES: dict[str, Quantity] = {
 def read_volume(files: DicomSeriesFiles, cache: VoxelCache, progress: Progress) -> ReadSeries:
     """Read a CT, an MR volume or a parametric map written as a PET series."""
     try:
-        series = _read_volume(files, cache, progress)
-        return ReadSeries(series, patient_of(files.headers, UserGiven()))
+        series, left_out = _read_volume(files, cache, progress)
+        return ReadSeries(series, patient_of(files.headers, UserGiven()), left_out)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), PatientInfo())
 
@@ -47,17 +50,26 @@ def is_rate_map(headers: HeaderTable) -> bool:
     return all(unit.strip().upper() in RATES for unit in headers.distinct("Units"))
 
 
-def _read_volume(files: DicomSeriesFiles, cache: VoxelCache, progress: Progress) -> Series:
-    headers = files.headers
+def _read_volume(
+    files: DicomSeriesFiles, cache: VoxelCache, progress: Progress
+) -> tuple[Series, tuple[tuple[str, str], ...]]:
+    """The series, and (path, reason) of files of it that are not used."""
+    is_multi_frame = files.sop_class in MULTI_FRAME_VOLUMES
+    slices = slices_of_objects(files.headers) if is_multi_frame else SlicesOfObjects(files.headers)
+    headers = slices.headers
     stack = stack_slices(headers)
+    kept = stack.position[without_copies(headers)[0]]
+    if len(np.unique(kept)) < len(kept):
+        raise ReadError(
+            "Several images lie at the same position (echoes, phases or reconstructions); KiView"
+            " shows one volume per series."
+        )
     order = order_frames(headers, stack, np.zeros(len(headers)))
-    if len(order.files) > 1:
-        raise ReadError("Several images lie at each position; KiView shows one volume per series.")
     slope, intercept = headers.numbers("RescaleSlope"), headers.numbers("RescaleIntercept")
     slope_tz = np.where(np.isfinite(slope), slope, 1.0)[order.files]
     intercept_tz = np.nan_to_num(intercept)[order.files]
     pixels = load_pixels(headers, order.files, cache, progress)
-    kind, quantity = _kind_and_quantity(files)
+    kind, quantity, findings = _kind_and_quantity(files.sop_class, headers)
     image = DynamicImage(
         ScaledFrameStore(pixels.voxels, slope_tz, intercept_tz),
         stack.geometry,
@@ -67,17 +79,25 @@ def _read_volume(files: DicomSeriesFiles, cache: VoxelCache, progress: Progress)
         description=headers.text("SeriesDescription"),
     )
     largest = np.maximum(pixels.largest_tz * slope_tz, pixels.smallest_tz * slope_tz)
-    return Series(
+    series = Series(
         uid=files.uid,
         kind=kind,
         modality=headers.text("Modality"),
         description=image.description,
         image=image,
-        findings=(*stack.findings, *order.findings, *lossy_findings(headers), not_pet(kind)),
+        findings=(
+            *slices.findings,
+            *stack.findings,
+            *order.findings,
+            *lossy_findings(headers),
+            *findings,
+            not_pet(kind),
+        ),
         max_value=float((largest + intercept_tz).max()),
         file_units=headers.text("Units") or quantity.unit.dicom_term,
-        source_files=tuple(headers.paths[i] for i in order.files.ravel()),
+        source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.files.ravel())),
     )
+    return series, files_left_out(slices, order, series.source_files)
 
 
 def not_pet(kind: SeriesKind) -> Finding:
@@ -90,14 +110,27 @@ def not_pet(kind: SeriesKind) -> Finding:
     return finding("not-activity", message, (Verdict.REFUSED, Verdict.REFUSED))
 
 
-def _kind_and_quantity(files: DicomSeriesFiles) -> tuple[SeriesKind, Quantity]:
-    headers = files.headers
-    if files.sop_class == CT:
-        return SeriesKind.CT, units.CT_NUMBER
-    units_term = headers.text("Units").strip().upper()
-    if units_term not in RATES:
-        return SeriesKind.MR, units.UNKNOWN
-    return SeriesKind.MAP, quantity_of(headers.text("SeriesDescription"), RATES[units_term])
+def _kind_and_quantity(
+    sop_class: str, headers: HeaderTable
+) -> tuple[SeriesKind, Quantity, tuple[Finding, ...]]:
+    """What a volume is and what its values are.
+
+    CT values are Hounsfield units by slope and intercept (PS3.3 C.8.2.1) unless RescaleType says
+    another unit, as maps of dual-energy CT do (C.11.1.1.2).
+    """
+    if sop_class in MR_CLASSES:
+        return SeriesKind.MR, units.UNKNOWN, ()
+    if sop_class not in CT_CLASSES:
+        rate = RATES[headers.text("Units").strip().upper()]
+        return SeriesKind.MAP, quantity_of(headers.text("SeriesDescription"), rate), ()
+    lines = np.stack([headers.numbers("RescaleSlope"), headers.numbers("RescaleIntercept")])
+    types = {word.strip().upper() for word in headers.distinct("RescaleType")} - {"", "HU"}
+    if np.isfinite(lines).all() and not types:
+        return SeriesKind.CT, units.CT_NUMBER, ()
+    why = f"are in {min(types)}" if types else "have no RescaleSlope and RescaleIntercept"
+    message = f"The CT values {why}, so they are no Hounsfield units; they are shown as they are."
+    unknown = finding("ct-not-hounsfield", message, (Verdict.REFUSED, Verdict.REFUSED))
+    return SeriesKind.CT, units.UNKNOWN, (unknown,)
 
 
 def quantity_of(description: str, usual: Quantity) -> Quantity:

@@ -19,6 +19,7 @@ from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_meaning import BOTH_TO_CONFIRM, finding
 from kiview.io.dicom_pet import ReadSeries
 from kiview.io.dicom_suv import weight_findings
+from kiview.io.ecat_facts import EcatPet, facts_of
 from kiview.io.ecat_header import EcatFile, is_packed, open_ecat, read_ecat_header
 from kiview.io.file_series import (
     file_uid,
@@ -30,6 +31,7 @@ from kiview.io.file_series import (
 )
 from kiview.io.frame_store import VoxelCache, VoxelWriter, cache_key, identity, refuse_changed
 from kiview.io.overrides import UserGiven
+from kiview.io.suv_check import suv_findings
 
 _CM_ABOVE_M = 3.0
 _HEAD_FIRST_SUPINE = 3
@@ -61,11 +63,12 @@ def read_ecat(path: Path, given: UserGiven, cache: VoxelCache, progress: Progres
         fields = () if given.lists else FIELDS
         series = _series(file, given, patient, load_voxels(file, cache, progress))
     except KiviewError as error:
-        series = refused_file(path, _uid(path), error, fields)
+        series = refused_file((str(path),), ecat_uid(path), error, fields)
     return ReadSeries(series, patient)
 
 
-def _uid(path: Path) -> str:
+def ecat_uid(path: Path) -> str:
+    """Identity of the series of a file, of its place."""
     return file_uid(path, "ecat")
 
 
@@ -108,13 +111,18 @@ def _series(file: EcatFile, given: UserGiven, patient: PatientInfo, voxels: NDAr
         units.quantity,
         _injection(file, half_life, dose.dose_bq),
         SuvScale(suv) if suv else None,
-        _uid(file.path),
+        ecat_uid(file.path),
         file.text("study_description") or file.path.name,
         units.quantity == SUV_BW or factor is not None,
         given.record(),
     )
     is_one_time = bool(np.ptp(to_injection) == 0)
     calibration = file.number("ecat_calibration_factor")
+    of_file = own_suv_factor(units.quantity)
+    if suv and is_one_time:
+        of_file = suv * float(scale[0]) / calibration
+    findings += suv_findings(image)
+    known = EcatPet(file, given, patient, units, times, dose.dose_bq, half_life)
     return Series(
         image.series_uid,
         SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
@@ -123,11 +131,10 @@ def _series(file: EcatFile, given: UserGiven, patient: PatientInfo, voxels: NDAr
         image,
         tuple(findings),
         largest_value(voxels, file.frames.scale * (calibration if calibration > 0 else 1.0)),
-        suv * float(scale[0]) / calibration
-        if suv and is_one_time
-        else own_suv_factor(units.quantity),
+        of_file,
         (str(file.path),),
         units.units,
+        facts_of(known, of_file, suv, tuple(findings)),
     )
 
 

@@ -12,27 +12,20 @@ from kiview.core.study import Finding, Verdict
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import decay_factor, frame_decay_correction, refuse_unreal_decay
 from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN
-from kiview.io.bids_sidecar import (
-    ACTIVITY_UNITS,
-    HALF_LIVES_S,
-    SidecarDose,
-    SidecarMeaning,
-    nuclide_name,
-    unit_key,
-)
+from kiview.io.bids_sidecar import ACTIVITY_UNITS, SidecarDose, SidecarMeaning, unit_key
 from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_frames import UNKNOWN_TIMES, gap_findings, given_table, stand_in_timing
 from kiview.io.dicom_injection import IS_SERIES_START, ScanSpan, long_ago, suspicious
 from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, SUV_REFUSED, finding
 from kiview.io.dicom_times import DAY_S, Clock
 from kiview.io.ecat_header import ATTENUATION_BITS, DECAY_BIT, EcatFile, EcatFrames
+from kiview.io.nuclides import HALF_LIVES_S, dose_findings, half_life_findings, nuclide_name
 from kiview.io.overrides import UserGiven
 
 _CALIBRATED = 1
 _ENTERED_UNITS = {"BQML": "Bq/mL", "GML": "g/mL"}
-_UNIX_DAY = date(1970, 1, 1).toordinal()
+UNIX_DAY = date(1970, 1, 1).toordinal()
 _DECAY_TOLERANCE = 1e-3
-_HALF_LIFE_TOLERANCE = 0.05
 _NOT_CORRECTED = 1e-6
 """A decay factor this near to 1 says that nothing was corrected."""
 _TIME = "injection_time"
@@ -73,7 +66,7 @@ def dose_of(file: EcatFile, given: UserGiven) -> SidecarDose:
     """Injected activity: entered, as the header's number has no unit."""
     entered = given.number("dose_bq")
     if entered is not None:
-        return SidecarDose(entered)
+        return SidecarDose(entered, dose_findings(entered))
     dosage = file.number("dosage")
     told = f"The header's dosage of {dosage:g} has no unit" if dosage > 0 else "No dose is told"
     message = f"{told}: no SUV; enter dose_bq."
@@ -82,22 +75,16 @@ def dose_of(file: EcatFile, given: UserGiven) -> SidecarDose:
 
 def half_life_of(file: EcatFile, given: UserGiven) -> tuple[float | None, tuple[Finding, ...]]:
     """Half-life in s: entered, of the header, or by the radionuclide's name."""
-    entered = given.number("half_life_s")
+    entered, nuclide = given.number("half_life_s"), nuclide_of(file)
     if entered is not None:
-        return entered, ()
-    stated, known = file.number("isotope_halflife"), HALF_LIVES_S.get(nuclide_of(file))
-    if stated <= 0:
-        if known is not None:
-            return known, ()
-        message = "The half-life is unknown, so decay cannot be computed; enter half_life_s."
-        return None, (finding("half-life-missing", message, BOTH_REFUSED, "half_life_s"),)
-    if known is None or abs(stated / known - 1) <= _HALF_LIFE_TOLERANCE:
-        return stated, ()
-    message = (
-        f"The header's half-life of {stated:g} s is not that of {nuclide_of(file)} ({known:g} s);"
-        " enter half_life_s."
-    )
-    return stated, (finding("half-life-differs", message, BOTH_TO_CONFIRM, "half_life_s"),)
+        return entered, half_life_findings(entered, nuclide, is_entered=True)
+    stated = file.number("isotope_halflife")
+    if stated > 0:
+        return stated, half_life_findings(stated, nuclide)
+    if nuclide in HALF_LIVES_S:
+        return HALF_LIVES_S[nuclide], ()
+    message = "The half-life is unknown, so decay cannot be computed; enter half_life_s."
+    return None, (finding("half-life-missing", message, BOTH_REFUSED, "half_life_s"),)
 
 
 def nuclide_of(file: EcatFile) -> str:
@@ -152,7 +139,7 @@ def _scan_start(
 ) -> tuple[float, tuple[Finding, ...]]:
     """Scan start in s from the injection, NaN if unknown."""
     days, start_s = divmod(file.number("scan_start_time"), DAY_S)
-    clock = Clock(_UNIX_DAY + int(days))
+    clock = Clock(UNIX_DAY + int(days))
     first_s = start_s + float(file.frames.start_s[0])
     last_s = start_s + float((file.frames.start_s + file.frames.duration_s).max())
     span = ScanSpan(start_s, first_s, last_s)
@@ -217,7 +204,7 @@ def decay_to_injection(
         InvalidInputError: injection and image lie too many half-lives apart.
     """
     word = given.word("decay_correction")
-    state, findings = (word, ()) if word else _decay_state(frames, times, half_life_s)
+    state, findings = (word, ()) if word else decay_state(frames, times, half_life_s)
     if state == "ADMIN":
         return np.ones(frames.count), findings
     if not state or half_life_s is None or math.isnan(times.scan_start_s):
@@ -233,7 +220,7 @@ def decay_to_injection(
     return frame_decay_correction(start_s, duration_s, half_life_s), findings
 
 
-def _decay_state(
+def decay_state(
     frames: EcatFrames, times: EcatTimes, half_life_s: float | None
 ) -> tuple[str, tuple[Finding, ...]]:
     """START (corrected to the scan start), ADMIN, NONE, or empty if unknown."""
@@ -252,10 +239,10 @@ def _decay_state(
         message = "The header does not say whether decay is corrected; enter decay_correction."
         code = "decay-correction-unknown"
         return "", (finding(code, message, BOTH_REFUSED, "decay_correction"),)
-    if half_life_s is None or _fits(frames, 0.0, half_life_s):
+    if half_life_s is None or fits(frames, 0.0, half_life_s):
         return "START", ()
     shift = times.scan_start_s
-    if not math.isnan(shift) and _fits(frames, shift, half_life_s):
+    if not math.isnan(shift) and fits(frames, shift, half_life_s):
         return "ADMIN", ()
     message = (
         "The decay factors do not fit the frame times and the half-life; the start of the scan was"
@@ -265,7 +252,7 @@ def _decay_state(
     return "START", (finding("decay-factor-differs", message, BOTH_TO_CONFIRM, *fields),)
 
 
-def _fits(frames: EcatFrames, shift_s: float, half_life_s: float) -> bool:
+def fits(frames: EcatFrames, shift_s: float, half_life_s: float) -> bool:
     """Whether the decay factors are those of the frames with `shift_s` added to their starts."""
     if not (frames.duration_s > 0).all():
         return False

@@ -19,18 +19,21 @@ def file_uid(path: Path, prefix: str) -> str:
     return f"{prefix}-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
 
 
-def refused_file(path: Path, uid: str, error: KiviewError, fields: tuple[str, ...]) -> Series:
+def refused_file(
+    files: tuple[str, ...], uid: str, error: KiviewError, fields: tuple[str, ...]
+) -> Series:
     """A file that is listed with the reason why it cannot be shown.
 
     Args:
-        path: The file.
+        files: The image, and what belongs to it.
         uid: Its series id.
         error: Why not.
         fields: Values that are asked for where the error is about a value.
     """
     asked = fields if isinstance(error, InvalidInputError) else ()
     refused = finding("series-refused", str(error), BOTH_REFUSED, *asked)
-    return Series(uid, SeriesKind.OTHER, "", path.name, None, (refused,), source_files=(str(path),))
+    name = Path(files[0]).name
+    return Series(uid, SeriesKind.OTHER, "", name, None, (refused,), source_files=files)
 
 
 def largest_value(

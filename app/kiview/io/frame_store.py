@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import tokenize
 import uuid
 import weakref
 import zlib
@@ -145,8 +146,8 @@ def _load(folder: Path) -> tuple[np.memmap[Any, Any], dict[str, Any]] | None:
         if voxels.ndim != 4 or list(voxels.shape) != record.get("shape_tzyx"):
             return None
         is_sound = record.pop("checksum", None) == _checksum(record, voxels)
-    except (OSError, ValueError, RecursionError):
-        return None
+    except (OSError, ValueError, RecursionError, EOFError, SyntaxError, tokenize.TokenError):
+        return None  # the last three: numpy, on a damaged header of its file
     return (voxels, record) if is_sound else None
 
 

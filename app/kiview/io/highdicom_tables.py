@@ -25,7 +25,7 @@ _AHEAD = 1 << 20
 """Bytes read at a time where nothing is done with them."""
 _BREATH_S = 0.001
 """Pause after each piece: the window has many short calls, and each waits for its turn."""
-_WANTED = ("pet", "positron", "parametric-map")
+_WANTED = ("pet", "positron", "parametric-map", "segmentation")
 """Parts of the names of the objects (IODs) whose modules are kept."""
 _lock = threading.Lock()
 
@@ -69,7 +69,7 @@ class _OpenedLater:
 
 
 def _wanted_modules(tables: Any) -> frozenset[str]:  # noqa: ANN401 - highdicom's own module
-    """Modules of PET images and Parametric Maps: what KiView writes and what it comes from.
+    """Modules of PET, Parametric Maps and segmentations: what KiView writes and comes from.
 
     The whole table is a hundred megabytes of small objects, whose making stalls every thread.
     """

@@ -28,6 +28,8 @@ _ECAT_OTHERS = {
     14: "sinogram",
 }
 _ANALYZE_SIZE = 348
+_ZIP_MAGIC = b"PK\x03\x04"
+_MAC_PREFIX, _MAC_MAGIC = "._", b"\x00\x05\x16\x07"
 _SNIFFED_BYTES = 512
 
 
@@ -44,6 +46,25 @@ def is_nifti(path: str | Path) -> bool:
     return str(path).lower().endswith(NIFTI_ENDINGS)
 
 
+def is_mac_leftover(path: str | Path) -> bool:
+    """Whether macOS made a file beside another one (AppleDouble), whose ending it repeats."""
+    file = Path(path)
+    return file.name.startswith(_MAC_PREFIX) and _plain_bytes(file).startswith(_MAC_MAGIC)
+
+
+def sidecar_path(path: Path) -> Path:
+    """The JSON file beside an image."""
+    stem = path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
+    return path.with_name(stem + ".json")
+
+
+def files_of(path: Path) -> tuple[str, ...]:
+    """A NIfTI image or the header of an Analyze pair, with the files that belong to it."""
+    voxels = voxels_of(path) if path.suffix.lower() == ".hdr" else None
+    beside = (voxels, sidecar_path(path))
+    return (str(path), *(str(one) for one in beside if one is not None and one.is_file()))
+
+
 def kind_of(path: str | Path) -> ImageKind | str:
     """What a file is that is not DICOM.
 
@@ -53,9 +74,11 @@ def kind_of(path: str | Path) -> ImageKind | str:
     Returns:
         Its kind, or why it is not read. NIfTI goes by its name, all others by their first bytes.
     """
+    file = Path(path)
+    if is_mac_leftover(file):
+        return "a leftover of macOS, no image"
     if is_nifti(path):
         return ImageKind.NIFTI
-    file = Path(path)
     start = _first_bytes(file)
     if start.startswith(_ECAT_MAGIC):
         return _ecat_kind(start)
@@ -65,6 +88,8 @@ def kind_of(path: str | Path) -> ImageKind | str:
 
 
 def _why_not_read(file: Path, start: bytes) -> str:
+    if start.startswith(_ZIP_MAGIC):
+        return "a zip archive, not unpacked; open it on its own"
     if start.lstrip()[:1] == b"!" and b"INTERFILE" in start.split(b"\n", 1)[0].upper():
         return "Interfile header, not read: convert it to NIfTI or DICOM"
     if file.suffix.lower() == ".img" and header_of(file) is None:
@@ -105,8 +130,16 @@ def _ecat_kind(start: bytes) -> ImageKind | str:
     return f"ECAT file of {_ECAT_OTHERS.get(number, 'unknown content')}, no image volume"
 
 
+def _plain_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_SNIFFED_BYTES)
+    except OSError:
+        return b""
+
+
 def _first_bytes(path: Path) -> bytes:
-    """The start of a file, empty where it cannot be read."""
+    """The start of a file, unpacked where it is packed, empty where it cannot be read."""
     opener = gzip.open if path.name.lower().endswith(_PACKED_ECAT) else open
     try:
         with opener(path, "rb") as file:

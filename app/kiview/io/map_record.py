@@ -21,6 +21,7 @@ from kiview.io.dicom_common import (
     scanner_items,
     time_text,
 )
+from kiview.io.overrides import LISTS
 
 SECONDS_PER_MINUTE = 60.0
 _UNTIED_MARK, _RESEARCH_MARK, _MODIFIED_MARK = " UNTIED", " RUO", " MOD"
@@ -113,11 +114,12 @@ def derivation_text(parametric_map: ParametricMap, missing_as_zero: bool) -> str
     parts = [
         f"{parametric_map.quantity} by {method_name(provenance)}{span}.",
         f"{count} voxels without a value are {stored}.",
+        *(step.text for step in provenance.steps),
         _network_text(provenance),
         "Not kept consistent with Patlak." if is_untied(provenance) else "",
         RESEARCH_USE,
+        _user_given_text(provenance),  # bounded, so that a long input text never cuts it off
         _input_text(provenance),
-        _user_given_text(provenance),
     ]
     return " ".join(part for part in parts if part)[:LONG_LIMIT]
 
@@ -196,8 +198,16 @@ def _input_text(provenance: Provenance) -> str:
 
 
 def _user_given_text(provenance: Provenance) -> str:
-    given: list[str] = [f"{name}={_short(value)}" for name, value in provenance.user_given.items()]
+    given = [f"{name}={_entered(name, value)}" for name, value in provenance.user_given.items()]
     return f"Entered by the user: {', '.join(given)}." if given else ""
+
+
+def _entered(name: str, value: JsonValue) -> str:
+    """A value in 10 digits; of a list the number and the ends (the sidecar has it whole)."""
+    parts = str(value).split(",")
+    if name in LISTS and len(parts) > 1:
+        return f"{parts[0]}..{parts[-1]} s ({len(parts)} frames)"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _short(value: JsonValue) -> str:

@@ -18,7 +18,7 @@ from kiview.io.arrival import without_voxels
 from kiview.io.bids_sidecar import Sidecar, SidecarTimes, read_sidecar
 from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_frames import UNKNOWN_TIMES, stand_in_timing
-from kiview.io.dicom_meaning import BOTH_REFUSED, finding
+from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, finding
 from kiview.io.dicom_pet import ReadSeries
 from kiview.io.dicom_suv import weight_findings
 from kiview.io.dicom_volume import KNOWN_QUANTITIES, not_pet
@@ -30,14 +30,12 @@ from kiview.io.file_series import (
     suv_at_injection,
 )
 from kiview.io.frame_store import VoxelCache
+from kiview.io.image_kinds import files_of, sidecar_path
 from kiview.io.nifti_header import NiftiHeader, load_voxels, read_header
+from kiview.io.nuclides import half_life_findings
 from kiview.io.overrides import UserGiven
-
-
-def sidecar_path(path: Path) -> Path:
-    """The JSON file beside an image."""
-    stem = path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
-    return path.with_name(stem + ".json")
+from kiview.io.sidecar_facts import SidecarPet, facts_of
+from kiview.io.suv_check import suv_findings
 
 
 def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progress) -> ReadSeries:
@@ -64,7 +62,7 @@ def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progre
             else _pet_series(header, sidecar, given, cache, progress)
         )
     except KiviewError as error:
-        series = refused_file(path, _uid(path), error, fields)
+        series = refused_file(files_of(path), nifti_uid(path), error, fields)
     return ReadSeries(series, patient)
 
 
@@ -73,7 +71,8 @@ def _is_pet(sidecar: Sidecar, given: UserGiven) -> bool:
     return bool(known & sidecar.values.keys() or given.word("units"))
 
 
-def _uid(path: Path) -> str:
+def nifti_uid(path: Path) -> str:
+    """Identity of the series of a file, of its place."""
     return file_uid(path, "nifti")
 
 
@@ -112,7 +111,7 @@ def _plain_series(
     if header.frame_count > 1:
         raise UnsupportedDataError(f"{header.path} holds {header.frame_count} volumes, not one.")
     stored = load_voxels(header, *means)
-    uid = _uid(header.path)
+    uid = nifti_uid(header.path)
     image = DynamicImage(
         ScaledFrameStore(stored.voxels, header.slope, header.intercept),
         header.geometry,
@@ -129,7 +128,7 @@ def _plain_series(
         image,
         (*header.findings, *findings),
         stored.largest(header.slope, header.intercept),
-        source_files=(str(header.path),),
+        source_files=files_of(header.path),
         file_units=quantity.unit.symbol if quantity != UNKNOWN else "",
     )
 
@@ -148,6 +147,7 @@ def _pet_series(
     factor, decay_findings = bids_sidecar.decay_to_injection(sidecar, given, times, half_life)
     is_activity = meaning.quantity == ACTIVITY
     findings = [*header.findings, *meaning.findings, *times.findings]
+    findings += _injection_findings(sidecar, given, times, half_life)
     if is_activity:
         findings += [*decay_findings, *dose.findings]
         findings += weight_findings(given.number("weight_kg"))
@@ -165,7 +165,7 @@ def _pet_series(
         meaning.quantity,
         _injection(sidecar, half_life, dose.dose_bq),
         SuvScale(suv) if suv else None,
-        _uid(header.path),
+        nifti_uid(header.path),
         sidecar.text("SeriesDescription") or header.path.name,
         meaning.quantity == SUV_BW or factor is not None,
         given.record(),
@@ -173,6 +173,9 @@ def _pet_series(
     stored = load_voxels(header, cache, progress, early)
     image = replace(early, store=ScaledFrameStore(stored.voxels, slope, intercept))
     is_one_time = bool(np.ptp(to_injection) == 0)
+    of_file = suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity)
+    findings += suv_findings(image)
+    known = SidecarPet(header, sidecar, given, meaning, times, dose.dose_bq, half_life)
     return Series(
         image.series_uid,
         SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
@@ -181,10 +184,31 @@ def _pet_series(
         image,
         tuple(findings),
         stored.largest(header.slope, header.intercept),
-        suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity),
-        (str(header.path),),
+        of_file,
+        files_of(header.path),
         meaning.units,
+        facts_of(known, of_file, suv, tuple(findings)),
     )
+
+
+def _injection_findings(
+    sidecar: Sidecar, given: UserGiven, times: SidecarTimes, half_life_s: float | None
+) -> list[Finding]:
+    """Whether half-life and injection are such as they can be."""
+    told: list[Finding] = []
+    if half_life_s is not None:
+        entered = given.number("half_life_s") is not None
+        nuclide = bids_sidecar.nuclide_of(sidecar)
+        told += half_life_findings(half_life_s, nuclide, is_entered=entered)
+    if not any(one.code == UNKNOWN_TIMES for one in times.findings):
+        told += bids_sidecar.injection_findings(times.timing, half_life_s)
+    if given.word("injection_time"):
+        message = (
+            "The injection time that you entered is not used: a sidecar counts in seconds, without"
+            " a clock. Enter frame_start_s and frame_duration_s from the injection."
+        )
+        told.append(finding("injection-time-unused", message, BOTH_TO_CONFIRM, *FIELDS))
+    return told
 
 
 def _times(header: NiftiHeader, sidecar: Sidecar, given: UserGiven) -> SidecarTimes:

@@ -1,6 +1,8 @@
 """The header and the voxels of NIfTI files, in KiView's order and in LPS."""
 
 import gzip
+import logging
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import nibabel
 import numpy as np
+from nibabel import imageglobals
 from numpy.typing import NDArray
 
 from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
@@ -25,6 +28,11 @@ _HTML_STARTS = (b"<!doc", b"<html", b"<?xml", b"<head")
 _LARGEST_SIDE = 1 << 15
 _EXTREMES = ("largest_t", "smallest_t")
 """Kept with the voxels, so that opening them again reads none."""
+_MOST_PACKED = 1032
+"""Bytes that one byte of a gzip file can hold at most (deflate)."""
+
+# nibabel writes to the terminal what it finds odd in a header; what matters is told by KiView.
+imageglobals.logger.handlers[:] = [logging.NullHandler()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,6 +209,7 @@ def load_voxels(
     found = cache.find(key)
     if found is not None and found[0].shape == header.shape_tzyx and "largest_t" in found[1]:
         return StoredVoxels(found[0], *(np.array(found[1][name]) for name in _EXTREMES))
+    _refuse_cut_off(header, is_packed)
     count = header.frame_count
     ends = np.full((2, count), np.nan)
     try:
@@ -220,6 +229,14 @@ def load_voxels(
             return StoredVoxels(writer.finish(record), *ends)
     except (OSError, EOFError, zlib.error) as error:
         raise ReadError(f"{header.voxels_path} is damaged: {_short(error)}.") from error
+
+
+def _refuse_cut_off(header: NiftiHeader, is_packed: bool) -> None:
+    """Refuse a file that is too short for what its header claims, before room is made for it."""
+    voxel_bytes = math.prod(header.shape_tzyx) * header.dtype.itemsize
+    held = header.voxels_path.stat().st_size * (_MOST_PACKED if is_packed else 1)
+    if header.offset < 0 or header.offset + voxel_bytes > held:
+        raise _cut_off(header.voxels_path)
 
 
 def _read_frame(

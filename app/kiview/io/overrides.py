@@ -22,8 +22,11 @@ CHOICES = {
     "units": ("BQML", "GML", "CNTS", "PROPCPS", "PROPCNTS"),
     "decay_correction": ("START", "ADMIN", "NONE"),
 }
-NAMES = (*LIMITS, "injection_time", *CHOICES, *LISTS)
+SERIES = "frame_series"
+"""UID of the one series that the entered frame times belong to; without it they hold for all."""
+NAMES = (*LIMITS, "injection_time", *CHOICES, *LISTS, SERIES)
 """All names, as `--set` takes them."""
+_UID = re.compile(r"^[\w.-]{1,80}$", re.ASCII)
 _ISO = re.compile(r"^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)$")
 
 
@@ -33,7 +36,7 @@ class UserGiven:
 
     Attributes:
         numbers: Name -> number.
-        words: Name -> text (`units`, `decay_correction`, `injection_time`).
+        words: Name -> text (`units`, `decay_correction`, `injection_time`, `frame_series`).
         lists: Name -> numbers (`frame_start_s`, `frame_duration_s`), s from the injection.
     """
 
@@ -66,6 +69,13 @@ class UserGiven:
         days = math.floor((near_s + DAY_S / 2 - seconds) / DAY_S)
         return seconds + days * DAY_S
 
+    def for_series(self, uid: str) -> "UserGiven":
+        """What of it belongs to a series: without the frame times of another one."""
+        if self.word(SERIES) in ("", uid):
+            return self
+        words = {name: word for name, word in self.words.items() if name != SERIES}
+        return UserGiven(self.numbers, words)
+
     def record(self) -> tuple[tuple[str, float | str], ...]:
         """Names and values for the record of the study."""
         lists = {name: ",".join(f"{v:.12g}" for v in values) for name, values in self.lists.items()}
@@ -91,11 +101,15 @@ def parse_overrides(overrides: Mapping[str, OverrideValue]) -> UserGiven:
             words[name] = _choice(name, value)
         elif name == "injection_time":
             words[name] = _injection_time(value)
+        elif name == SERIES:
+            words[name] = _series(value)
         else:
             known = ", ".join(NAMES)
             raise InvalidInputError(f"{name!r} cannot be entered; known values are {known}.")
     if len(lists) == 1:
         raise InvalidInputError("Enter frame_start_s and frame_duration_s together.")
+    if SERIES in words and not lists:
+        raise InvalidInputError(f"{SERIES} goes with frame_start_s and frame_duration_s.")
     return UserGiven(numbers, words, lists)
 
 
@@ -137,6 +151,12 @@ def _choice(name: str, value: OverrideValue) -> str:
             f"{name} = {str(value)[:20]!r} is unknown; choose one of {', '.join(CHOICES[name])}."
         )
     return word
+
+
+def _series(value: OverrideValue) -> str:
+    if not _UID.match(str(value)):
+        raise InvalidInputError(f"{SERIES} = {str(value)[:30]!r} is no series instance UID.")
+    return str(value)
 
 
 def _injection_time(value: OverrideValue) -> str:

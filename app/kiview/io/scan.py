@@ -1,52 +1,33 @@
 """What a folder contains: every file looked at once, headers only."""
 
 import os
-import stat
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.progress import NullProgress, Progress
-from kiview.core.study import FileEntry
+from kiview.core.study import FileEntry, Finding
+from kiview.io import dicomdir
 from kiview.io.dicom_headers import Header, HeaderTable, read_header
-from kiview.io.dicom_tags import MULTI_FRAME_PET
+from kiview.io.dicom_tags import MULTI_FRAME
 from kiview.io.dicom_templates import TemplateReader
+from kiview.io.folder_listing import list_files, look_at, regular_file
 from kiview.io.image_kinds import (
     NEITHER,
-    NIFTI_ENDINGS,
     ImageKind,
     header_of,
+    is_mac_leftover,
     is_nifti,
     kind_of,
+    sidecar_path,
     voxels_of,
 )
+from kiview.io.sop_classes import IS_DICOMDIR, PET_CLASSES, why_not_used
 
-PET = "1.2.840.10008.5.1.4.1.1.128"
-CT = "1.2.840.10008.5.1.4.1.1.2"
-MR = "1.2.840.10008.5.1.4.1.1.4"
-PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
-READABLE = frozenset((PET, CT, MR, PARAMETRIC_MAP)) | MULTI_FRAME_PET
-"""SOP classes that become series."""
-PET_CLASSES = MULTI_FRAME_PET | {PET}
-
-_OTHER_CLASSES = {
-    "1.2.840.10008.1.3.10": "DICOMDIR, not needed",
-    "1.2.840.10008.5.1.4.1.1.481.3": "RT structure set, no image",
-    "1.2.840.10008.5.1.4.1.1.481.2": "RT dose, not shown",
-    "1.2.840.10008.5.1.4.1.1.481.5": "RT plan, no image",
-    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation, not read",
-    "1.2.840.10008.5.1.4.1.1.66": "raw data, no image",
-    "1.2.840.10008.5.1.4.1.1.7": "screen picture, no measured image",
-    "1.2.840.10008.5.1.4.1.1.20": "nuclear medicine (SPECT) image, not read",
-    "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT image, not read",
-    "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR image, not read",
-}
-MOST_FILES = 2_000_000
-"""More files than this are no study but a disk."""
 _STEP = 200
 OTHER_PATIENT = "belongs to another patient than the one shown; open its folder on its own"
 """Why a file of a second patient in the folder is not used."""
@@ -60,11 +41,13 @@ class DicomSeriesFiles:
         uid: Series instance UID.
         sop_class: What kind of image.
         headers: Their headers in columns.
+        findings: What was noticed before they are read.
     """
 
     uid: str
     sop_class: str
     headers: HeaderTable
+    findings: tuple[Finding, ...] = ()
 
     @property
     def study_uid(self) -> str:
@@ -83,6 +66,7 @@ class StudyIndex:
         ecat: ECAT 7 volumes.
         unused: (path, reason) of all other files.
         entries: Every regular file, for cache keys.
+        findings: What was noticed about the folder.
     """
 
     root: Path
@@ -91,6 +75,7 @@ class StudyIndex:
     unused: tuple[tuple[str, str], ...] = ()
     entries: tuple[FileEntry, ...] = field(default=(), repr=False)
     ecat: tuple[Path, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -98,32 +83,14 @@ class StudyIndex:
         return not (self.dicom or self.nifti or self.ecat)
 
 
-def list_files(
-    root: Path, progress: Progress
-) -> tuple[tuple[FileEntry, ...], tuple[tuple[str, str], ...]]:
-    """Every regular file of a folder tree once, and (path, reason) of what cannot be looked at.
-
-    Links are followed, loops are not.
-
-    Raises:
-        ReadError: there are more files than a study can have.
-    """
-    entries, unused = [], []
-    for item in _walk(root, progress):
-        if isinstance(item, FileEntry):
-            entries.append(item)
-        else:
-            unused.append(item)
-    return tuple(entries), tuple(unused)
-
-
 def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     """Look through a folder tree, or take one file with what belongs to it.
 
-    A DICOM file stands for its whole series: the other files of its folder are read too.
+    A DICOM file stands for its whole series: the other files of its folder are read too. A DICOMDIR
+    stands for its folder.
 
     Args:
-        path: Folder, DICOM, NIfTI or ECAT file, either file of an Analyze pair.
+        path: Folder, DICOMDIR, DICOM, NIfTI or ECAT file, either file of an Analyze pair.
         progress: Told now and then; may raise `Cancelled`.
 
     Raises:
@@ -132,10 +99,11 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     progress = progress or NullProgress()
     if not path.exists():
         raise ReadError(f"{path} does not exist; check the path.")
-    if path.is_dir():
-        entries, unused = list_files(path, progress)
+    folder = folder_to_scan(path)
+    if folder is not None:
+        entries, unused = list_files(folder, progress)
         return scan_files(path, entries, unused, progress)
-    entry = _regular_file(path)
+    entry = regular_file(path)
     if entry is None:
         raise ReadError(f"{path} is no folder and no ordinary file.")
     if is_nifti(path):
@@ -143,63 +111,11 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     return _scan_one_file(entry, progress)
 
 
-def _walk(root: Path, progress: Progress) -> Iterator[FileEntry | tuple[str, str]]:
-    """Every regular file once, in order of names; links are followed, loops are not."""
-    seen: set[tuple[int, int]] = set()
-    waiting = [root]
-    count = 0
-    while waiting:
-        folder = waiting.pop()
-        try:
-            identity = folder.stat()
-            with os.scandir(folder) as listing:
-                names = sorted(listing, key=lambda item: item.name)
-        except OSError as error:
-            yield str(folder), f"folder cannot be read ({error.strerror or 'unknown reason'})"
-            continue
-        if (identity.st_dev, identity.st_ino) in seen and identity.st_ino:
-            yield str(folder), "a link to a folder that was already read"
-            continue
-        seen.add((identity.st_dev, identity.st_ino))
-        below: list[Path] = []
-        for item in names:
-            count += 1
-            if count % 5000 == 0:
-                progress.step(None, f"Looking through folders, {count} files")
-            if count > MOST_FILES:
-                raise ReadError(f"{root} holds more than {MOST_FILES} files; open one study.")
-            found = _look_at(item, seen)
-            if isinstance(found, Path):
-                below.append(found)
-            elif found is not None:
-                yield found
-        waiting.extend(reversed(below))
-
-
-def _look_at(
-    item: "os.DirEntry[str]", seen: set[tuple[int, int]]
-) -> FileEntry | Path | tuple[str, str] | None:
-    try:
-        status = item.stat()
-    except OSError as error:
-        return item.path, f"cannot be read ({error.strerror or 'unknown reason'})"
-    if stat.S_ISDIR(status.st_mode):
-        return Path(item.path)
-    if not stat.S_ISREG(status.st_mode):
-        return item.path, "no ordinary file"
-    if item.is_symlink() or status.st_nlink > 1:
-        identity = (status.st_dev, status.st_ino)
-        if identity in seen and status.st_ino:
-            return item.path, "a link to a file that was already read"
-        seen.add(identity)
-    return FileEntry(item.path, status.st_size, status.st_mtime_ns)
-
-
-def _regular_file(path: Path) -> FileEntry | None:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return FileEntry(str(path), status.st_size, status.st_mtime_ns)
+def folder_to_scan(path: Path) -> Path | None:
+    """The folder that a path stands for: itself, or that of a DICOMDIR; None for other files."""
+    if path.is_dir():
+        return path
+    return path.parent if path.is_file() and dicomdir.is_dicomdir(path) else None
 
 
 def _scan_one_file(entry: FileEntry, progress: Progress) -> StudyIndex:
@@ -228,7 +144,7 @@ def _one_image(entry: FileEntry) -> StudyIndex:
 def _one_series(entry: FileEntry, header: Header, progress: Progress) -> StudyIndex:
     """A DICOM file with the others of its series."""
     with os.scandir(Path(entry.path).parent) as listing:
-        found = [_look_at(item, set()) for item in sorted(listing, key=lambda item: item.name)]
+        found = [look_at(item, set()) for item in sorted(listing, key=lambda item: item.name)]
     siblings = tuple(
         item for item in found if isinstance(item, FileEntry) and not is_nifti(item.path)
     )
@@ -250,53 +166,96 @@ def scan_files(
     entries: tuple[FileEntry, ...],
     left_out: tuple[tuple[str, str], ...],
     progress: Progress,
+    names: Mapping[str, str] | None = None,
 ) -> StudyIndex:
     """Read the headers of files and sort them into series.
+
+    Every entry ends in exactly one place: in a series, beside an image, or among the unused.
 
     Args:
         root: What was opened.
         entries: The files.
         left_out: (path, reason) of what could not be looked at.
         progress: Told now and then.
+        names: Path -> name, where files were called otherwise before they were unpacked.
     """
-    unused, found = list(left_out), list[tuple[ImageKind, Path]]()
-    headers: dict[tuple[str, str], list[Header]] = defaultdict(list)
-    images = {entry.path for entry in entries if is_nifti(entry.path)}
+    found = _Found(list(left_out))
+    images = {
+        entry.path for entry in entries if is_nifti(entry.path) and not is_mac_leftover(entry.path)
+    }
     reader = TemplateReader()
     for number, entry in enumerate(entries):
         if number % _STEP == 0:
             progress.step(number / len(entries), f"Reading headers, {number} of {len(entries)}")
         if entry.path in images:
-            found.append((ImageKind.NIFTI, Path(entry.path)))
-            continue
-        header = _readable_header(entry, reader)
-        if isinstance(header, ImageKind):
-            found.append((header, Path(entry.path)))
-            continue
-        if isinstance(header, str):
-            if not _is_sidecar(entry.path, images):
-                unused.append((entry.path, header))
-            continue
-        key = header.text("SeriesInstanceUID"), header.text("SOPClassUID")
-        headers[key].append(header)
+            found.nifti.append(Path(entry.path))
+        else:
+            found.add(entry, _readable_header(entry, reader))
     progress.step(1.0, f"Read {len(entries)} headers")
-    series = [
+    dicom = [
         DicomSeriesFiles(uid, sop_class, HeaderTable.from_headers(list(members)))
-        for (uid, sop_class), members in headers.items()
+        for (uid, sop_class), members in found.headers.items()
     ]
-    kept, others = _one_patient(series)
-    ecat = tuple(path for kind, path in found if kind is ImageKind.ECAT)
-    nifti = tuple(path for kind, path in found if kind is not ImageKind.ECAT)
-    pairs = [path for kind, path in found if kind is ImageKind.ANALYZE]
-    used = {str(voxels_of(path)) for path in pairs} | {str(p.with_suffix(".json")) for p in pairs}
-    unused = [item for item in unused if item[0] not in used]
-    return StudyIndex(root, tuple(kept), nifti, (*unused, *others), entries, ecat)
+    kept, others = _one_patient(dicom)
+    beside = {str(sidecar_path(path)) for path in found.nifti}
+    beside |= {str(voxels_of(path)) for path in found.nifti if str(path) not in images}
+    unused = [item for item in found.unused if item[0] not in beside]
+    places = [path for path, reason in unused if reason == IS_DICOMDIR]
+    used = [path for one in kept for path in one.headers.paths]
+    there = [*(entry.path for entry in entries), *(path for path, _ in left_out)]
+    return StudyIndex(
+        root,
+        tuple(kept),
+        tuple(found.nifti),
+        (*unused, *others),
+        entries,
+        tuple(found.ecat),
+        _dicomdir_findings(places, there, used, names or {}),
+    )
 
 
-def _is_sidecar(path: str, images: set[str]) -> bool:
-    if not path.lower().endswith(".json"):
-        return False
-    return any(path[:-5] + ending in images for ending in NIFTI_ENDINGS)
+@dataclass(slots=True)
+class _Found:
+    """Files sorted by what they are."""
+
+    unused: list[tuple[str, str]]
+    nifti: list[Path] = field(default_factory=list)
+    ecat: list[Path] = field(default_factory=list)
+    headers: dict[tuple[str, str], list[Header]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, entry: FileEntry, what: Header | ImageKind | str) -> None:
+        """Put one file in its place."""
+        if isinstance(what, Header):
+            key = what.text("SeriesInstanceUID"), what.text("SOPClassUID")
+            self.headers[key].append(what)
+        elif what is ImageKind.ECAT:
+            self.ecat.append(Path(entry.path))
+        elif isinstance(what, ImageKind):
+            self.nifti.append(Path(entry.path))
+        else:
+            self.unused.append((entry.path, what))
+
+
+def _dicomdir_findings(
+    places: Iterable[str], there: Iterable[str], used: Iterable[str], names: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """What each DICOMDIR of the folder says that does not fit."""
+
+    def name_of(path: str) -> str:
+        return names.get(path) or Path(path).as_posix()
+
+    found: list[Finding] = []
+    for place in places:
+        folder = PurePosixPath(name_of(place)).parent.as_posix()
+        try:
+            listed = dicomdir.listed_files(place)
+        except ReadError as error:
+            found.append(dicomdir.damaged(error))
+            continue
+        found += dicomdir.compare(
+            listed, "" if folder == "." else folder, map(name_of, there), map(name_of, used)
+        )
+    return tuple({one.code: one for one in reversed(found)}.values())[::-1]
 
 
 def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | ImageKind | str:
@@ -306,15 +265,13 @@ def _readable_header(entry: FileEntry, reader: TemplateReader) -> Header | Image
     try:
         header = read_header(entry.path, reader)
     except ReadError as error:
-        return str(error)
-    if header is None:
-        return kind_of(entry.path)
-    sop_class = header.text("SOPClassUID")
-    if sop_class in READABLE:
-        return header
-    if not sop_class:
-        return "DICOM without a SOP class, damaged or no image"
-    return _OTHER_CLASSES.get(sop_class, f"DICOM of a kind that is not read ({sop_class})")
+        return IS_DICOMDIR if dicomdir.is_dicomdir(entry.path) else str(error)
+    if header is not None and header.text("SOPClassUID"):
+        why = why_not_used(header.text("SOPClassUID"), header.text("ImageType"))
+        return why or header
+    if dicomdir.is_dicomdir(entry.path):
+        return IS_DICOMDIR
+    return kind_of(entry.path) if header is None else why_not_used("", "")
 
 
 def _one_patient(
@@ -350,7 +307,7 @@ def _pet_count(group: tuple[set[str], list[DicomSeriesFiles]]) -> tuple[int, int
 
 def image_count(files: DicomSeriesFiles) -> int:
     """Slices of a series: its files, or the frames in them."""
-    if files.sop_class not in MULTI_FRAME_PET:
+    if files.sop_class not in MULTI_FRAME:
         return len(files.headers)
     try:
         return int(np.nan_to_num(files.headers.numbers("NumberOfFrames")).sum())

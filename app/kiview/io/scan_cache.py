@@ -1,28 +1,32 @@
 """Remember what a large folder contains, so that it opens quickly the second time.
 
 The record is named by a hash of all paths, sizes and times of the folder. Name and id of the
-patient are not kept; they are read again from one file of each series.
+patient are not kept; they are read again from one file of each series. It begins with a CRC-32 of
+all that follows: a changed header would change numbers unseen.
 """
 
 import contextlib
 import json
 import os
 import uuid
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kiview.core.errors import ReadError
-from kiview.core.study import FileEntry
+from kiview.core.study import FileEntry, Finding, Verdict
 from kiview.io.dicom_headers import HeaderTable, read_header
 from kiview.io.frame_store import cache_key
 from kiview.io.scan import DicomSeriesFiles, StudyIndex
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FEWEST_FILES = 1000
 """Smaller folders are read again as fast."""
 _PERSONAL = ("PatientName", "PatientID")
+_BEGIN = b'{"checksum": "%08x", '
+_BEGIN_BYTES = len(_BEGIN % 0)
 
 
 def index_key(entries: tuple[FileEntry, ...]) -> str:
@@ -49,12 +53,13 @@ def save_index(folder: Path, index: StudyIndex) -> None:
         "nifti": [str(path) for path in index.nifti],
         "ecat": [str(path) for path in index.ecat],
         "unused": index.unused,
+        "findings": [[one.code, one.message, one.suv, one.kinetics] for one in index.findings],
     }
     target = folder / f"{index_key(index.entries)}.index.json"
     part = target.with_suffix(f".part-{uuid.uuid4().hex[:8]}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(record), encoding="utf-8", errors="surrogateescape")
+        part.write_bytes(with_checksum(json.dumps(record).encode("ascii")[1:]))
         os.replace(part, target)  # noqa: PTH105 - the same on all systems
     except OSError:
         with contextlib.suppress(OSError):
@@ -73,8 +78,10 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
         return None
     path = folder / f"{index_key(entries)}.index.json"
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        record = json.loads(text)
+        content = path.read_bytes()
+        if content != with_checksum(content[_BEGIN_BYTES:]):
+            return None
+        record = json.loads(content)
         if record["format_version"] != FORMAT_VERSION:
             return None
         with contextlib.suppress(OSError):
@@ -86,9 +93,18 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
             tuple((name, reason) for name, reason in record["unused"]),
             entries,
             tuple(Path(name) for name in record["ecat"]),
+            tuple(
+                Finding(str(code), str(message), Verdict(suv), Verdict(kinetics))
+                for code, message, suv, kinetics in record["findings"]
+            ),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, ReadError):
         return None
+
+
+def with_checksum(body: bytes) -> bytes:
+    """A record of which all but its opening bracket is given, with the checksum of that."""
+    return _BEGIN % zlib.crc32(body) + body
 
 
 def _series_record(files: DicomSeriesFiles) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from kiview.io.map_record import warnings_of
 from kiview.io.staging import refuse_existing, staged
 from kiview.jobs.compare_maps import SHOWN_VOXELS
 from kiview.jobs.open_study import OpenRequest, open_study
-from kiview.jobs.regions import read_regions
+from kiview.jobs.regions import RegionFile, read_regions
 
 WHOLE = "all voxels"
 
@@ -36,7 +36,7 @@ class CompareFilesRequest:
     first: Path
     second: Path
     folder: Path
-    regions: Path | None = None
+    regions: RegionFile | Path | None = None
     overwrite: bool = False
 
 
@@ -67,7 +67,7 @@ def compare_files(request: CompareFilesRequest, progress: Progress) -> Agreement
     rows = [agreement(a, b, np.ones(a.shape, np.bool_), WHOLE)]
     findings: list[str] = []
     if request.regions is not None:
-        for mask in read_regions(request.regions, grid, progress.child(0.6, 0.8)):
+        for mask in read_regions(request.regions, grid, progress.child(0.6, 0.8), findings.append):
             _add_row(rows, findings, (a, b), mask.inside, mask.name)
     index = _some_voxels(a, b)
     report = AgreementReport(

@@ -205,6 +205,7 @@ def _map_set(
             "input_function": input_record(request.input_function, request.input_id),
         },
         user_given=_plain(dict(image.user_given)),
+        steps=image.steps,
     )
     quantities = (KI, V0, KI_STANDARD_ERROR)
     maps = tuple(

@@ -15,7 +15,7 @@ from kiview.io import curve_writer
 from kiview.io.dicom_common import SourceHeader, made_up_header, read_source_header
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
-from kiview.io.image_kinds import ImageKind, kind_of
+from kiview.io.image_kinds import ImageKind, files_of, kind_of
 from kiview.io.map_record import file_stem
 from kiview.io.nifti_writer import write_nifti_map
 from kiview.io.staging import refuse_existing, staged
@@ -123,7 +123,11 @@ def refuse_existing_results(folder: Path, methods: Sequence[str]) -> None:
 
 
 def export_input_function(
-    path: Path, input_function: InputFunction, end_s: float, overwrite: bool = False
+    path: Path,
+    input_function: InputFunction,
+    end_s: float,
+    overwrite: bool = False,
+    given: curve_writer.Given = (),
 ) -> tuple[Path, ...]:
     """Write one input function as TSV with its sidecar, whole or not at all.
 
@@ -132,21 +136,29 @@ def export_input_function(
         input_function: The curve.
         end_s: Where to end a curve that has no end itself.
         overwrite: Whether files of the same name are replaced.
+        given: What the user entered for the study; the sidecar tells it.
     """
 
     def write(target: Path) -> None:
-        curve_writer.write_input_function(target, input_function, end_s)
+        curve_writer.write_input_function(target, input_function, end_s, given)
 
     return _export_pair(path, write, overwrite)
 
 
 def export_region_curve(
-    path: Path, tac: TimeActivityCurve, overwrite: bool = False
+    path: Path, tac: TimeActivityCurve, overwrite: bool = False, given: curve_writer.Given = ()
 ) -> tuple[Path, ...]:
-    """Write the curve of a region as TSV with its sidecar, whole or not at all."""
+    """Write the curve of a region as TSV with its sidecar, whole or not at all.
+
+    Args:
+        path: File ending in `.tsv`.
+        tac: The curve.
+        overwrite: Whether files of the same name are replaced.
+        given: What the user entered for the study; the sidecar tells it.
+    """
 
     def write(target: Path) -> None:
-        curve_writer.write_region_curve(target, tac)
+        curve_writer.write_region_curve(target, tac, given)
 
     return _export_pair(path, write, overwrite)
 
@@ -229,14 +241,20 @@ def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
             if ExportFormat.PARAMETRIC_MAP in formats:
                 writers.append((file_stem(one), _pm_writer(one, header, series_number + 1)))
     if request.input_function is not None:
-        writers.append(("input function", _input_writer(request.input_function, request.end_s)))
+        given = request.results[0].provenance.user_given
+        write_input = _input_writer(request.input_function, request.end_s, tuple(given.items()))
+        writers.append(("input function", write_input))
     return writers
 
 
 def _header(request: ExportRequest) -> SourceHeader:
-    files = request.source_files
-    dicom = next((name for name in files if not isinstance(kind_of(name), ImageKind)), None)
-    return made_up_header(request.patient) if dicom is None else read_source_header(Path(dicom))
+    beside: set[str] = set()
+    for name in request.source_files:
+        if isinstance(kind_of(name), ImageKind):
+            beside.update(files_of(Path(name)))  # a sidecar is no DICOM file
+        elif name not in beside:
+            return read_source_header(Path(name))
+    return made_up_header(request.patient)
 
 
 def _nifti_writer(parametric_map: ParametricMap, findings: tuple[str, ...]) -> _Writer:
@@ -270,8 +288,11 @@ def _pm_writer(parametric_map: ParametricMap, header: SourceHeader, number: int)
     return write
 
 
-def _input_writer(input_function: InputFunction, end_s: float) -> _Writer:
+def _input_writer(
+    input_function: InputFunction, end_s: float, given: curve_writer.Given
+) -> _Writer:
     def write(place: Path, progress: Progress) -> None:  # noqa: ARG001 - one call
-        curve_writer.write_input_function(place / INPUT_FUNCTION_NAME, input_function, end_s)
+        path = place / INPUT_FUNCTION_NAME
+        curve_writer.write_input_function(path, input_function, end_s, given)
 
     return write

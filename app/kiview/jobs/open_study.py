@@ -8,29 +8,36 @@ from datetime import datetime
 from pathlib import Path
 
 from kiview import paths
-from kiview.core.errors import MissingInformationError, ReadError
+from kiview.core.errors import InvalidInputError, MissingInformationError, ReadError
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.io.cache_limit import prune
+from kiview.io.dicom_joined import join, joined
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
-from kiview.io.ecat import read_ecat
+from kiview.io.ecat import ecat_uid, read_ecat
+from kiview.io.folder_listing import list_files
 from kiview.io.frame_store import MEMORY_LIMIT_BYTES, VoxelCache
-from kiview.io.nifti import read_nifti
+from kiview.io.nifti import nifti_uid, read_nifti
+from kiview.io.overrides import SERIES as FRAME_SERIES
 from kiview.io.overrides import OverrideValue, UserGiven, parse_overrides
 from kiview.io.scan import (
     OTHER_PATIENT,
-    PARAMETRIC_MAP,
-    PET_CLASSES,
     DicomSeriesFiles,
     StudyIndex,
+    folder_to_scan,
     image_count,
-    list_files,
     scan,
     scan_files,
 )
 from kiview.io.scan_cache import load_index, save_index
+from kiview.io.sop_classes import PARAMETRIC_MAP, PET_CLASSES
+from kiview.io.zip_content import is_zip
+from kiview.io.zip_store import Unpacked, unpack
+from kiview.jobs.archive_words import InWordsOf, errors_in_words_of, in_words_of
+from kiview.jobs.region_objects import find_region_objects
 
+_UNPACK_SHARE = 0.5
 _SCAN_SHARE = 0.3
 _MOST_REASONS = 3
 _ORDER = (
@@ -48,7 +55,8 @@ class OpenRequest:
     """What to open.
 
     Attributes:
-        path: Folder, or a file: DICOM, NIfTI, ECAT 7, either one of an Analyze pair.
+        path: Folder, or a file: zip archive, DICOMDIR, DICOM, NIfTI, ECAT 7, either one of an
+            Analyze pair.
         overrides: Values entered by the user, by the names of `--set`.
         cache_folder: Where voxels of large series are kept; None takes the user's cache.
         memory_limit_bytes: Larger series stay on disk.
@@ -79,16 +87,35 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     """
     progress = progress or NullProgress()
     given = parse_overrides(request.overrides)
-    folder = request.cache_folder or paths.voxel_cache_dir()
-    index = _index(request.path, folder, progress.child(0.0, _SCAN_SHARE))
+    if not is_zip(request.path):
+        return _read_study(request, given, None, progress)
+    part = progress.child(0.0, _UNPACK_SHARE)
+    unpacked = unpack(request.path, _cache_folder(request), part)
+    with errors_in_words_of(unpacked):
+        part = InWordsOf(unpacked, progress.child(_UNPACK_SHARE, 1.0))
+        study = _read_study(request, given, unpacked, part)
+    return in_words_of(unpacked, study)
+
+
+def _cache_folder(request: OpenRequest) -> Path:
+    return request.cache_folder or paths.voxel_cache_dir()
+
+
+def _read_study(
+    request: OpenRequest, given: UserGiven, unpacked: Unpacked | None, progress: Progress
+) -> Study:
+    folder = _cache_folder(request)
+    index = _index(request.path, unpacked, folder, progress.child(0.0, _SCAN_SHARE))
     if index.is_empty:
         raise ReadError(_nothing_found(index))
     cache = VoxelCache(folder, request.memory_limit_bytes)
     read = list(_read_all(index, given, cache, progress))
     series = sorted((one.series for one in read), key=_place_in_list)
+    _refuse_unknown_series(given, series)
     _refuse_if_nothing_shows(series, request.path)
-    unused = [*index.unused, *(item for one in read for item in one.unused)]
-    series[0] = _told_of_others(series[0], unused)
+    regions, left = find_region_objects(index)
+    unused = [*left, *(item for one in read for item in one.unused)]
+    series[0] = _told_of_folder(series[0], unused, index.findings)
     if request.cache_limit_bytes is not None:
         prune(folder, request.cache_limit_bytes)
     progress.step(1.0, "Study opened")
@@ -100,31 +127,52 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
         source=str(request.path),
         date=_study_date(index),
         files=index.entries,
+        region_objects=regions,
     )
 
 
-def _told_of_others(first: Series, unused: list[tuple[str, str]]) -> Series:
-    """The series shown first, with a finding when images of another patient were left out."""
+def _refuse_unknown_series(given: UserGiven, series: list[Series]) -> None:
+    """Frame times entered for a series that is not there would be dropped without a word."""
+    uid = given.word(FRAME_SERIES)
+    if uid and not any(one.uid == uid for one in series):
+        raise InvalidInputError(
+            f"The entered frame times are for series {uid}, which is not in this study; leave out"
+            f" {FRAME_SERIES} or name one of this study."
+        )
+
+
+def _told_of_folder(
+    first: Series, unused: list[tuple[str, str]], findings: tuple[Finding, ...]
+) -> Series:
+    """The series shown first, with what was noticed about the folder."""
     count = sum(reason == OTHER_PATIENT for _, reason in unused)
-    if not count:
-        return first
-    message = (
-        f"{count} files of another patient in this folder were left out; confirm that this is the"
-        " patient you want, or open the other's folder on its own."
-    )
-    finding = Finding("other-patient", message, Verdict.CONFIRM, Verdict.CONFIRM)
-    return replace(first, findings=(*first.findings, finding))
+    if count:
+        message = (
+            f"{count} files of another patient in this folder were left out; confirm that this is"
+            " the patient you want, or open the other's folder on its own."
+        )
+        other = Finding("other-patient", message, Verdict.CONFIRM, Verdict.CONFIRM)
+        findings = (*findings, other)
+    return replace(first, findings=(*first.findings, *findings)) if findings else first
 
 
-def _index(path: Path, cache_folder: Path, progress: Progress) -> StudyIndex:
+def _index(
+    path: Path, unpacked: Unpacked | None, cache_folder: Path, progress: Progress
+) -> StudyIndex:
     """What is there: remembered where nothing changed, else read."""
-    if not path.is_dir():
-        return scan(path, progress)
-    entries, unused = list_files(path, progress)
+    if unpacked is not None:
+        entries, unused = list_files(unpacked.folder, progress)
+        unused += tuple((unpacked.in_archive(name), why) for name, why in unpacked.unused)
+    else:
+        folder = folder_to_scan(path)
+        if folder is None:
+            return scan(path, progress)
+        entries, unused = list_files(folder, progress)
     known = load_index(cache_folder, path, entries)
     if known is not None:
         return known
-    index = scan_files(path, entries, unused, progress)
+    names = None if unpacked is None else unpacked.names
+    index = scan_files(path, entries, unused, progress, names)
     save_index(cache_folder, index)
     return index
 
@@ -132,26 +180,45 @@ def _index(path: Path, cache_folder: Path, progress: Progress) -> StudyIndex:
 def _read_all(
     index: StudyIndex, given: UserGiven, cache: VoxelCache, progress: Progress
 ) -> Iterable[ReadSeries]:
-    read = [(read_nifti, path) for path in index.nifti]
-    read += [(read_ecat, path) for path in index.ecat]
-    total = len(index.dicom) + len(read)
-    width = (1.0 - _SCAN_SHARE) / total
+    read = [(read_nifti, path, nifti_uid(path)) for path in index.nifti]
+    read += [(read_ecat, path, ecat_uid(path)) for path in index.ecat]
+    dicom = joined(index.dicom, given)
+    width = (1.0 - _SCAN_SHARE) / (len(dicom) + len(read))
     found: dict[int, list[ReadSeries]] = {}
-    for number, place in enumerate(_most_slices_first(index.dicom)):
+    for number, place in enumerate(_most_slices_first(dicom)):
         begin = _SCAN_SHARE + number * width
-        child = progress.child(begin, begin + width)
-        found[place] = _read_dicom(index.dicom[place], given, cache, child)
-    for place in range(len(index.dicom)):
+        part = progress.child(begin, begin + width)
+        found[place] = _read_group(dicom[place], given, cache, part)
+    for place in range(len(dicom)):
         yield from found[place]
-    for number, (read_one, path) in enumerate(read, start=len(index.dicom)):
+    for number, (read_one, path, uid) in enumerate(read, start=len(dicom)):
         begin = _SCAN_SHARE + number * width
-        yield read_one(path, given, cache, progress.child(begin, begin + width))
+        part = progress.child(begin, begin + width)
+        yield read_one(path, given.for_series(uid), cache, part)
 
 
-def _most_slices_first(dicom: tuple[DicomSeriesFiles, ...]) -> list[int]:
-    """Places of the series in the order to read them: PET that is looked at is there first."""
-    sizes = [(files.sop_class in PET_CLASSES, image_count(files)) for files in dicom]
-    return sorted(range(len(dicom)), key=sizes.__getitem__, reverse=True)
+def _read_group(
+    members: list[DicomSeriesFiles], given: UserGiven, cache: VoxelCache, progress: Progress
+) -> list[ReadSeries]:
+    """One series, or several of one scan; each on its own where they cannot be read as one."""
+    files = join(members, given)
+    as_one = _read_dicom(files, given.for_series(files.uid), cache, progress)
+    if len(members) == 1 or as_one[0].series.image is not None:
+        return as_one
+    return [
+        one
+        for alone in members
+        for one in _read_dicom(alone, given.for_series(alone.uid), cache, progress)
+    ]
+
+
+def _most_slices_first(scans: list[list[DicomSeriesFiles]]) -> list[int]:
+    """Places of the scans in the order to read them: PET that is looked at is there first."""
+    sizes = [
+        (members[0].sop_class in PET_CLASSES, sum(image_count(files) for files in members))
+        for members in scans
+    ]
+    return sorted(range(len(scans)), key=sizes.__getitem__, reverse=True)
 
 
 def _read_dicom(

@@ -1,6 +1,8 @@
-"""Read regions from a region file or a NIfTI mask and bring them to an image's grid."""
+"""Read regions from a file of any kind and bring them to an image's grid."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +14,52 @@ from kiview.core.geometry import VolumeGeometry
 from kiview.core.progress import Progress
 from kiview.core.resample import resample
 from kiview.core.roi import RoiMask
+from kiview.io.dicom_headers import looks_like_dicom
 from kiview.jobs.open_study import OpenRequest, open_study
+from kiview.jobs.region_objects import (
+    StructuresRequest,
+    list_region_object,
+    position_problem,
+    read_structures,
+)
 
 MOST_LABELS = 200
+_MOST_NAMES = 12
 _INSIDE_SHARE = 0.5
+_FIRST_BYTES = 256
 _BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
 
 
-def read_regions(path: Path, geometry: VolumeGeometry, progress: Progress) -> tuple[RoiMask, ...]:
-    """Read all regions of a file as masks.
+@dataclass(frozen=True, slots=True)
+class RegionFile:
+    """A file with regions.
+
+    Attributes:
+        path: Region JSON; NIfTI with whole numbers, 0 outside, one number per region; RT structure
+            set; DICOM segmentation.
+        name: The wanted region of a DICOM object, empty for all; others are read whole.
+        trusts_position: Whether a DICOM object of another frame of reference is taken.
+    """
+
+    path: Path
+    name: str = ""
+    trusts_position: bool = False
+
+
+def read_regions(
+    file: RegionFile | Path,
+    geometry: VolumeGeometry,
+    progress: Progress,
+    tell: Callable[[str], None] | None = None,
+) -> tuple[RoiMask, ...]:
+    """Read the regions of a file as masks.
 
     Args:
-        path: Region JSON, or NIfTI with whole numbers: 0 outside, one number per region.
-        geometry: Grid of the masks; a NIfTI mask on another grid is interpolated to it.
+        file: What to read; of a path all regions.
+        geometry: Grid of the masks; a NIfTI mask on another grid is interpolated to it, other
+            voxels are looked up at its voxel centres.
         progress: Told before each region.
+        tell: Called with each sentence about what was left out or assumed.
 
     Returns:
         At least one mask, in the order of the file.
@@ -34,9 +68,12 @@ def read_regions(path: Path, geometry: VolumeGeometry, progress: Progress) -> tu
         ReadError: the file cannot be read or holds no region.
         InvalidInputError: a region holds no voxel of the grid.
     """
-    if path.suffix.lower() == ".json":
-        return _from_json(path, geometry, progress)
-    return _from_nifti(path, geometry, progress)
+    file = file if isinstance(file, RegionFile) else RegionFile(file)
+    if file.path.suffix.lower() == ".json":
+        return _from_json(file.path, geometry, progress)
+    if _is_dicom(file.path):
+        return _from_dicom(file, geometry, progress, tell)
+    return _from_nifti(file.path, geometry, progress)
 
 
 def choose_region(regions: tuple[RoiMask, ...], name: str, blood: bool = False) -> RoiMask:
@@ -55,9 +92,10 @@ def choose_region(regions: tuple[RoiMask, ...], name: str, blood: bool = False) 
         fitting = [mask for mask in fitting if _sounds_like_blood(mask.name)] or fitting
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(mask.name for mask in regions)
-    asked = f"no region {name!r}" if name and not fitting else "several regions"
-    raise InvalidInputError(f"The region file has {asked}; name one of: {known}.")
+    known = ", ".join(mask.name for mask in regions[:_MOST_NAMES])
+    more = " and more" if len(regions) > _MOST_NAMES else ""
+    asked = f"no region {name[:40]!r}" if name and not fitting else "several regions"
+    raise InvalidInputError(f"The region file has {asked}; name one of: {known}{more}.")
 
 
 def _sounds_like_blood(name: str) -> bool:
@@ -79,6 +117,39 @@ def _from_json(path: Path, geometry: VolumeGeometry, progress: Progress) -> tupl
         progress.step(number / len(shapes), f"Region {shape.name}")
         masks.append(shape.rasterise(geometry))
     return tuple(masks)
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return looks_like_dicom(stream.read(_FIRST_BYTES))
+    except OSError as error:
+        raise ReadError(f"The region file {path.name} cannot be read: {error.strerror}.") from error
+
+
+def _from_dicom(
+    file: RegionFile,
+    geometry: VolumeGeometry,
+    progress: Progress,
+    tell: Callable[[str], None] | None,
+) -> tuple[RoiMask, ...]:
+    """The named structure of an object, or all that are regions in this image."""
+    listed = list_region_object(file.path)
+    chosen = [one for one in listed.structures if file.name.lower() in ("", one.name.lower())]
+    if not chosen:
+        known = ", ".join(one.name for one in listed.structures) or "none at all"
+        asked = f"no region {file.name!r}" if file.name else "no region"
+        raise InvalidInputError(f"The region file has {asked}; it has: {known}.")
+    problem = position_problem(chosen, geometry)
+    if problem and not file.trusts_position:
+        raise InvalidInputError(f"{problem} Check that, then add --trust-position.")
+    numbers = tuple(one.number for one in chosen)
+    request = StructuresRequest(listed, numbers, geometry, file.trusts_position)
+    read = read_structures(request, progress)
+    if tell is not None:
+        for finding in read.findings:
+            tell(finding)
+    return tuple(roi.rasterise(geometry) for roi in read.rois)
 
 
 def _from_nifti(path: Path, geometry: VolumeGeometry, progress: Progress) -> tuple[RoiMask, ...]:

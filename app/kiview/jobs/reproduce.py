@@ -8,6 +8,7 @@ from kiview.core import input_record
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.images import DynamicImage
 from kiview.core.input_function import InputFunction
+from kiview.core.merge_frames import MERGE_FRAMES, RecordedMerge, merge_again, recorded_merge
 from kiview.core.provenance import JsonValue
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.infer import NetworkRequest
@@ -32,6 +33,7 @@ class RecordedRun:
         tied: Whether the map was made consistent with Patlak.
         network: Name of the network, `id@version`.
         weights: Record of the weights.
+        merges: How frames were merged before the run, in order.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class RecordedRun:
     tied: bool
     network: str
     weights: JsonValue
+    merges: tuple[RecordedMerge, ...] = ()
 
     def chosen(self, cards: Iterable[NetworkCard]) -> tuple[NetworkCard, WeightSet]:
         """The network and the weights of the run.
@@ -58,21 +61,31 @@ class RecordedRun:
         recorded = next((card for card in known if card.name == self.network), None)
         return weights_of_record(self.weights, known, self.path, recorded)
 
-    def request(self, image: DynamicImage, chosen: tuple[NetworkCard, WeightSet]) -> NetworkRequest:
-        """The run on an image.
+    def frames_of(self, image: DynamicImage) -> DynamicImage:
+        """The frames that the run used: as acquired, or merged again as then.
 
         Args:
-            image: Of the series that the record names.
-            chosen: Network and weights, from `chosen`.
+            image: Of the series that the record names, as acquired.
 
         Raises:
-            InvalidInputError: the image is of another series.
+            InvalidInputError: the image is of another series, or has other frames than then.
         """
         if image.series_uid != self.series_uid:
             raise InvalidInputError(
                 f"The map of {self.path.name} was computed from another series; open the study it"
                 " was made from."
             )
+        for merge in self.merges:
+            image = merge_again(image, merge)
+        return image
+
+    def request(self, image: DynamicImage, chosen: tuple[NetworkCard, WeightSet]) -> NetworkRequest:
+        """The run on frames.
+
+        Args:
+            image: From `frames_of`.
+            chosen: Network and weights, from `chosen`.
+        """
         return NetworkRequest(
             image, self.input_function, self.start_s, self.end_s, *chosen, self.tied
         )
@@ -134,7 +147,24 @@ def _run(path: Path, record: Mapping[str, JsonValue]) -> RecordedRun:
         tied=tied,
         network=f"{record['network_id']}@{settings['network_version']}",
         weights=settings["weights"],
+        merges=_merges(path, record),
     )
+
+
+def _merges(path: Path, record: Mapping[str, JsonValue]) -> tuple[RecordedMerge, ...]:
+    """Each recorded merge; records of before have none."""
+    steps = record.get("steps", [])
+    if not isinstance(steps, list):
+        raise TypeError("steps is no list")
+    found = [_table(step) for step in steps]
+    for step in found:
+        if step["name"] != MERGE_FRAMES:
+            raise ReadError(
+                f"Before the map of {path.name} was computed, its frames went through"
+                f" {str(step['name'])[:40]!r}, which this version of KiView does not know; use the"
+                " version that made it."
+            )
+    return tuple(recorded_merge(_table(step["settings"])) for step in found)
 
 
 def _curve(path: Path, inputs: Mapping[str, JsonValue]) -> InputFunction:

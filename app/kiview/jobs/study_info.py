@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from kiview.core.images import DynamicImage
-from kiview.core.study import Series, SeriesKind, Study
+from kiview.core.region_object import RegionObject
+from kiview.core.study import Series, SeriesKind, Study, Verdict
 from kiview.io.dicom_frames import UNKNOWN_TIMES
 
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
@@ -15,13 +16,17 @@ def study_info(study: Study) -> dict[str, Any]:
     """The document of `kiview info --json`.
 
     Times are seconds from the injection, one per frame, or one per frame and slice; null where they
-    are unknown. `max_value` and `suvbw_factor_g_per_bq` belong to values as in the files.
+    are unknown. `max_value` and `suvbw_factor_g_per_bq` belong to values as in the files. `facts`
+    say what the numbers of a PET series rest on, and where each comes from.
 
     Returns:
-        JSON-like, without patient data.
+        JSON-like, without the patient's name and id; weight, dose and times are in the facts.
     """
     return {
-        "series": [_series_info(series) for series in study.series],
+        "series": [
+            *(_series_info(series) for series in study.series),
+            *(_regions_info(one) for one in study.region_objects),
+        ],
         "unused_files": [{"path": path, "reason": reason} for path, reason in study.unused_files],
     }
 
@@ -39,7 +44,34 @@ def _series_info(series: Series) -> dict[str, Any]:
         "suvbw_factor_g_per_bq": _finite(series.file_suv_factor_g_per_bq),
         "verdict": {"suv": str(series.suv_verdict), "kinetics": str(series.kinetics_verdict)},
         "findings": [{"code": one.code, "message": one.message} for one in series.findings],
+        "facts": [
+            {"code": one.code, "label": one.label, "value": one.value, "source": one.source}
+            for one in series.facts
+        ],
         "user_given": {} if series.image is None else dict(series.image.user_given),
+        "structures": [],
+    }
+
+
+def _regions_info(source: RegionObject) -> dict[str, Any]:
+    """A structure set or segmentation: no image, but regions to read."""
+    return {
+        "uid": source.series_uid,
+        "modality": source.modality,
+        "kind": str(SeriesKind.OTHER),
+        "shape_zyx": None,
+        "frame_count": 0,
+        "frame_start_s": None,
+        "frame_duration_s": None,
+        "units": "",
+        "max_value": None,
+        "suvbw_factor_g_per_bq": None,
+        "verdict": {"suv": str(Verdict.REFUSED), "kinetics": str(Verdict.REFUSED)},
+        "findings": [],
+        "user_given": {},
+        "path": source.path,
+        "description": source.description,
+        "structures": [{"number": one.number, "name": one.name} for one in source.structures],
     }
 
 

@@ -71,6 +71,7 @@ def network_provenance(
         weight_set_id=str(weights["weight_set_id"]),
         modified=request.weights.state(request.card) is WeightState.MODIFIED,
         user_given=dict(request.image.user_given),
+        steps=request.image.steps,
     )
 
 

@@ -23,6 +23,7 @@ REMOVED: frozenset[str] = frozenset()
 Value = int | float | str
 
 _HELP = "help"
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +72,42 @@ class SettingField:
         if self.kind is str:
             return self._checked_text(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InvalidInputError(f"'{self.help.label}' must be a number, not {value!r}.")
-        if self.kind is int and value != int(value if math.isfinite(value) else 0):
-            raise InvalidInputError(f"'{self.help.label}' must be a whole number, not {value!r}.")
-        if not self.help.minimum <= value <= self.help.maximum:
+            raise InvalidInputError(f"'{self.help.label}' must be a number, not {_shown(value)}.")
+        number = _as_float(value)
+        if self.kind is int and not (math.isinf(number) or number == number // 1):
+            raise InvalidInputError(
+                f"'{self.help.label}' must be a whole number, not {_shown(value)}."
+            )
+        if not self.help.minimum <= number <= self.help.maximum:
             raise InvalidInputError(
                 f"'{self.help.label}' must lie between {self.help.minimum:g} and "
                 f"{self.help.maximum:g} {self.help.unit}".rstrip()
-                + f", not {value:g}."
+                + f", not {number:g}."
             )
-        return self.kind(value)
+        return self.kind(value if self.kind is int else number)
 
     def _checked_text(self, value: object) -> str:
         if not isinstance(value, str):
-            raise InvalidInputError(f"'{self.help.label}' must be a text, not {value!r}.")
+            raise InvalidInputError(f"'{self.help.label}' must be a text, not {_shown(value)}.")
         if self.help.choices and value not in self.help.choices:
             allowed = ", ".join(self.help.choices)
-            raise InvalidInputError(f"'{self.help.label}' must be one of {allowed}, not '{value}'.")
+            raise InvalidInputError(
+                f"'{self.help.label}' must be one of {allowed}, not {_shown(value)}."
+            )
         return value
+
+
+def _as_float(value: float) -> float:
+    """A number as float; a whole number beyond all floats becomes infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _shown(value: object) -> str:
+    """A value of a settings file for a sentence: one line, not endless."""
+    return repr(value)[:_LONGEST_SHOWN]
 
 
 def _declare(default: Value, about: SettingHelp) -> Any:  # noqa: ANN401 - takes its field's type

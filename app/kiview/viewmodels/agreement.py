@@ -134,12 +134,17 @@ def _same(one: ComparisonRequest, other: ComparisonRequest) -> bool:
     return len(one.masks) == len(other.masks) and all(a is b for a, b in named)
 
 
+def _frames(result: Result) -> tuple[str, ...]:
+    """What was done to the frames of a run."""
+    return tuple(step.text for step in result.maps.provenance.steps)
+
+
 def mismatches(first: Result, second: Result) -> tuple[str, ...]:
     """What differs in how two maps were made, each as a short sentence."""
     told = []
     if first.input_key != second.input_key:
         told.append("different input functions")
-    if first.window_s != second.window_s:
+    if (first.window_s, _frames(first)) != (second.window_s, _frames(second)):
         told.append("different frames")
     if not first.maps.main.geometry.matches(second.maps.main.geometry):
         told.append("different grids")

@@ -80,6 +80,9 @@ class CurvesViewModel(QObject):
         return [roi for roi in self._rois.rois if roi.roi_id in self._curves]
 
     def _on_series_changed(self) -> None:
+        if self._task is not None:  # it reads another image
+            self._task.cancel()
+            self._task = None
         self._curves.clear()
         self.changed.emit()
         self._settle.start()

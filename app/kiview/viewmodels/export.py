@@ -73,7 +73,9 @@ class ExportViewModel(QObject):
     def warnings(self, method: str) -> str:
         """What has to be said about the run of a method, `MODIFIED` for example; mostly empty."""
         result = self._results.get(method)
-        return "" if result is None else in_words(result.marks)
+        if result is None:
+            return ""
+        return in_words((*result.marks, *filter(None, (result.entered,))))
 
     @property
     def is_running(self) -> bool:
@@ -151,7 +153,7 @@ class ExportViewModel(QObject):
         study, series = self._study.study, self._study.series
         if self.why_not or study is None or series is None or self.folder is None:
             raise InvalidInputError(self.why_not)
-        image = series.image
+        image = self._study.image
         end_s = DEFAULT_END_S if image is None else float(image.timing.end_s.max())
         return ExportRequest(
             results=tuple(r.maps for r in self._results.all if r.method in self.methods),
@@ -161,7 +163,7 @@ class ExportViewModel(QObject):
             source_files=series.source_files,
             input_function=self._input.input_function,
             end_s=end_s,
-            findings=tuple(finding.message for finding in series.findings),
+            findings=tuple(self._study.told(finding) for finding in series.findings),
         )
 
     def _on_study_changed(self) -> None:

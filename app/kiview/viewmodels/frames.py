@@ -3,6 +3,8 @@
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from kiview.core.images import DynamicImage
+from kiview.core.provenance import Step
 from kiview.core.timing import FrameTiming
 from kiview.viewmodels.layers import ShownFrames
 
@@ -22,6 +24,7 @@ class FramesViewModel(QObject):
         timing: Frame times of the open image, one per frame; None while nothing is open.
         shown: Frames that are shown now.
         arrived: Frames that have been read, None when all have.
+        steps: What was done to the frames, for example that they were merged.
 
     Signals:
         frame_changed: other frames are shown.
@@ -36,6 +39,7 @@ class FramesViewModel(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.timing: FrameTiming | None = None
+        self.steps: tuple[Step, ...] = ()
         self.shown = ShownFrames((0,))
         self.arrived: frozenset[int] | None = None
         self._last_single = 0
@@ -63,8 +67,18 @@ class FramesViewModel(QObject):
         """Whether a frame that should be shown has not been read yet."""
         return self.arrived is not None and not self.arrived.issuperset(self.shown.indices)
 
+    def open_image(self, image: DynamicImage | None, arrived: frozenset[int] | None = None) -> None:
+        """Take over the frames of another image, and what was done to them.
+
+        Args:
+            image: The image, None where nothing is open.
+            arrived: Frames that have been read so far, None for all.
+        """
+        self.steps = () if image is None else image.steps
+        self.open(None if image is None else image.timing, arrived)
+
     def open(self, timing: FrameTiming | None, arrived: frozenset[int] | None = None) -> None:
-        """Take over the frames of another image; starts at the last frame, where contrast is.
+        """Take over other frames; starts at the last one that was read, where contrast is.
 
         Args:
             timing: Of the image, None where nothing is open.
@@ -80,6 +94,19 @@ class FramesViewModel(QObject):
         was_pending, self.arrived = self.is_pending, arrived
         if was_pending and not self.is_pending:
             self.frame_changed.emit()
+        self.arrived_changed.emit()
+
+    def retime(self, timing: FrameTiming) -> None:
+        """Take over other times of the same frames, all read; what is shown stays if it can."""
+        if timing.frame_count != self.frame_count:
+            self.open(timing)
+            return
+        self.timing, self.arrived = timing.weighted(), None
+        again = {"early": self.show_early, "late": self.show_late}.get(self.shown.name)
+        if again is not None:
+            again()
+        else:
+            self._show(self.shown)
         self.arrived_changed.emit()
 
     def show_frame(self, frame: int) -> None:

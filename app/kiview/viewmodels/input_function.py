@@ -59,6 +59,7 @@ class InputFunctionViewModel(QObject):
         self.scale_window_s = DEFAULT_SCALE_WINDOW_S
         self.plasma_factor = 1.0
         self.file: Path | None = None
+        self._study_path: Path | None = None
         self.input_function: InputFunction | None = None
         self.problem = ""
         curves.changed.connect(self._derive)
@@ -162,7 +163,9 @@ class InputFunctionViewModel(QObject):
             self.changed.emit()
 
     def _on_study_changed(self) -> None:
-        self._samples, self.file = None, None
+        if self._study.path != self._study_path:  # else it was read again with entered values
+            self._study_path = self._study.path
+            self._samples, self.file = None, None
         self._derive()
 
     def _on_found_changed(self) -> None:

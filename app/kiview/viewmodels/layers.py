@@ -24,6 +24,7 @@ from kiview.core.reslice import (
 from kiview.core.units import SUV_BW, Quantity
 from kiview.core.voxel_box import VoxelBox
 from kiview.viewmodels.marks import is_untied, marks
+from kiview.viewmodels.missing_values import by_you
 
 PLANES_KEPT = 24
 """Planes kept per layer, so that another window or frame bar redraw reads nothing again."""
@@ -96,7 +97,8 @@ class FrameSource(VoxelSource):
         """Whether a large file or many large planes have to be read."""
         z, y, x = self.geometry.shape_zyx
         on_disk = self._image.store.is_on_disk and 2 * z * y * x > LARGE_FILE_BYTES
-        return on_disk or len(self._frames) * z * max(y, x) > SLOW_SUM_VOXELS
+        parts = sum(self._image.store.parts_of(t) for t in self._frames)
+        return on_disk or parts * z * max(y, x) > SLOW_SUM_VOXELS
 
     def plane(self, axis: int, index: int) -> NDArray[np.float32]:
         """One plane of the grid, averaged over the frames."""
@@ -225,6 +227,7 @@ class Layer:
         untied: Whether its network map was not made consistent with Patlak.
         previewed_boxes: What of it is previewed, while that is less than the planes shown.
         note: Named mismatch with the map beside it, or other warning; empty if none.
+        entered: Values that the user entered for the study it is from, in one line; or empty.
         pending: Whether its frames have not been read yet, so that there is nothing to show.
     """
 
@@ -240,6 +243,7 @@ class Layer:
     previewed: bool = False
     previewed_boxes: tuple[VoxelBox, ...] = ()
     note: str = ""
+    entered: str = ""
     pending: bool = False
 
     @property
@@ -272,7 +276,8 @@ def image_layer(image: DynamicImage, frames: ShownFrames) -> Layer:
     quantity = SUV_BW if image.suv_factor is not None else image.quantity
     title = "SUV" if quantity == SUV_BW else quantity.label
     source = FrameSource(image, frames.indices)
-    return Layer("image", title, title, quantity, PlaneCache(source))
+    entered = by_you(image.user_given)
+    return Layer("image", title, title, quantity, PlaneCache(source), entered=entered)
 
 
 def map_layer(
@@ -289,6 +294,7 @@ def map_layer(
         method=method,
         modified=parametric_map.provenance.modified,
         untied=is_untied(parametric_map.provenance),
+        entered=by_you(parametric_map.provenance.user_given.items()),
     )
 
 
@@ -312,6 +318,7 @@ def difference_layer(reference: Layer, other: Layer) -> Layer:
         previewed=reference.previewed or other.previewed,
         previewed_boxes=reference.previewed_boxes or other.previewed_boxes,
         note=other.note or reference.note,
+        entered=other.entered or reference.entered,
     )
 
 

@@ -107,7 +107,7 @@ class MapsViewModel(QObject):
             return f"Ready: {self.frames_in_window} frames in the window."
         if result.is_stale:
             return "The map is out of date: an input changed since. Compute again."
-        return f"Up to date: {result.summary}."
+        return f"Up to date: {result.told}."
 
     def key(self) -> str:
         """Identity of everything a run started now would be made from."""
@@ -203,10 +203,11 @@ def why_no_kinetics(study: StudyViewModel, input_function: InputFunctionViewMode
 
 
 def summary(maps: MapSet, window_s: tuple[float, float]) -> str:
-    """One line about a run for its views: window and input function."""
+    """One line about a run for its views: window, what was done to the frames, input function."""
     inputs = maps.provenance.inputs
     used = inputs.get("input_function")
     source = used.get("source", "") if isinstance(used, dict) else inputs.get("input_source", "")
     window = f"{window_s[0] / 60:g}\N{EN DASH}{window_s[1] / 60:g} min"
     short = _SHORT_SOURCES.get(str(source), str(source))
-    return " \N{MIDDLE DOT} ".join(part for part in (window, short) if part)
+    parts = (window, *(step.label for step in maps.provenance.steps), short)
+    return " \N{MIDDLE DOT} ".join(part for part in parts if part)

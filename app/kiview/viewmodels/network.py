@@ -85,7 +85,7 @@ class NetworkViewModel(NetworkChoice):
             return "Ready to compute with the same input function and frames as Patlak."
         if result.is_stale:
             return "The map is out of date: an input or the weights changed. Compute again."
-        return f"Up to date: {result.summary}."
+        return f"Up to date: {result.told}."
 
     def key(self) -> str:
         """Identity of everything a run started now would be made from."""

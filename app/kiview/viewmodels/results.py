@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from kiview.core.images import MapSet
 from kiview.viewmodels.marks import is_untied, marks
+from kiview.viewmodels.missing_values import by_you, capitalised
 
 PATLAK = "patlak"
 NETWORK = "network"
@@ -43,6 +44,16 @@ class Result:
         """Warnings about the run in one word each."""
         made = self.maps.provenance
         return marks(modified=made.modified, untied=is_untied(made), stale=self.is_stale)
+
+    @property
+    def entered(self) -> str:
+        """Values that the user entered for the study it was made from, in one line, or empty."""
+        return by_you(self.maps.provenance.user_given.items())
+
+    @property
+    def told(self) -> str:
+        """What made it, for a status line."""
+        return ". ".join(part for part in (self.summary, capitalised(self.entered)) if part)
 
 
 class ResultsViewModel(QObject):

@@ -1,6 +1,6 @@
 """The regions: drawing, changing, undo and redo."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from itertools import count
@@ -17,6 +17,8 @@ from kiview.core.roi_shapes import Shape
 FIRST_NAME = "Aorta"
 COLOURS = ("#ff6b6b", "#4cd964", "#ffb340", "#b48cff", "#ff8ad8", "#5ee0d0", "#e6e05c", "#6fa8ff")
 UNDO_STEPS = 200
+CHANGED = ", changed by hand"
+"""Follows the origin of a region that was read and then moved or resized."""
 
 
 class RoiTool(StrEnum):
@@ -131,11 +133,38 @@ class RoisViewModel(QObject):
         self.select(roi.roi_id)
         return roi.roi_id
 
+    def add_all(self, rois: Iterable[Roi], voxels: Iterable[RoiVoxels]) -> None:
+        """Add regions that were read, in one step; the last is selected.
+
+        Args:
+            rois: With names and origins; those without a colour get the next of `COLOURS`.
+            voxels: Of each region on the image's grid, kept for display.
+        """
+        added: list[Roi] = []
+        taken = {roi.roi_id for roi in self._rois}
+        for roi, on_grid in zip(rois, voxels, strict=True):
+            number = next(n for n in self._numbers if f"region-{n}" not in taken)
+            added.append(
+                replace(
+                    roi,
+                    roi_id=f"region-{number}",
+                    colour=roi.colour or COLOURS[(number - 1) % len(COLOURS)],
+                    revision=next(self._revisions),
+                )
+            )
+            self._voxels[(added[-1].roi_id, added[-1].revision)] = [on_grid]
+        if added:
+            self._change((*self._rois, *added))
+            self.select(added[-1].roi_id)
+
     def reshape(self, roi_id: str, shape: Shape) -> None:
-        """Move or resize a region."""
+        """Move or resize a region; one that was read says that it was changed."""
         roi = self.roi(roi_id)
         if roi is not None and roi.shape != shape:
-            self._replace(replace(roi, shape=shape, revision=next(self._revisions)))
+            origin = roi.origin
+            if origin and not origin.endswith(CHANGED):
+                origin += CHANGED
+            self._replace(replace(roi, shape=shape, origin=origin, revision=next(self._revisions)))
 
     def rename(self, roi_id: str, name: str) -> None:
         """Give a region another name; an empty one is not taken."""

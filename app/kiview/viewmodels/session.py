@@ -112,6 +112,6 @@ class SessionViewModel(QObject):
             start, end = choices["patlak_window_min"]
             self._maps.set_window_min(float(start), float(end))
             self._study.restore_confirmed(frozenset(map(str, choices.get("confirmed", ()))))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             text = "Some choices saved with this study could not be restored; check the panels."
             self._messages.show(text, MessageLevel.WARNING)

@@ -15,6 +15,7 @@ from kiview.core.study import Finding, Series, SeriesKind, Study, Verdict, worst
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.missing_values import missing_value, parse_entry
+from kiview.viewmodels.put_aside import PutAside
 
 Overrides = Mapping[str, float | str]
 DOT = " \N{MIDDLE DOT} "
@@ -36,17 +37,6 @@ class KnownStudy:
     title: str
     subtitle: str
     times: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _PutAside:
-    """The study that was open before frames of another one came; it returns if that fails."""
-
-    study: Study | None
-    series: Series | None
-    path: Path | None
-    overrides: dict[str, float | str]
-    confirmed: frozenset[str]
 
 
 class StudyViewModel(QObject):
@@ -94,7 +84,8 @@ class StudyViewModel(QObject):
         self._asked: tuple[Path, dict[str, float | str]] | None = None
         self._overrides: dict[str, float | str] = {}
         self._pending_fields: tuple[str, ...] = ()
-        self._aside: _PutAside | None = None
+        self._aside: PutAside | None = None
+        self._merged: dict[str, DynamicImage] = {}
         self.arriving: ArrivingImage | None = None
         self.study: Study | None = None
         self.series: Series | None = None
@@ -109,8 +100,18 @@ class StudyViewModel(QObject):
 
     @property
     def image(self) -> DynamicImage | None:
-        """The voxels that are shown and computed on."""
-        return None if self.series is None else self.series.image
+        """The voxels that are shown and computed on: the series' own, or with merged frames."""
+        if self.series is None:
+            return None
+        return self._merged.get(self.series.uid, self.series.image)
+
+    def use_merged(self, image: DynamicImage | None) -> None:
+        """Let an image take the place of the shown series' own; None gives that its place back."""
+        if self.series is not None:
+            self._merged.pop(self.series.uid, None)
+            if image is not None:
+                self._merged[self.series.uid] = image
+            self.series_changed.emit()
 
     @property
     def why_no_image(self) -> str:
@@ -130,12 +131,18 @@ class StudyViewModel(QObject):
         if self.series is None:
             return ""
         given = ",".join(f"{name}={self._overrides[name]}" for name in sorted(self._overrides))
-        return f"{self.series.uid}|{given}"
+        steps = () if self.image is None else self.image.steps
+        return "|".join([self.series.uid, given, *(f"{step.name} {step.text}" for step in steps)])
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was noticed about the shown series."""
         return () if self.series is None else self.series.findings
+
+    @property
+    def pending_fields(self) -> tuple[str, ...]:
+        """Values that an opening asked for which failed."""
+        return self._pending_fields
 
     @property
     def missing_fields(self) -> tuple[str, ...]:
@@ -189,9 +196,15 @@ class StudyViewModel(QObject):
         values = {name: parse_entry(missing_value(name), text) for name, text in typed.items()}
         if not values:
             raise InvalidInputError("Enter at least one value.")
-        path = self._asked[0] if self._asked is not None else self.path
+        path, before = self._asked if self._asked is not None else (self.path, {})
         if path is not None:
-            self.open_path(path, {**self._overrides, **values})
+            mine = self._overrides if path == self.path else before  # never another patient's
+            self.open_path(path, {**mine, **values})
+
+    def read_again(self, overrides: Overrides) -> None:
+        """Read the open study again with these values in place of those entered before."""
+        if self.path is not None:
+            self.open_path(self.path, overrides)
 
     def confirm(self, code: str) -> None:
         """Take note that the user looked at a finding and agrees."""
@@ -209,6 +222,11 @@ class StudyViewModel(QObject):
         is_confirmed = verdict is Verdict.CONFIRM and finding.code in self.confirmed
         return Verdict.READY if is_confirmed else verdict
 
+    def told(self, finding: Finding) -> str:
+        """The sentence of a finding, with whether the user confirmed it."""
+        confirmed = " Confirmed by the user." if finding.code in self.confirmed else ""
+        return f"{finding.message}{confirmed}"
+
     def show_series(self, uid: str) -> None:
         """Show another series of the open study."""
         for series in self.study.series if self.study is not None else ():
@@ -222,7 +240,7 @@ class StudyViewModel(QObject):
             self._task.cancel()
         self.arriving = self._aside = None
         self.study = self.series = self.path = None
-        self._overrides, self._pending_fields = {}, ()
+        self._overrides, self._pending_fields, self._merged = {}, (), {}
         self._announce()
 
     def _announce(self) -> None:
@@ -234,36 +252,49 @@ class StudyViewModel(QObject):
         task = self._task
         if self.sender() is not task or self._asked is None or task is None:
             return
-        if task.cancel_requested:
+        before, (path, overrides) = self._before, self._asked
+        if task.cancel_requested or not before.lets_show(arriving, path):
             return
         is_first = self.arriving is None
         self.arriving = arriving
         if not is_first:
             self.arriving_changed.emit()
             return
-        self._aside = _PutAside(self.study, self.series, self.path, self._overrides, self.confirmed)
+        self._aside = before
+        if self.path != path:
+            self.confirmed = frozenset()
         self.study = self.series = None
-        self.path, self._overrides = self._asked
-        self.confirmed = frozenset()
+        self.path, self._overrides, self._merged = path, overrides, {}
         self._announce()
+
+    @property
+    def _before(self) -> PutAside:
+        """What was open before the study that is being read."""
+        if self._aside is not None:
+            return self._aside
+        return PutAside(
+            self.study, self.series, self.path, self._overrides, self._merged, self.confirmed
+        )
 
     def _bring_back(self) -> None:
         """Open again what was put aside for a study that will not come."""
         aside, self._aside, self.arriving = self._aside, None, None
         if aside is not None:
             self.study, self.series, self.path = aside.study, aside.series, aside.path
-            self._overrides, self.confirmed = aside.overrides, aside.confirmed
+            self._overrides, self._merged = aside.overrides, aside.merged
+            self.confirmed = aside.confirmed
             self._announce()
 
     def _on_opened(self, study: Study) -> None:
         if self.sender() is not self._task or self._asked is None:
             return
-        self.path, self._overrides = self._asked
+        before, (path, overrides) = self._before, self._asked
+        self.path, self._overrides, self._merged = path, overrides, {}
         self._pending_fields = ()
-        if self.arriving is None:
-            self.confirmed = frozenset()
+        self.study, self.series = study, before.series_to_show(study, path)
+        if self.arriving is None or before.path == path:
+            self.confirmed &= before.still_told(self.findings, path)
         self.arriving = self._aside = None
-        self.study, self.series = study, study.main_series
         self._remember(study)
         self._announce()
 
@@ -305,12 +336,13 @@ def patient_title(name: str, patient_id: str) -> str:
     return ", ".join(part for part in name.split("^")[:2] if part) or patient_id
 
 
-def study_subtitle(series: Series | None) -> str:
-    """One line about a series: tracer, dose, frames, time span."""
-    if series is None or series.image is None:
+def study_subtitle(image: DynamicImage | None) -> str:
+    """One line about what is shown: tracer, dose, frames, time span, what was done to frames."""
+    if image is None:
         return "nothing to show"
-    image = series.image
-    return DOT.join(part for part in (injection_text(image), times_text(image)) if part)
+    steps = (step.label for step in image.steps)
+    parts = (injection_text(image), times_text(image), *steps)
+    return DOT.join(part for part in parts if part)
 
 
 def series_text(series: Series, image: DynamicImage) -> str:

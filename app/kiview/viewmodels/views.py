@@ -103,15 +103,17 @@ class ViewsViewModel(QObject):
             self.link.set_bounds(*bounds_lps_mm(image.geometry))
             middle = np.array(image.geometry.shape_zyx) // 2
             self.link.set_cursor(image.geometry.to_lps_mm(middle))
-        self.frames.open(None if image is None else image.timing, arrived)
+        self.frames.open_image(image, arrived)
         self.layout_changed.emit()
         self.active_changed.emit()
 
     def replace_image(self, image: DynamicImage) -> None:
-        """Show the same voxels with other facts (a weight was entered, say); the rest stays."""
-        self.image = image
-        self.frames.set_arrived(None)
-        self._on_frame_changed()
+        """Show the image with other facts (a weight was entered) or frames; the rest stays."""
+        before, self.image = self.image, image
+        if before is None or before.steps != image.steps:
+            self.frames.open_image(image)
+        else:
+            self.frames.retime(image.timing)  # which shows it
 
     def set_map(
         self,

@@ -38,5 +38,5 @@ def restore_views(views: ViewsViewModel, saved: Mapping[str, Any]) -> None:
         views.link.set_zoom(float(saved["zoom"]), saved["centre_lps_mm"])
         views.link.set_cursor(saved["cursor_lps_mm"])
         views.show_planes(tuple(Plane(name) for name in saved["planes"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidInputError(f"The saved views are damaged: {error!r}.") from error

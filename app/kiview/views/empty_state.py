@@ -39,7 +39,9 @@ class EmptyState(QWidget):
         )
         folder = button("Open folder\N{HORIZONTAL ELLIPSIS}", "openFolder", "Open a study folder.")
         file = button(
-            "Open file\N{HORIZONTAL ELLIPSIS}", "openFile", "Open a DICOM, NIfTI or ECAT file."
+            "Open file\N{HORIZONTAL ELLIPSIS}",
+            "openFile",
+            "Open a DICOM, NIfTI or ECAT file, a DICOMDIR or a zip archive of a study.",
         )
         self._demo.clicked.connect(self.demo_asked)
         folder.clicked.connect(self.folder_asked)
@@ -64,7 +66,9 @@ class EmptyState(QWidget):
         buttons.addWidget(file)
         buttons.addStretch(1)
         inner.addLayout(buttons)
-        hint = text_label("or drop a study folder or file anywhere in this window", "soft")
+        hint = text_label(
+            "or drop a study folder, file or zip archive anywhere in this window", "soft"
+        )
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         inner.addWidget(hint)
         busy = text_label("", "", "emptyBusy")

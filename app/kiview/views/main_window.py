@@ -23,6 +23,8 @@ from kiview.viewmodels.window import WindowModels
 from kiview.views.banner import Banner
 from kiview.views.canvas.canvas_widget import CanvasWidget
 from kiview.views.dialogs.about import TextDialog, about_text
+from kiview.views.dialogs.merge_dialog import MergeDialog
+from kiview.views.dialogs.study_details import StudyDetailsDialog
 from kiview.views.empty_state import EmptyState
 from kiview.views.menus import Menus
 from kiview.views.panels.checks import ChecksPanel
@@ -43,6 +45,11 @@ COMFORTABLE_SIZE = QSize(1440, 900)
 LEFT_WIDTH = 218
 RIGHT_WIDTH = 360
 PLOTS_SHARE = 0.27
+STUDY_FILES = (
+    "PET studies (*.dcm *.ima DICOMDIR dicomdir *.zip *.nii *.nii.gz *.v *.v.gz *.hdr *.img);;"
+    "All files (*)"
+)
+"""What the dialog for files offers."""
 
 
 class MainWindow(QMainWindow):
@@ -62,6 +69,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._models = models
         self._closing = False
+        self._details: StudyDetailsDialog | None = None
         self.setObjectName("mainWindow")
         self.setAcceptDrops(True)
         self.setMinimumSize(1024, 640)
@@ -112,7 +120,9 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(12, 8, 10, 8)
         layout.setSpacing(10)
         layout.addWidget(StudiesPanel(models.study, models.library))
-        layout.addWidget(ChecksPanel(models.study))
+        checks = ChecksPanel(models.study)
+        checks.details_asked.connect(self.show_details)
+        layout.addWidget(checks)
         layout.addWidget(LayersPanel(models.views))
         layout.addStretch(1)
         return _scrolling(inner, LEFT_WIDTH)
@@ -164,7 +174,7 @@ class MainWindow(QMainWindow):
             ("Input", InputPanel(models.input_function, models.curves)),
             ("Maps", MapsPanel(models.maps, models.columns, models.messages)),
             ("Network", NetworkPanel(models)),
-            ("Regions", RegionsPanel(models.rois, models.curves, models.views)),
+            ("Regions", RegionsPanel(models)),
             ("Export", ExportPanel(models.export, models.results)),
         )
         for title, panel in pages:
@@ -178,6 +188,7 @@ class MainWindow(QMainWindow):
         models.study.series_changed.connect(self._on_study_changed)
         models.study.arriving_changed.connect(self._on_study_changed)
         models.export.overwrite_asked.connect(self._on_overwrite_asked)
+        self.canvas.frame_bar.merge_asked.connect(self.show_merge)
         self._empty.demo_asked.connect(self.demo_asked)
         self._empty.folder_asked.connect(self.ask_for_folder)
         self._empty.file_asked.connect(self.ask_for_file)
@@ -199,11 +210,26 @@ class MainWindow(QMainWindow):
 
     def ask_for_file(self) -> None:
         """Ask for a file and open it."""
-        kinds = "PET images (*.dcm *.ima *.nii *.nii.gz *.v *.v.gz *.hdr *.img);;All files (*)"
-        title = "Open a DICOM, NIfTI, ECAT or Analyze file"
-        name, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
+        title = "Open a DICOM, NIfTI, ECAT or Analyze file, a DICOMDIR or a zip archive"
+        name, _ = QFileDialog.getOpenFileName(self, title, "", STUDY_FILES)
         if name:
             self._models.study.open_path(Path(name))
+
+    def show_details(self, page: int, field: str = "") -> None:
+        """Show a page of the study details, and the entry of a value on it."""
+        models = self._models
+        if self._details is None:
+            pages = models.patient_form, models.frame_table
+            self._details = StudyDetailsDialog(
+                models.study, models.overrides, pages, models.undo, self
+            )
+        self._details.show_page(page, field)
+
+    def show_merge(self) -> None:
+        """Offer to merge frames, or to have them as acquired again."""
+        dialog = MergeDialog(self._models.merge, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def show_about(self) -> None:
         """Show purpose, patents and versions."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QWidget
 from kiview.core.reslice import Plane
 from kiview.viewmodels.study import study_subtitle
 from kiview.viewmodels.window import WindowModels
+from kiview.views.dialogs.study_details import FRAMES, PAGE_TITLES, PATIENT
 from kiview.views.parts import line_label
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _PANELS = ("Input", "Maps", "Network", "Regions", "Export")
 _DOT = " \N{MIDDLE DOT} "
+_DETAIL_KEYS = {PATIENT: "Ctrl+I", FRAMES: "Ctrl+T"}
 
 
 class Menus(QObject):
@@ -71,6 +73,17 @@ class Menus(QObject):
         self._add(menu, "&Early frames", frames.show_early, "early", "Ctrl+E")
         self._add(menu, "&Late frames", frames.show_late, "late", "Ctrl+L")
         self._add(menu, "Play or pause &frames", frames.toggle_cine, "cine", "")
+        menu.addSeparator()
+        self._detail_actions = {}
+        for page, title in enumerate(PAGE_TITLES):
+            keys, text = _DETAIL_KEYS.get(page, ""), f"{title}..."
+            action = self._add(menu, text, self._on_details, f"details_{page}", keys)
+            self._detail_actions[action] = page
+        merge = self._models.merge
+        self._merge = self._add(
+            menu, "&Merge frames...", self._window.show_merge, "merge", "Ctrl+M"
+        )
+        self._acquired = self._add(menu, "Frames as &acquired", merge.use_acquired, "acquired", "")
 
     def _view(self) -> None:
         menu = self._menu("&View")
@@ -146,11 +159,13 @@ class Menus(QObject):
         for signal in (
             models.study.study_changed,
             models.study.series_changed,
+            models.study.opening_changed,
             models.rois.rois_changed,
             models.rois.selection_changed,
             models.maps.changed,
             models.network.changed,
             models.results.changed,
+            models.merge.changed,
             models.views.layers_changed,
             models.views.layout_changed,
         ):
@@ -161,7 +176,10 @@ class Menus(QObject):
         self._undo.setEnabled(models.undo.can_undo)
         self._redo.setEnabled(models.undo.can_redo)
         self._delete.setEnabled(models.rois.selected is not None)
-        self._close.setEnabled(models.study.study is not None)
+        for action in (self._close, *self._detail_actions):
+            action.setEnabled(models.study.study is not None)
+        self._merge.setEnabled(not models.merge.why_not)
+        self._acquired.setEnabled(models.merge.is_merged)
         self._patlak.setEnabled(not models.maps.why_not and not models.maps.is_running)
         self._network.setEnabled(not models.network.why_not and not models.network.is_running)
         for plane, action in self._planes.items():
@@ -170,7 +188,7 @@ class Menus(QObject):
         self._show_state()
         known = models.study.known
         is_open = models.study.study is not None and bool(known)
-        subtitle = study_subtitle(models.study.series) if is_open else ""
+        subtitle = study_subtitle(models.study.image) if is_open else ""
         self._study_text.setText(f"{known[0].title}{_DOT}{subtitle}" if is_open else "")
         self._fit_corner()
 
@@ -204,6 +222,11 @@ class Menus(QObject):
         for panel, action in self._panel_actions.items():
             if action is self.sender():
                 self._window.show_panel(panel)
+
+    def _on_details(self) -> None:
+        page = self._detail_actions.get(self.sender())  # type: ignore[call-overload]  # an action
+        if page is not None:
+            self._window.show_details(page)
 
     def _on_export(self) -> None:
         self._window.show_panel("Export")

@@ -1,5 +1,7 @@
 """Small widgets that several panels share."""
 
+from html import escape
+
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -49,12 +51,25 @@ def section(text: str, name: str = "") -> QLabel:
     return label
 
 
+def plain_tip(text: str) -> str:
+    """A tool tip that shows a text of a file as it is, whatever marks it holds."""
+    return f"<qt>{escape(text)}</qt>" if "<" in text or "&" in text else text
+
+
 def set_role(label: QWidget, role: str) -> None:
     """Change the look of a label."""
     if label.property("role") != role:
         label.setProperty("role", role)
         label.style().unpolish(label)
         label.style().polish(label)
+
+
+def set_flag(widget: QWidget, name: str, holds: bool) -> None:
+    """Set a property that the style sheet looks at."""
+    if bool(widget.property(name)) != holds:
+        widget.setProperty(name, holds)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def button(text: str, name: str, tip: str, role: str = "") -> QPushButton:

@@ -29,8 +29,9 @@ protocol), divided by constants of the study: doubling the curve halves Ki exact
 works on {voxel} mm voxels; frames are resampled to that, and the map keeps that grid.
 
 The program then makes the map consistent with Patlak of the same frames (`nets/tie.py`): scaled to
-within 5 % of it at 30 mm, and what Patlak shows at 8 mm beyond one standard deviation of its noise
-(up to two and a half in noisy scans) is given back.
+within 5 % of it at 30 mm; what Patlak shows at 8 mm beyond one standard deviation of its noise is
+given back, and what the network shows there beyond two more than Patlak is scaled down to that (up
+to two and a half times as many in noisy scans).
 
 ## What it was trained on
 

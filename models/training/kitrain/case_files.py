@@ -19,9 +19,11 @@ from kiview.io.bids_sidecar import read_sidecar
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map
 from kiview.io.frame_store import VoxelCache
-from kiview.io.nifti import read_nifti, sidecar_path
+from kiview.io.image_kinds import sidecar_path
+from kiview.io.nifti import read_nifti
 from kiview.io.overrides import OverrideValue, parse_overrides
-from kiview.io.scan import PET, scan
+from kiview.io.scan import scan
+from kiview.io.sop_classes import PET
 
 KI_UNITS = ("mL/min/mL", "ml/min/ml", "mL/min/ml", "1/min", "/min", "min-1")
 _NETWORK = "network"

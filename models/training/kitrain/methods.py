@@ -23,9 +23,9 @@ from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
 from kitrain.train import network_maps, network_sigma, network_with
 from kiview.nets.tie import (
-    asked_sigmas,
-    keep_significant,
-    local_noise,
+    DENY_SIGMAS,
+    KEEP_SIGMAS,
+    follow_patlak,
     make_consistent,
     patlak_reference,
     tie_to_patlak,
@@ -38,7 +38,18 @@ PATLAK_5, PATLAK_8, DIRECT, DIRECT_8 = (
     "4-D direct",
     "4-D direct + 3-D 8 mm",
 )
-TRADEOFF_SIGMAS = (2.0, 1.5, 1.0, 0.75, 0.5)
+_NEVER = 100.0
+TRADEOFF_SIGMAS = (
+    (_NEVER, DENY_SIGMAS),
+    (2.0, DENY_SIGMAS),
+    (KEEP_SIGMAS, _NEVER),
+    (KEEP_SIGMAS, 3.0),
+    (KEEP_SIGMAS, DENY_SIGMAS),
+    (KEEP_SIGMAS, 1.5),
+    (0.75, DENY_SIGMAS),
+    (0.5, DENY_SIGMAS),
+)
+"""Standard deviations of Patlak beyond which its excess is kept, and that of the map denied."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,23 +158,26 @@ def shipped_name(name: str) -> str:
 
 
 def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
-    """A network with more and with less of what Patlak significantly shows given back."""
+    """A network with more and with less following of what Patlak significantly shows."""
     network = network_with(dict(weights), width)
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
         study = record.study(realisation)
         ki, _ = network_maps(network, study)
-        patlak, spacing_mm = record.patlak_ki(realisation), record.spacing_mm
-        noise = local_noise(patlak, record.fur(realisation), study.normaliser, spacing_mm)
-        tied, _ = tie_to_patlak(ki, patlak, study.normaliser, spacing_mm)
-        found = {"as it is": Made(ki), "scaled at 30 mm, nothing given back": Made(tied)}
-        for s in TRADEOFF_SIGMAS:
-            sigmas = asked_sigmas(noise, study.normaliser, s)
-            kept = keep_significant(tied, patlak, noise, spacing_mm, sigmas)
-            found[f"given back beyond {s:g} sigma"] = Made(kept)
+        patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
+        reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
+        tied, _ = tie_to_patlak(ki, patlak, study.normaliser, record.spacing_mm)
+        found = {"as it is": Made(ki), "scaled at 30 mm": Made(tied)}
+        for keep, deny in TRADEOFF_SIGMAS:
+            followed = follow_patlak(tied, reference, keep, deny)
+            found[f"{_beyond('kept', keep)}, {_beyond('denied', deny)}"] = Made(followed)
         return found
 
     return apply
+
+
+def _beyond(what: str, sigmas: float) -> str:
+    return f"{what} beyond {sigmas:g} sigma" if sigmas < _NEVER else f"nothing {what}"
 
 
 def control_family() -> Family:

@@ -19,7 +19,7 @@ from kitrain.scores import FAINT_RECOVERY, LesionRow, MethodScores, SetScores
 from kitrain.test_sets import ROBUSTNESS, STANDARD
 from kitrain.whole_bodies import WholeBodies
 from kiview.core.map_scores import LOST_RECOVERY
-from kiview.nets.tie import KEEP_SIGMAS
+from kiview.nets.tie import DENY_SIGMAS, KEEP_SIGMAS
 
 REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
 
@@ -66,8 +66,9 @@ NRMSE to truth, {per} people each.
 
 ## Consistency step: what it gives and costs
 
-On the {validation} people the filters were chosen on. The program gives back beyond {sigmas:g}
-sigma, and beyond more where Patlak is noisy (`nets/tie.py`), in every row.
+On the {validation} people the filters were chosen on. The program keeps what Patlak shows beyond
+{keep:g} sigma and denies what the network shows beyond {deny:g}, and beyond more where Patlak is
+noisy (`nets/tie.py`), in every row.
 
 {tradeoff}
 """
@@ -110,7 +111,8 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         conditions=_conditions(judged) if judged.others else "(not judged)",
         bodies=_bodies(judged.bodies),
         slider=_slider(judged) if judged.slider else "The network has none.",
-        sigmas=KEEP_SIGMAS,
+        keep=KEEP_SIGMAS,
+        deny=DENY_SIGMAS,
         tradeoff=scores_table(judged.tradeoff),
     )
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiview.commands import arguments
-from kiview.commands.arguments import InputWord, Method
+from kiview.commands.arguments import InputWord, MergeWord, Method
 from kiview.commands.terminal import UsageError
 from kiview.jobs.export import ExportFormat
 
@@ -29,6 +29,22 @@ def test_that_a_window_in_minutes_becomes_seconds(start, length):
 def test_that_what_is_no_window_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="for example 30-60"):
         arguments.window_s(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "length_s", "start_s"),
+    [("10", 600, None), ("10@30", 600, 1800), ("2.5@0", 150, 0), ("20@40.5", 1200, 2430)],
+)
+def test_that_a_merge_in_minutes_becomes_seconds(text, length_s, start_s):
+    assert arguments.merge_word(text) == MergeWord(length_s, start_s)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "@", "10@", "@30", "0", "0@30", "-5", "10@-3", "nan", "inf", "10@inf", "10min"]
+)
+def test_that_what_is_no_merge_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="for example 10@30"):
+        arguments.merge_word(text)
 
 
 def test_that_lists_of_words_keep_order_and_drop_repetition():

@@ -10,7 +10,7 @@ from kiview import cli, paths
 from kiview.commands import doctor, info, models
 from kiview.core.errors import InvalidInputError, NetworkError
 from kiview.core.images import DynamicImage, ScaledFrameStore
-from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
+from kiview.core.study import Fact, Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.core.timing import FrameTiming
 from kiview.jobs.study_info import study_info
 from kiview.nets import runtime
@@ -211,6 +211,21 @@ def test_that_text_tells_files_that_were_not_used(capsys, monkeypatch, tmp_path)
     assert "(no description)" in printed
     assert "1 files not used" in printed
     assert printed.count("SUV ready") == 2
+
+
+def test_that_text_lines_up_what_numbers_rest_on(capsys, monkeypatch, tmp_path):
+    told = (
+        Fact("dose", "Injected activity", "310 MBq", "entered by you"),
+        Fact("weight", "Body weight", "70 kg", "word " * 30),
+    )
+    opened(monkeypatch, info, Study("1", PatientInfo(), (series(facts=told),)))
+    assert cli.main(["info", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("    Injected activity  310 MBq")
+    assert lines[at + 1] == f"{'':25}entered by you"
+    assert lines[at + 2] == "    Body weight        70 kg"
+    assert [line.strip() for line in lines[at + 3 : at + 5]] == ["word " * 14 + "word"] * 2
+    assert max(len(line) for line in lines[at : at + 5]) <= 100
 
 
 def test_that_ki_of_a_refused_series_is_refused_with_the_reason():

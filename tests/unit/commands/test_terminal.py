@@ -42,6 +42,21 @@ def test_that_a_terminal_gets_one_moving_line(capsys, monkeypatch):
     assert shown[3].strip() == ""
 
 
+def test_that_what_files_hold_cannot_steer_the_terminal(capsys):
+    terminal.say("CT\x1b[31m\nred\udcff\tend")
+    terminal.note("kiview: \x1b]0;title\x07")
+    terminal.say_table([("a", "b"), ("Aorta\r", "\x9b2J")])
+    TerminalProgress().step(0.5, "Region \x1b[2J")
+    shown = capsys.readouterr()
+    assert shown.out == "CT [31m red  end\na       b\nAorta    2J\n"
+    assert shown.err == "kiview:  ]0;title \n 50 %  Region  [2J\n"
+
+
+def test_that_json_keeps_its_lines(capsys):
+    terminal.say_json({"name": "\x1b[31m\u00e9"})
+    assert capsys.readouterr().out == '{\n  "name": "\\u001b[31m\\u00e9"\n}\n'
+
+
 def test_that_a_stop_request_stops_at_the_next_step():
     stopped = threading.Event()
     progress = TerminalProgress(stopped)

@@ -177,6 +177,37 @@ def test_that_a_damaged_region_file_is_refused_with_a_sentence(document):
         roi_files.from_dict(document)
 
 
+SPHERE = {"type": "sphere", "centre_lps_mm": [0, 0, 0], "radius_mm": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"revision": float("inf")}, "cannot convert float infinity"),
+        ({"shape": SPHERE | {"radius_mm": 10**400}}, "too large"),
+        ({"shape": SPHERE | {"radius_mm": 2e6}}, "2e\\+06 mm"),
+        ({"shape": SPHERE | {"radius_mm": float("nan")}}, "nan mm"),
+        ({"shape": {"type": "sphere", "centre_lps_mm": [0, 0, 0]}}, "lacks 'radius_mm'"),
+        ({"shape": {"type": "x" * 5000}}, "'x{40}'"),
+        ({"shape": SPHERE | {"radius_mm": "y" * 5000}}, "damaged: .*'y+"),
+    ],
+)
+def test_that_what_is_wrong_with_a_region_is_told_in_one_short_line(change, told):
+    entry = {"shape": SPHERE}
+    assert roi_files.from_dict({"schema_version": 1, "regions": [entry]})
+    with pytest.raises(InvalidInputError, match=told) as caught:
+        roi_files.from_dict({"schema_version": 1, "regions": [entry | change]})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+
+
+def test_that_the_name_of_a_region_of_a_file_stays_in_its_line():
+    entry = {"name": "Ao\nrta\x1b[31m" + "x" * 500, "shape": SPHERE}
+    (region,) = roi_files.from_dict({"schema_version": 1, "regions": [entry]})
+    assert region.name.startswith("Ao rta [31mxx")
+    assert len(region.name) == 80
+
+
 @pytest.mark.parametrize(
     "make",
     [

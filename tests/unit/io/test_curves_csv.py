@@ -207,3 +207,20 @@ def test_that_a_sidecar_nested_without_end_is_refused_by_name(written):
     path.with_suffix(".json").write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(ReadError, match=r"sub-01_blood\.json cannot be read"):
         read_input_function(path)
+
+
+@pytest.mark.parametrize("before", [10**400, float("nan"), float("inf"), True, "1"])
+def test_that_an_integral_before_the_first_frame_that_cannot_be_is_refused(written, before):
+    table = "time frame_start frame_duration whole_blood_radioactivity\n30 0 60 5\n90 60 60 7\n"
+    assert float(read_input_function(written(table, SIDECAR)).integral(60.0)) == 300
+    with pytest.raises(ReadError, match="no usable integral before frame 1"):
+        read_input_function(written(table, SIDECAR | {"integral_before_first_frame": before}))
+
+
+def test_that_what_a_sidecar_says_stays_in_one_line(written):
+    table = "time plasma_radioactivity\n0 1\n60 5\n"
+    told = {"findings": ["First\nline\x1b[2J", 7], "description": "made\nby"}
+    curve = read_input_function(written(table, SIDECAR | told))
+    assert "First line [2J" in curve.findings
+    assert "7" not in curve.findings
+    assert curve.description.startswith("made by, curve file ")

@@ -32,7 +32,7 @@ from kiview.io.dicom_headers import (
 )
 from kiview.io.dicom_templates import TemplateReader
 
-REAL = sorted(DATA.glob("**/*.dcm"))
+REAL = sorted(path for path in DATA.glob("**/*.dcm") if "fuzz" not in path.parts)
 
 
 def one_file(folder: Path, vendor: str = "philips") -> Path:
@@ -189,6 +189,17 @@ def test_that_names_in_other_alphabets_are_decoded(tmp_path: Path) -> None:
     ds.save_as(path)
     assert assert_same(path).values["SeriesDescription"] == "Ganzkörper Δ"
     assert decode_text(b"caf\xe9", ["ISO_IR 999"]) == "caf?"
+    assert decode_text(b"caf\xe9", ["ISO\0IR 100"]) == "caf?"  # no name that Python can look up
+
+
+def test_that_control_characters_of_a_header_do_not_get_further(tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    ds["SeriesDescription"].validation_mode = 0
+    ds["SeriesDescription"]._value = "CT\x1b[31m\nred"
+    ds.save_as(path)
+    assert assert_same(path).values["SeriesDescription"] == "CT [31m red"
+    assert decode_text(b"caf\xe9\x07s\x08", ["ISO_IR 100"]) == "caf\u00e9 s"
 
 
 def test_that_a_file_cut_in_its_pixels_is_called_so(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from kiview.core.errors import ExportError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import ParametricMap
 from kiview.core.progress import NullProgress
+from kiview.core.provenance import Step
 from kiview.core.study import PatientInfo
 from kiview.core.units import KI_STANDARD_DEVIATION, KI_STANDARD_ERROR, LOG_CORRECTION, UNKNOWN, V0
 from kiview.io.dicom_common import (
@@ -104,6 +105,18 @@ def test_that_the_checker_finds_no_error_in_any_quantity(tmp_path, quantity):
     assert dciodvfy_errors(paths[2]) == []
     assert dciodvfy_errors(tmp_path / "pm.dcm") == []
     assert pydicom.dcmread(paths[0]).Units == quantity.unit.dicom_term
+
+
+def test_that_what_was_done_to_the_frames_is_told_in_dicom(tmp_path):
+    merged = Step("merge-frames", "10 min frames", "Frames 7-12 (30-60 min) merged into 3.")
+    parametric_map = ki_map(provenance(steps=(merged,)))
+    write_pm(tmp_path / "pm.dcm", parametric_map)
+    (first, *_) = write_pet(tmp_path / "dicom", parametric_map)
+    for path in (first, tmp_path / "pm.dcm"):
+        written = pydicom.dcmread(path)
+        assert f"{merged.text} Research use only" in written.DerivationDescription
+        described = written.ContributingEquipmentSequence[-1].ContributionDescription
+        assert merged.text in described
 
 
 def test_that_the_choices_and_the_origin_of_a_network_are_told_in_words():

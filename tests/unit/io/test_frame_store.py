@@ -53,7 +53,7 @@ def test_that_a_broken_import_leaves_nothing(tmp_path: Path) -> None:
     assert cache.find("a") is None
 
 
-@pytest.mark.parametrize("damage", ["record", "voxels", "version", "shape"])
+@pytest.mark.parametrize("damage", ["record", "voxels", "empty", "header", "version", "shape"])
 def test_that_a_damaged_store_is_not_used(damage: str, tmp_path: Path) -> None:
     cache = VoxelCache(tmp_path, memory_limit_bytes=0)
     fill(cache, "a")
@@ -62,6 +62,11 @@ def test_that_a_damaged_store_is_not_used(damage: str, tmp_path: Path) -> None:
         record.write_text("[]", encoding="utf-8")
     elif damage == "voxels":
         (tmp_path / "a" / "voxels.npy").write_bytes(b"nothing")
+    elif damage == "empty":
+        (tmp_path / "a" / "voxels.npy").write_bytes(b"")
+    elif damage == "header":
+        voxels = tmp_path / "a" / "voxels.npy"
+        voxels.write_bytes(voxels.read_bytes().replace(b"(2, 3, 4, 5), }", b"(2, 3\x89\xd0[ \n  "))
     elif damage == "version":
         record.write_text(record.read_text().replace('"format_version": 2', '"format_version": 1'))
     else:

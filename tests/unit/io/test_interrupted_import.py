@@ -159,7 +159,7 @@ def test_that_a_full_disk_costs_the_memory_of_a_folder_only(study, monkeypatch):
     folder, activity = study
     monkeypatch.setattr(scan_cache, "FEWEST_FILES", 1)
 
-    write = Path.write_text
+    write = Path.write_bytes
 
     def full(path, *arguments, **options):
         if ".index" in path.name:
@@ -167,7 +167,7 @@ def test_that_a_full_disk_costs_the_memory_of_a_folder_only(study, monkeypatch):
         return write(path, *arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", full)
+        patched.setattr(Path, "write_bytes", full)
         check_opens(folder, activity)
     assert list((folder.parent / "cache").glob("*.index*")) == []
 

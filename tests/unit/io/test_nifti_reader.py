@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import logging
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +273,41 @@ def test_that_a_cut_plain_image_is_told(tmp_path: Path) -> None:
     for limit in (0, 1 << 40):
         with pytest.raises(ReadError, match="cut off"):
             open_study(OpenRequest(path, {}, tmp_path / "cache", limit))
+
+
+@pytest.mark.parametrize("name", ["pet.nii", "pet.nii.gz"])
+@pytest.mark.parametrize(
+    ("place", "claim"),
+    [
+        (slice(42, 46), struct.pack("<2h", 30000, 30000)),  # dim: columns, rows
+        (slice(108, 112), struct.pack("<f", 2e18)),  # vox_offset
+        (slice(108, 112), struct.pack("<f", -16.0)),
+    ],
+)
+def test_that_no_room_is_made_for_voxels_that_a_file_cannot_hold(
+    name: str, place: slice, claim: bytes, tmp_path: Path
+) -> None:
+    path = write_nifti(tmp_path, name=name)
+    pack, unpack = (gzip.compress, gzip.decompress) if name.endswith("gz") else (bytes, bytes)
+    content = bytearray(unpack(path.read_bytes()))
+    content[place] = claim
+    path.write_bytes(pack(content))
+    with pytest.raises(ReadError, match=r"cut off|no NIfTI image"):
+        open_study(OpenRequest(path, {}, tmp_path / "cache", 0))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_that_a_well_packed_image_is_read(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "0.nii", tmp_path / "packed.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((200, 200, 60), np.int16), np.eye(4)), plain)
+    packed.write_bytes(gzip.compress(plain.read_bytes(), 9))
+    assert packed.stat().st_size < plain.stat().st_size / 900
+    assert read(packed).image is not None
+
+
+def test_that_nibabel_does_not_speak_to_the_user() -> None:
+    handlers = logging.getLogger("nibabel.global").handlers
+    assert [type(handler) for handler in handlers] == [logging.NullHandler]
 
 
 @pytest.mark.parametrize(

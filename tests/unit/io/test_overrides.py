@@ -99,3 +99,32 @@ def test_that_a_full_date_is_taken_as_it_is() -> None:
     assert moment is not None
     assert moment % DAY_S == 36_000.0
     assert parse_overrides({}).injection_s(CLOCK, 0.0) is None
+
+
+FRAMES = {"frame_start_s": "0,60", "frame_duration_s": [60, 120]}
+
+
+def test_that_frame_times_hold_for_every_series_unless_one_is_named() -> None:
+    given = parse_overrides(FRAMES | {"weight_kg": 70})
+    assert given.for_series("1.2.3") is given
+    named = parse_overrides(FRAMES | {"weight_kg": 70, "frame_series": "1.2.3"})
+    assert named.for_series("1.2.3").lists == given.lists
+    other = named.for_series("1.2.4")
+    assert other.lists == {}
+    assert other.record() == (("weight_kg", 70.0),)
+
+
+def test_that_the_record_of_frame_times_can_be_entered_again() -> None:
+    named = parse_overrides(FRAMES | {"frame_series": "1.2.3"})
+    assert parse_overrides(dict(named.record())) == named
+
+
+@pytest.mark.parametrize("uid", ["", "1.2/../3", "1 2", "a" * 81])
+def test_that_a_series_is_named_by_a_uid(uid: str) -> None:
+    with pytest.raises(InvalidInputError, match="frame_series"):
+        parse_overrides(FRAMES | {"frame_series": uid})
+
+
+def test_that_a_series_without_times_for_it_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="goes with frame_start_s"):
+        parse_overrides({"frame_series": "1.2.3"})

@@ -13,7 +13,8 @@ from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 
 from kiview.core.errors import ReadError
 from kiview.core.progress import CallbackProgress, Cancelled
-from kiview.io.scan import CT, PET, scan
+from kiview.io.scan import scan
+from kiview.io.sop_classes import CT, PET
 
 SHAPE = (3, 4, 5)
 
@@ -41,6 +42,13 @@ def test_that_ct_structures_and_rubbish_in_the_tree_do_not_matter(tmp_path: Path
     assert told["notes.txt"] == "neither DICOM nor NIfTI"
     assert told["empty.dcm"] == "empty file"
     assert "cut off" in told["cut.dcm"]
+
+
+def test_that_a_damaged_sop_class_is_not_shown(tmp_path: Path) -> None:
+    path = write_pet(tmp_path)[0]
+    damaged = b"\x1b[2J" + b"9" * (len(PET) - 4)
+    path.write_bytes(path.read_bytes().replace(PET.encode(), damaged))
+    assert reasons(tmp_path) == {path.name: "DICOM with a SOP class that is no UID, damaged"}
 
 
 def test_that_two_series_in_one_folder_stay_two(tmp_path: Path) -> None:

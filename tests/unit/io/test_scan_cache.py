@@ -97,6 +97,29 @@ def test_that_a_damaged_record_is_made_again(damage: str, folder: Path) -> None:
     )
 
 
+def test_that_one_changed_digit_of_a_header_is_not_believed(folder: Path) -> None:
+    before = opened(folder)
+    path = records(folder)[0]
+    content = path.read_text(encoding="utf-8")
+    weight = json.loads(content)["dicom"]
+    assert any(series["columns"].get("PatientWeight", "").startswith("70") for series in weight)
+    path.write_text(content.replace('"PatientWeight": "70', '"PatientWeight": "10'), "utf-8")
+    after = opened(folder)
+    assert after.patient.weight_kg == before.patient.weight_kg == 70.0
+
+
+@pytest.mark.parametrize("column", [{}, [], [{"a": 1}], 7, None])
+def test_that_a_record_with_a_column_of_another_type_is_made_again(
+    column: object, folder: Path
+) -> None:
+    opened(folder)
+    path = records(folder)[0]
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["dicom"][0]["columns"]["RescaleSlope"] = column
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert len(opened(folder).series) == 2
+
+
 def test_that_a_cache_that_cannot_be_written_is_no_error(folder: Path) -> None:
     (folder.parent / "cache").write_text("in the way", encoding="utf-8")
     assert len(opened(folder).series) == 2

@@ -9,6 +9,8 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 from tests.helpers.results import (
     MODIFIED,
     PATIENT,
@@ -21,15 +23,18 @@ from tests.helpers.results import (
 from kiview.core.errors import ExportError, InvalidInputError, ReadError, StaleResultError
 from kiview.core.images import MapSet, RecordFile
 from kiview.core.input_function import from_samples
+from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.units import ACTIVITY, UNKNOWN
 from kiview.io.dicom_pet_map import write_pet_map
+from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
 from kiview.jobs.export import (
     ExportFormat,
     ExportRequest,
     export_input_function,
     export_maps,
 )
+from kiview.jobs.open_study import OpenRequest, open_study
 
 INPUT = from_samples([0.0, 10.0, 3600.0], [0.0, 9e4, 1e3], ACTIVITY)
 EVERY_FORMAT = tuple(ExportFormat)
@@ -97,6 +102,15 @@ def test_that_patient_and_study_come_from_the_first_dicom_source(tmp_path):
     written = pydicom.dcmread(tmp_path / "out" / "patlak_V0_pm.dcm")
     assert written.PatientID == "another"
     assert written.StudyInstanceUID == changed.StudyInstanceUID
+
+
+def test_that_a_sidecar_is_not_taken_for_a_dicom_source(tmp_path):
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.float32), np.eye(4))
+    nibabel.save(image, tmp_path / "pet.nii")
+    (tmp_path / "pet.json").write_text("{}", encoding="utf-8")
+    names = tuple(str(tmp_path / name) for name in ("pet.nii", "pet.json"))
+    export_maps(request(tmp_path / "out", source_files=names), NullProgress())
+    assert (tmp_path / "out" / "patlak_V0_pm.dcm").is_file()
 
 
 def test_that_a_source_that_is_gone_is_told_and_nothing_written(tmp_path):
@@ -257,3 +271,62 @@ def test_that_a_modified_nifti_says_so_in_its_own_header(tmp_path):
     export_maps(request(tmp_path, results=(map_set(MODIFIED),)), NullProgress())
     header = nibabel.load(tmp_path / "network_Ki.nii.gz").header
     assert bytes(header["descrip"].item()).decode().endswith("RUO MOD")
+
+
+# What the user entered
+
+STARTS = ",".join(str(60 * t) for t in range(69))
+GIVEN = {
+    "weight_kg": 70.0,
+    "dose_bq": 310123456.0,
+    "injection_time": "09:30:00",
+    "frame_start_s": STARTS,
+    "frame_duration_s": ",".join(["60"] * 69),
+}
+
+
+def entered(**changes) -> MapSet:
+    return map_set(provenance(user_given=GIVEN, **changes))
+
+
+def test_that_entered_values_are_whole_in_every_json(tmp_path):
+    export_maps(request(tmp_path / "out", results=(entered(),)), NullProgress())
+    for name in ("patlak_Ki.json", "patlak_V0.json", "input_function.json"):
+        assert json.loads((tmp_path / "out" / name).read_text())["user_given"] == GIVEN, name
+
+
+def test_that_nothing_entered_leaves_the_curve_without_a_word_of_it(tmp_path):
+    export_maps(request(tmp_path / "out"), NullProgress())
+    assert "user_given" not in json.loads((tmp_path / "out" / "input_function.json").read_text())
+
+
+def test_that_entered_values_are_told_in_every_dicom_object_however_long_the_rest(tmp_path):
+    inputs = {"input_function": {"description": "a long story " * 200}}
+    export_maps(request(tmp_path / "out", results=(entered(inputs=inputs),)), NullProgress())
+    files = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
+    assert len(files) == 2 * 5 + 2
+    for one in files:
+        told = one.ContributingEquipmentSequence[-1].ContributionDescription
+        assert len(told) <= 1024
+        assert "Entered by the user: weight_kg=70, dose_bq=310123456," in told
+        assert "injection_time=09:30:00" in told
+        assert "frame_start_s=0..4080 s (69 frames)" in told
+        assert "frame_duration_s=60..60 s (69 frames)" in told
+
+
+def test_that_values_entered_at_opening_reach_the_written_files(tmp_path):
+    activity = asymmetric_phantom((4, 5, 6), 3)
+    times = [0.0, 60.0, 120.0], [60.0, 60.0, 60.0]
+    write_dynamic_series(tmp_path / "pet", "siemens", activity, axial_affine(), *times)
+    given = {"weight_kg": 81.5, "frame_start_s": "0,61,122", "frame_duration_s": "61,61,61"}
+    study = open_study(OpenRequest(tmp_path / "pet", given))
+    settings = PatlakSettings(0.0, 200.0)
+    made = compute_patlak(PatlakRequest(study.series[0].image, INPUT, settings), NullProgress())
+    sources = study.series[0].source_files
+    export_maps(request(tmp_path / "out", results=(made,), source_files=sources), NullProgress())
+    record = json.loads((tmp_path / "out" / "patlak_Ki.json").read_text())
+    assert record["user_given"] == given
+    written = pydicom.dcmread(tmp_path / "out" / "patlak_Ki_pm.dcm")
+    told = written.ContributingEquipmentSequence[-1].ContributionDescription
+    assert "weight_kg=81.5" in told
+    assert "frame_start_s=0..122 s (3 frames)" in told

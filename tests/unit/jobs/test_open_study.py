@@ -288,7 +288,7 @@ def test_that_suv_files_are_taken_as_suv(tmp_path: Path) -> None:
         ds.Units, ds.SUVType = "GML", "BW"
         del ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose
 
-    write(tmp_path, change=as_suv)
+    write(tmp_path, change=as_suv, activity=PHANTOM / 1000, quantum_bqml=QUANTUM_BQML / 1000)
     series = read(tmp_path)
     assert series.image is not None
     assert series.image.quantity == SUV_BW
@@ -430,13 +430,19 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
         "suvbw_factor_g_per_bq",
         "verdict",
         "findings",
+        "facts",
         "user_given",
+        "structures",
     }
     assert series["kind"] == "dynamic"
     assert series["shape_zyx"] == list(SHAPE)
     np.testing.assert_allclose(series["frame_start_s"], start, atol=1e-3)
     assert series["units"] == "BQML"
     assert series["verdict"] == {"suv": "ready", "kinetics": "ready"}
+    dose = {"code": "dose", "label": "Injected activity", "value": "350 MBq"}
+    assert [one for one in series["facts"] if one["code"] == "dose"] == [
+        {**dose, "source": "RadionuclideTotalDose"}
+    ]
     assert "Factory" not in str(document)
     assert "FACTORY-1" not in str(document)
 
@@ -458,3 +464,28 @@ def test_that_a_second_patient_in_the_folder_is_to_be_confirmed(tmp_path: Path) 
     assert finding.kinetics is Verdict.CONFIRM
     assert "SOMEONE" not in finding.message
     assert codes(read(tmp_path / "a")).isdisjoint({"other-patient"})
+
+
+def test_that_entered_frame_times_of_one_series_leave_the_others_alone(tmp_path: Path) -> None:
+    write(tmp_path / "early")
+    write(tmp_path / "late", activity=PHANTOM[:2], series_uid="1.9.1")
+    early, late = open_study(OpenRequest(tmp_path)).series
+    given = {"frame_start_s": "0,10", "frame_duration_s": "10,20"}
+    everywhere = open_study(OpenRequest(tmp_path, given)).series
+    assert "series-refused" in {code for series in everywhere for code in codes(series)}
+    one = {series.uid: series for series in read_all(tmp_path, {**given, "frame_series": late.uid})}
+    assert one[late.uid].image.timing.start_s.tolist() == [0.0, 10.0]
+    assert one[early.uid].image.timing == early.image.timing
+    assert dict(one[early.uid].image.user_given) == {}
+    assert dict(one[late.uid].image.user_given) == {**given, "frame_series": late.uid}
+
+
+def read_all(folder: Path, overrides: dict[str, str]) -> tuple[Series, ...]:
+    return open_study(OpenRequest(folder, overrides)).series
+
+
+def test_that_frame_times_for_a_series_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    given = {"frame_start_s": "0,9,99", "frame_duration_s": "9,9,9", "frame_series": "1.2.3"}
+    with pytest.raises(InvalidInputError, match=r"series 1\.2\.3, which is not in this study"):
+        open_study(OpenRequest(tmp_path, given))

@@ -177,7 +177,8 @@ def test_that_the_reach_covers_all_that_a_slice_depends_on(size_mm):
     rng = np.random.default_rng(1)
     ki = rng.uniform(0.5, 1.5, (96, 8, 8)).astype(np.float32)
     patlak = rng.uniform(1.0, 2.0, (96, 8, 8)).astype(np.float32)
-    reference = PatlakReference(patlak, np.full_like(ki, 0.1), 1.0, spacing)
+    noise = np.full_like(ki, 0.1)
+    reference = PatlakReference(patlak, patlak.copy(), noise, 1.0, spacing)
 
     def finished(values):
         return make_consistent(values, None, reference).ki[48]

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from tests.unit.nets.fakes import card, fake_image, plasma
 
-from kiview.core.errors import NetworkError, ReadError
+from kiview.core.errors import InvalidInputError, NetworkError, ReadError
+from kiview.core.merge_frames import merge_frames
+from kiview.core.merge_plan import MergeSettings
 from kiview.jobs.reproduce import read_recorded_run
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.run_record import network_provenance
@@ -24,9 +26,9 @@ def twin(name):
     return dataclasses.replace(NETWORK, id=name, slider=ends)
 
 
-def record_of(network, tied=True):
+def record_of(network, tied=True, image=IMAGE):
     weights = WeightSet(network.network.sha256, 0.25)
-    request = NetworkRequest(IMAGE, plasma(), 1800.0, 3600.0, network, weights, tied)
+    request = NetworkRequest(image, plasma(), 1800.0, 3600.0, network, weights, tied)
     made = network_provenance(request, np.arange(6), "CPU").to_dict()
     return json.loads(json.dumps(made))
 
@@ -35,6 +37,53 @@ def read(tmp_path, record):
     path = tmp_path / "network_Ki.json"
     path.write_text(json.dumps(record), encoding="utf-8")
     return read_recorded_run(path)
+
+
+MERGED = merge_frames(IMAGE, MergeSettings(600.0, 1800.0))
+
+
+def test_that_frames_are_merged_again_as_the_record_tells(tmp_path):
+    run = read(tmp_path, record_of(NETWORK, image=MERGED))
+    again = run.frames_of(IMAGE)
+    assert again.timing == MERGED.timing != IMAGE.timing
+    assert again.steps == MERGED.steps
+    np.testing.assert_array_equal(again.store.slab(0, 2), MERGED.store.slab(0, 2))
+
+
+def test_that_frames_stay_as_acquired_where_the_record_tells_no_step(tmp_path):
+    record = record_of(NETWORK)
+    assert record["steps"] == []
+    assert read(tmp_path, record).frames_of(IMAGE) is IMAGE
+    del record["steps"]  # as records of before
+    assert read(tmp_path, record).frames_of(IMAGE) is IMAGE
+
+
+def test_that_another_series_is_refused(tmp_path):
+    run = read(tmp_path, record_of(NETWORK))
+    with pytest.raises(InvalidInputError, match="computed from another series"):
+        run.frames_of(dataclasses.replace(IMAGE, series_uid="1.2.4"))
+
+
+def test_that_a_step_of_a_later_version_is_refused(tmp_path):
+    record = record_of(NETWORK, image=MERGED)
+    record["steps"][0]["name"] = "move-frames"
+    with pytest.raises(ReadError, match=r"went through 'move-frames', which this version"):
+        read(tmp_path, record)
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ({}, "steps is no list"),
+        ([5], "a table is missing"),
+        ([{"name": "merge-frames"}], "settings is missing"),
+        ([{"name": "merge-frames", "settings": {"length_s": 600}}], "start_s is missing"),
+        ([{"name": "merge-frames", "settings": {"length_s": "a"}}], "length_s of merged frames is"),
+    ],
+)
+def test_that_damaged_steps_are_refused(tmp_path, steps, reason):
+    with pytest.raises(ReadError, match=f"does not hold all that made the map .{reason}"):
+        read(tmp_path, record_of(NETWORK) | {"steps": steps})
 
 
 @pytest.mark.parametrize("own", [0, 1])

@@ -1,18 +1,23 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
 from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 from kiview.nets.tie import (
+    DENY_SIGMAS,
     KEEP_FWHM_MM,
     KEEP_SIGMAS,
     TIE_ALLOWED,
     TIE_FWHM_MM,
+    PatlakReference,
     asked_sigmas,
     doubled,
+    follow_patlak,
     halved,
-    keep_significant,
     local_noise,
     make_consistent,
     patlak_reference,
@@ -115,8 +120,7 @@ def test_that_a_lesion_of_eight_times_the_body_moves_the_noise_by_less_than_a_fi
 def test_that_noisy_scans_ask_for_more_standard_deviations():
     noise = np.array([0.02, 0.09, 0.18, 0.9], np.float32) * np.float32(0.01)
     np.testing.assert_allclose(asked_sigmas(noise, 0.01), [1, 1, 2, 2.5], rtol=1e-6)
-    np.testing.assert_allclose(asked_sigmas(noise, 0.01, 0.5), [0.5, 0.5, 1, 1.25], rtol=1e-6)
-    assert asked_sigmas(noise, 0.0) == KEEP_SIGMAS
+    np.testing.assert_array_equal(asked_sigmas(noise, 0.0), 1.0)
 
 
 def test_that_plain_noise_adds_less_than_a_hundredth_of_the_normaliser():
@@ -129,7 +133,7 @@ def test_that_plain_noise_adds_less_than_a_hundredth_of_the_normaliser():
 def test_that_an_erased_lesion_that_patlak_shows_is_given_back():
     patlak, fur, ball, _ = noisy_body(0.002, lesion=0.01)
     erased = (0.003 * (fur > 0)).astype(np.float32)
-    kept = keep_significant(erased, patlak, local_noise(patlak, fur, 0.01, SPACING), SPACING)
+    kept = follow_patlak(erased, patlak_reference(patlak, fur, 0.01, SPACING), deny_sigmas=100)
     recovery = (kept[ball].mean() - 0.003) / 0.01
     assert 0.4 < recovery < 1.0
     assert (kept >= erased).all()
@@ -138,8 +142,9 @@ def test_that_an_erased_lesion_that_patlak_shows_is_given_back():
 def test_that_of_plain_noise_only_the_tail_is_added():
     """Beyond t sigmas the mean excess of a normal variable is phi(t) - t Q(t): 0.083 at t = 1."""
     patlak, fur, _, truth = noisy_body(0.004)
-    noise = local_noise(patlak, fur, 0.01, SPACING)
-    kept = keep_significant(truth, patlak, noise, SPACING)
+    reference = patlak_reference(patlak, fur, 0.01, SPACING)
+    noise = reference.noise
+    kept = follow_patlak(truth, reference, deny_sigmas=100)
     inner = (slice(8, -8), slice(18, -18), slice(18, -18))
     added = (kept - truth)[inner].mean() / noise[inner].mean()
     tail = norm.pdf(KEEP_SIGMAS) - KEEP_SIGMAS * norm.sf(KEEP_SIGMAS)
@@ -148,17 +153,41 @@ def test_that_of_plain_noise_only_the_tail_is_added():
 
 def test_that_a_map_that_agrees_with_patlak_stays_as_it_is():
     patlak, fur, _, _ = noisy_body(0.0)
-    noise = local_noise(patlak, fur, 0.01, SPACING)
-    np.testing.assert_allclose(keep_significant(patlak, patlak, noise, SPACING), patlak, atol=1e-9)
+    reference = patlak_reference(patlak, fur, 0.01, SPACING)
+    np.testing.assert_allclose(follow_patlak(patlak, reference), patlak, atol=1e-9)
 
 
-def test_that_keeping_follows_the_scale_of_the_maps():
-    """Twice the curve is half of Ki, whatever is kept."""
-    patlak, fur, _, truth = noisy_body(0.003, lesion=0.01)
-    whole = keep_significant(truth, patlak, local_noise(patlak, fur, 0.01, SPACING), SPACING)
-    half = keep_significant(
-        truth / 2, patlak / 2, local_noise(patlak / 2, fur / 2, 0.005, SPACING), SPACING
+def test_that_an_invented_lesion_that_patlak_denies_is_scaled_down():
+    patlak, fur, ball, truth = noisy_body(0.002)
+    reference = patlak_reference(patlak, fur, 0.01, SPACING)
+    invented = truth + np.float32(0.01) * ball
+    found = follow_patlak(invented, reference, keep_sigmas=100)
+    near = smooth(found, (KEEP_FWHM_MM,) * 3, SPACING)
+    allowed = reference.near + DENY_SIGMAS * reference.noise
+    assert near[ball].max() < 1.15 * allowed[ball].max()
+    assert (found[ball] / invented[ball]).mean() < 0.6
+    assert (found <= invented).all()
+    assert (found[~ndimage.binary_dilation(ball, iterations=5)] > 0.9 * 0.003).any()
+
+
+def test_that_what_patlak_may_be_wrong_by_is_not_denied():
+    reference = PatlakReference(
+        *(np.full((4, 12, 12), v, np.float32) for v in (3, 3, 1)), 100.0, SPACING
     )
+    most = np.full((4, 12, 12), 3 + DENY_SIGMAS - 1e-3, np.float32)
+    np.testing.assert_array_equal(follow_patlak(most, reference), most)
+    more = np.full((4, 12, 12), 10.0, np.float32)
+    np.testing.assert_allclose(follow_patlak(more, reference), 3 + DENY_SIGMAS, rtol=1e-5)
+    unclear = replace(reference, ki=-reference.ki, near=-reference.near)
+    np.testing.assert_allclose(follow_patlak(more, unclear), DENY_SIGMAS, rtol=1e-5)
+
+
+def test_that_following_goes_with_the_scale_of_the_maps():
+    """Twice the curve is half of Ki, whatever is kept and denied."""
+    patlak, fur, ball, truth = noisy_body(0.003, lesion=0.01)
+    ki = truth + np.float32(0.01) * np.roll(ball, 12, axis=2)
+    whole = follow_patlak(ki, patlak_reference(patlak, fur, 0.01, SPACING))
+    half = follow_patlak(ki / 2, patlak_reference(patlak / 2, fur / 2, 0.005, SPACING))
     np.testing.assert_allclose(half, whole / 2, rtol=1e-5, atol=1e-9)
 
 
@@ -175,14 +204,12 @@ def test_that_the_spread_is_scaled_with_the_map_and_grows_where_patlak_was_kept(
     found = make_consistent(ki, sigma, reference)
     tied, alarm = tie_to_patlak(ki, patlak, 0.01, SPACING)
     np.testing.assert_array_equal(found.alarm, alarm)
-    kept = found.ki > tied
-    assert kept[ball].mean() > 0.9
-    np.testing.assert_allclose(
-        found.sigma[~kept & (ki > 0)],
-        (sigma * tied / np.maximum(ki, 1e-9))[~kept & (ki > 0)],
-        rtol=1e-5,
-    )
-    assert (found.sigma >= reference.noise)[kept].all()
+    followed = found.ki != tied
+    assert (found.ki > tied)[ball].mean() > 0.9
+    as_it_was = ~followed & (ki > 0)
+    scaled = sigma * tied / np.maximum(ki, 1e-9)
+    np.testing.assert_allclose(found.sigma[as_it_was], scaled[as_it_was], rtol=1e-5)
+    assert (found.sigma >= reference.noise)[followed].all()
     assert make_consistent(ki, None, reference).sigma is None
     assert np.abs(found.ki - truth)[ball].mean() < 0.6 * np.abs(tied - truth)[ball].mean()
 
@@ -193,4 +220,5 @@ def test_that_a_part_of_the_reference_is_that_part_of_its_maps():
     box = (slice(2, 6), slice(8, 20), slice(10, 30))
     part = reference.part(box)
     np.testing.assert_array_equal(part.ki, patlak[box])
+    np.testing.assert_array_equal(part.near, reference.near[box])
     np.testing.assert_array_equal(part.noise, reference.noise[box])

@@ -29,7 +29,11 @@ def test_that_every_setting_explains_itself_in_a_sentence():
         ("threads", float("nan"), "'Processor threads'"),
         ("suv_window_max", "seven", "must be a number"),
         ("suv_window_max", float("inf"), "between 0.1 and 1000 g/mL"),
+        ("threads", 10**400, "between 0 and 256, not inf"),
+        ("threads", -(10**400), "between 0 and 256, not -inf"),
+        ("suv_window_max", 10**400, "between 0.1 and 1000 g/mL, not inf"),
         ("recent_folder", 3, "must be a text"),
+        ("recent_folder", ["x" * 5000], "must be a text, not .'x{58}.$"),
     ],
 )
 def test_that_a_value_outside_its_limits_is_refused_with_the_limits(key, value, said):

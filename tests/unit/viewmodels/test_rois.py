@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 from tests.helpers import torso
 
 from kiview.core.errors import InvalidInputError
+from kiview.core.geometry import VolumeGeometry
+from kiview.core.roi import Roi
 from kiview.core.roi_shapes import Sphere
-from kiview.viewmodels.rois import COLOURS, RoisViewModel, RoiTool
+from kiview.viewmodels.rois import CHANGED, COLOURS, RoisViewModel, RoiTool
 
 BALL = Sphere((0, 0, 0), 10)
 ELSEWHERE = Sphere((5, 0, 0), 10)
@@ -151,3 +154,32 @@ def test_that_tools_and_selection_tell_only_of_changes(rois, qtbot):
         rois.use_tool(RoiTool.SPHERE)
     with qtbot.assertNotEmitted(rois.selection_changed):
         rois.select(None)
+
+
+def test_that_read_regions_come_in_one_step_with_their_voxels(rois):
+    grid = VolumeGeometry((4, 20, 20), np.diag([1.0, 1, 1, 1])[:, [2, 1, 0, 3]])
+    drawn = rois.add(BALL)
+    read = [Roi("a", "Liver", "#112233", BALL, origin="SEG 1"), Roi("b", "Spleen", "", ELSEWHERE)]
+    kept = [roi.voxels(grid) for roi in read]
+    rois.add_all(read, kept)
+    assert [roi.name for roi in rois.rois] == ["Aorta", "Liver", "Spleen"]
+    assert len({roi.roi_id for roi in rois.rois}) == 3
+    assert len({roi.revision for roi in rois.rois}) == 3
+    assert rois.rois[1].colour == "#112233"
+    assert rois.rois[2].colour in COLOURS
+    assert rois.selected.name == "Spleen"
+    assert rois.voxels(rois.rois[1], grid) is kept[0]
+    rois.undo()
+    assert [roi.roi_id for roi in rois.rois] == [drawn]
+
+
+def test_that_a_read_region_keeps_its_origin_until_it_is_changed(rois):
+    grid = VolumeGeometry((4, 20, 20), np.diag([1.0, 1, 1, 1])[:, [2, 1, 0, 3]])
+    roi = Roi("a", "Liver", "#112233", BALL, origin="SEG 1")
+    rois.add_all([roi], [roi.voxels(grid)])
+    roi_id = rois.rois[0].roi_id
+    rois.rename(roi_id, "Liver, left")
+    assert rois.roi(roi_id).origin == "SEG 1"
+    for shape in (ELSEWHERE, Sphere((9, 9, 9), 3)):
+        rois.reshape(roi_id, shape)
+        assert rois.roi(roi_id).origin == f"SEG 1{CHANGED}"

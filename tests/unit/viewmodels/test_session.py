@@ -1,5 +1,6 @@
 """Regions and choices come back when the study is opened again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,24 @@ def test_that_a_damaged_workspace_is_told_and_left_alone(qtbot, jobs):
     assert "cannot be read" in models.messages.current.text
     assert file.read_text() == "{ not json"
     assert models.rois.rois == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (("choices", "plasma_factor"), 10**400, "could not be restored"),
+        (("views", "frames"), {"indices": [float("inf")], "name": ""}, "saved views are damaged"),
+    ],
+)
+def test_that_a_saved_number_beyond_all_limits_is_told(qtbot, opened, jobs, place, value, told):
+    opened.session.save()
+    file = workspace.workspace_file("1.2.3.4")
+    document = json.loads(file.read_text())
+    part, name = place
+    assert name in document[part]
+    document[part][name] = value
+    file.write_text(json.dumps(document))
+    assert told in open_again(qtbot, jobs).messages.current.text
 
 
 def test_that_a_workspace_of_a_newer_version_is_left_alone(qtbot, jobs):

@@ -15,7 +15,7 @@ from kiview.views.canvas.slice_view import SliceView
 from kiview.views.canvas.view_bar import ViewBar
 
 EMPTY_TEXT = (
-    "Open a dynamic PET study: a folder, or a DICOM, NIfTI or ECAT file."
+    "Open a dynamic PET study: a folder, a zip archive, or a DICOM, NIfTI or ECAT file."
     "\n\nDrop it here, or choose File, Open."
 )
 _Cell = tuple[str, Plane]

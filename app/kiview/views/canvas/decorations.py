@@ -189,6 +189,14 @@ def draw_pill(painter: QPainter, text: str, centre: QPointF, colour: str = palet
     painter.drawImage(*_pill_at(painter, text, centre, colour))
 
 
+def draw_notes(painter: QPainter, area: QRectF, notes: tuple[tuple[str, ...], ...]) -> None:
+    """Warnings above the lower left corner, the first lowest; each by its first text that fits."""
+    at = QPointF(MARGIN, area.bottom() - BOTTOM_STRIP * 1.5 + 4)
+    for texts in notes:
+        draw_pill_left(painter, texts, at, area.width() - 2 * MARGIN, palette.WARNING)
+        at -= QPointF(0, BOTTOM_STRIP - 4)
+
+
 def draw_pill_left(
     painter: QPainter, texts: tuple[str, ...], at: QPointF, room: float, colour: str = palette.TEXT
 ) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from kiview.core.reslice import Plane
 from kiview.core.roi_shapes import Contour, Cylinder, PolygonStack, Shape, Sphere
+from kiview.core.roi_voxels import VoxelSet
 
 SAME_SLICE_SHARE = 0.6
 """A polygon belongs to a slice when it lies within this share of the slice thickness."""
@@ -107,6 +108,8 @@ def grabbed(shape: Shape, plane: Plane, at: NDArray[np.float64], reach_mm: float
         at: Where the mouse is, (u, v, w) mm.
         reach_mm: How near counts as on it.
     """
+    if isinstance(shape, VoxelSet):
+        return None  # voxels read from a file stay where they were measured
     near = [
         (float(np.hypot(handle.uv[0] - at[0], handle.uv[1] - at[1])), i, handle)
         for i, handle in enumerate(handles(shape, plane, float(at[2])))

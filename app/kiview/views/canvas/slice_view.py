@@ -228,10 +228,7 @@ class SliceView(QWidget):
         low_left = QPointF(MARGIN, area.bottom() - BOTTOM_STRIP / 2)
         room = area.width() / 2 - MARGIN - 14
         decorations.draw_pill_left(painter, texts, low_left, room, palette.MUTED)
-        if layer.note:
-            above = QPointF(MARGIN, low_left.y() - BOTTOM_STRIP + 4)
-            room = area.width() - 2 * MARGIN
-            decorations.draw_pill_left(painter, (layer.note,), above, room, palette.WARNING)
+        decorations.draw_notes(painter, area, _notes_of(self._views, layer, self.plane))
         decorations.draw_badges_below(painter, layer.marks, area)
         if self.hasFocus():
             painter.setPen(QColor(palette.ACCENT))
@@ -255,7 +252,7 @@ class SliceView(QWidget):
         if layer is None:
             return HELP
         header = _header_of(self._views, layer)
-        said = (header.title, header.detail, *header.badges, layer.note)
+        said = (header.title, header.detail, *header.badges, layer.note, layer.entered)
         return f"<p>{escape(' · '.join(text for text in said if text))}</p>{HELP}"
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -306,6 +303,14 @@ class SliceView(QWidget):
         """Show by the pointer what a press would do."""
         drawing = self._rois.tool != RoiTool.CURSOR
         self.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)
+
+
+def _notes_of(views: ViewsViewModel, layer: Layer, plane: Plane) -> tuple[tuple[str, ...], ...]:
+    """What must be known of a layer, each also shorter; entered values once a column."""
+    is_first = views.full_size is not None or plane is views.planes[0]
+    entered = layer.entered if is_first else ""
+    told = (layer.note,), (entered, entered.partition(":")[0])
+    return tuple(texts for texts in told if texts[0])
 
 
 def _header_of(views: ViewsViewModel, layer: Layer) -> Header:

@@ -1,23 +1,46 @@
-"""What was noticed about the series, as sentences, with entries for what the files lack."""
+"""What may be quantified, what was noticed, and ways to settle it."""
 
-from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from kiview.core.errors import InvalidInputError
 from kiview.core.study import Finding, Verdict
-from kiview.viewmodels.missing_values import MissingValue, missing_value
+from kiview.viewmodels.missing_values import (
+    FRAME_FIELDS,
+    MissingValue,
+    by_you,
+    capitalised,
+    missing_value,
+)
 from kiview.viewmodels.study import StudyViewModel
+from kiview.views.dialogs.study_details import FRAMES, PAGE_TITLES, UNUSED, entry_of
 from kiview.views.parts import button, line_label, named, section, text_label
 
 _ROLES = {Verdict.READY: "good", Verdict.CONFIRM: "warning", Verdict.REFUSED: "problem"}
 _SUMMARY = {
-    Verdict.READY: "ready to quantify",
-    Verdict.CONFIRM: "please confirm",
-    Verdict.REFUSED: "not possible yet",
+    Verdict.READY: "ready",
+    Verdict.CONFIRM: "ready with your confirmation",
+    Verdict.REFUSED: "cannot be quantified",
 }
+_SEVERITY = (Verdict.REFUSED, Verdict.CONFIRM, Verdict.READY)
 _SPOKEN = {"good": "fine", "warning": "to confirm", "problem": "problem"}
 _DOT = "\N{BLACK CIRCLE}"
 _DOT_WIDTH = 14
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+_PAGE_TIPS = (
+    "Weight, activity, times and units: what the files say and what you enter instead.",
+    "Start and duration of every frame, to look at and to correct.",
+    "Where every number of this study comes from.",
+    "Files of the folder that were not used, with the reason.",
+)
 
 
 class _Confirm(QObject):
@@ -32,8 +55,27 @@ class _Confirm(QObject):
         self._study.confirm(self._code)
 
 
+class _Ask(QObject):
+    """Asks for a page of the study details; lives as long as its button."""
+
+    def __init__(self, button_: QPushButton, panel: "ChecksPanel", page: int, field: str) -> None:
+        super().__init__(button_)
+        self._panel, self._page, self._field = panel, page, field
+        button_.clicked.connect(self.ask)
+
+    def ask(self) -> None:
+        """Do so."""
+        self._panel.details_asked.emit(self._page, self._field)
+
+
 class ChecksPanel(QWidget):
-    """Verdicts, findings and the form for missing values."""
+    """Verdicts, findings, entries for what is missing, and the way to all details.
+
+    Signals:
+        details_asked(int, str): A page of the study details, and the value to enter there.
+    """
+
+    details_asked = Signal(int, str)
 
     def __init__(self, study: StudyViewModel) -> None:
         super().__init__()
@@ -73,29 +115,66 @@ class ChecksPanel(QWidget):
         if study.series is None and not study.missing_fields:
             layout.addWidget(text_label("Checks appear when a study is open.", "soft"))
         if study.series is not None:
-            layout.addLayout(_verdict_row("Ki", study.kinetics_verdict))
             layout.addLayout(_verdict_row("SUV", study.suv_verdict))
-            for finding in study.findings:
-                self._add_finding(layout, finding)
-        if study.overrides:
-            told = ", ".join(missing_value(name).label.lower() for name in study.overrides)
-            layout.addWidget(text_label(f"Entered by you: {told}.", "warning", "userGiven"))
-        self._add_form(layout)
+            layout.addLayout(_verdict_row("Ki", study.kinetics_verdict))
+        asked = self._asked()
+        for finding in sorted(study.findings, key=self._severity):
+            self._add_finding(layout, finding, asked)
+        entered = capitalised(by_you(study.overrides.items()))
+        if entered and study.series is not None:
+            layout.addWidget(text_label(f"{entered}.", "warning", "userGiven"))
+        self._add_form(layout, asked)
+        if study.study is not None:
+            self._add_links(layout, len(study.study.unused_files))
 
-    def _add_finding(self, layout: QVBoxLayout, finding: Finding) -> None:
+    def _severity(self, finding: Finding) -> int:
+        return _SEVERITY.index(self._study.verdict_of(finding))
+
+    def _asked(self) -> list[str]:
+        """Values to ask for at once: without them something is refused.
+
+        Frame times have a table of their own once there is something to show.
+        """
+        study = self._study
+        refused = [f for f in study.findings if Verdict.REFUSED in (f.suv, f.kinetics)]
+        names = [*study.pending_fields, *(name for f in refused for name in f.fields)]
+        hidden = () if study.series is None else FRAME_FIELDS
+        return [name for name in dict.fromkeys(names) if name not in hidden]
+
+    def _add_links(self, layout: QVBoxLayout, unused_count: int) -> None:
+        layout.addSpacing(2)
+        for page, (title, tip) in enumerate(zip(PAGE_TITLES, _PAGE_TIPS, strict=True)):
+            count = f" ({unused_count})" if page == UNUSED else ""
+            link = button(f"{title}{count}{_ELLIPSIS}", f"details_{page}", tip, "link")
+            _Ask(link, self, page, "")
+            layout.addLayout(_indented(link))
+
+    def _add_finding(self, layout: QVBoxLayout, finding: Finding, asked: list[str]) -> None:
         verdict = self._study.verdict_of(finding)
         confirmed = " Confirmed by you." if finding.code in self._study.confirmed else ""
         text = f"{finding.message}{confirmed}"
         layout.addLayout(_dotted(_ROLES[verdict], text, f"finding_{finding.code}", "soft"))
+        actions: list[QWidget] = []
         if verdict is Verdict.CONFIRM:
             tip = "Say that this is right for this study; kept with it."
             confirm = button("Confirm", f"confirm_{finding.code}", tip, "link")
             confirm.clicked.connect(_Confirm(confirm, self._study, finding.code).confirm)
-            layout.addLayout(_indented(confirm))
+            actions.append(confirm)
+        elsewhere = [name for name in finding.fields if name not in asked]
+        if elsewhere:
+            page, field = entry_of(elsewhere[0])
+            is_table = page == FRAMES
+            tip = "Correct the frame times." if is_table else "Enter your own value."
+            text = "Edit frames" if is_table else "Enter"
+            enter = button(f"{text}{_ELLIPSIS}", f"enter_for_{finding.code}", tip, "link")
+            _Ask(enter, self, page, field)
+            actions.append(enter)
+        if actions:
+            layout.addLayout(_indented(*actions))
 
-    def _add_form(self, layout: QVBoxLayout) -> None:
+    def _add_form(self, layout: QVBoxLayout, names: list[str]) -> None:
         self._entries = {}
-        asked = [missing_value(name) for name in self._study.missing_fields]
+        asked = [missing_value(name) for name in names]
         if not asked:
             return
         form = QWidget()
@@ -117,22 +196,7 @@ class ChecksPanel(QWidget):
         grid.addWidget(apply, 2 * len(asked) + 1, 0, 1, 2)
         for entry in self._entries.values():
             entry.returnPressed.connect(self._on_apply)
-        tip = "Enter what the files lack or have wrong."
-        more = button("Enter values\N{HORIZONTAL ELLIPSIS}", "checksEnter", tip, "link")
-        more.setCheckable(True)
-        more.toggled.connect(form.setVisible)
-        layout.addLayout(_indented(more))
         layout.addWidget(form)
-        more.setChecked(self._needs_values())
-        form.setVisible(self._needs_values())
-
-    def _needs_values(self) -> bool:
-        """Whether something is refused for want of a value."""
-        study = self._study
-        return study.series is None or Verdict.REFUSED in (
-            study.suv_verdict,
-            study.kinetics_verdict,
-        )
 
     def _on_apply(self) -> None:
         try:
@@ -149,11 +213,12 @@ def _entry(value: MissingValue) -> QLineEdit:
     return entry
 
 
-def _indented(widget: QWidget) -> QHBoxLayout:
-    """A widget below the text of the sentence above."""
+def _indented(*widgets: QWidget) -> QHBoxLayout:
+    """Widgets below the text of the sentence above."""
     line = QHBoxLayout()
     line.setContentsMargins(_DOT_WIDTH - 2, 0, 0, 0)
-    line.addWidget(widget)
+    for widget in widgets:
+        line.addWidget(widget)
     line.addStretch(1)
     return line
 

@@ -75,7 +75,14 @@ class LayersPanel(QWidget):
         window = self._views.scales.window(layer.quantity)
         role = "chosen" if layer is self._views.active_layer else "plain"
         shown = f"{_short(window.low)}{_DASH}{_short(window.high)}"
-        return layer.key, layer.title, shown, role, in_words(layer.marks)
+        entered = layer.entered.partition(":")[0]
+        return (
+            layer.key,
+            layer.title,
+            shown,
+            role,
+            in_words((*layer.marks, *filter(None, (entered,)))),
+        )
 
 
 def _clear(grid: QGridLayout) -> None:

@@ -12,10 +12,11 @@ from PySide6.QtWidgets import (
 )
 
 from kiview.core.tac import TimeActivityCurve
-from kiview.viewmodels.curves import CurvesViewModel, RegionCurve
-from kiview.viewmodels.rois import RoisViewModel, RoiTool
-from kiview.viewmodels.views import ViewsViewModel
-from kiview.views.parts import Panel, button, row, text_label, tool_button
+from kiview.viewmodels.curves import RegionCurve
+from kiview.viewmodels.rois import RoiTool
+from kiview.viewmodels.window import WindowModels
+from kiview.views.panels.study_regions import SaveRegions, StudyRegions
+from kiview.views.parts import Panel, button, plain_tip, row, text_label, tool_button
 
 _TOOLS = {
     RoiTool.CURSOR: ("Cursor", "Move the linked cursor."),
@@ -30,20 +31,23 @@ _TOOLS = {
     ),
 }
 _SWATCH = 10
+_RENAME = "Double click renames."
 
 
 class RegionsPanel(Panel):
     """Drawing tools and the list of regions."""
 
-    def __init__(self, rois: RoisViewModel, curves: CurvesViewModel, views: ViewsViewModel) -> None:
+    def __init__(self, models: WindowModels) -> None:
         super().__init__("regions", "regions")
-        self._rois, self._curves, self._views = rois, curves, views
+        rois, curves = models.rois, models.curves
+        self._rois, self._curves, self._views = rois, curves, models.views
+        self._files = models.study_regions
         self._tools: dict[RoiTool, QToolButton] = {}
         self._group = QButtonGroup(self)
         self._list = QListWidget()
         self._list.setObjectName("regionList")
         self._list.setAccessibleName("Regions")
-        self._list.setToolTip("Double click renames.")
+        self._list.setToolTip(_RENAME)
         self._told = text_label("", "soft", "regionValues")
         self._message = text_label("", "warning", "regionMessage")
         self._build()
@@ -82,6 +86,8 @@ class RegionsPanel(Panel):
         self._redo.clicked.connect(self._rois.redo)
         self.content.addLayout(row(self._go, self._delete, None, self._undo, self._redo))
         self.content.addWidget(self._told)
+        self.content.addWidget(SaveRegions(self._files))
+        self.content.addWidget(StudyRegions(self._files))
 
     def _on_tool_chosen(self, chosen: QToolButton) -> None:
         for tool, made in self._tools.items():
@@ -102,6 +108,7 @@ class RegionsPanel(Panel):
         for roi in self._rois.rois:
             item = QListWidgetItem(_swatch(roi.colour), roi.name)
             item.setData(Qt.ItemDataRole.UserRole, roi.roi_id)
+            item.setToolTip(plain_tip(roi.origin) or _RENAME)
             self._list.addItem(item)
             if selected is not None and roi.roi_id == selected.roi_id:
                 self._list.setCurrentItem(item)
@@ -115,6 +122,7 @@ class RegionsPanel(Panel):
         self.status.setText(self._status())
         known = None if selected is None else self._curves.get(selected.roi_id)
         self._told.setText("" if known is None else _about(known))
+        self._told.setToolTip("" if selected is None else plain_tip(selected.origin))
         self._message.setVisible(bool(self._message.text()))
 
     def _status(self) -> str:

@@ -13,6 +13,9 @@ from kiview.views.plots.card import PlotCard, brush, pen
 
 _HINT = "Curves appear here: draw a region in the aorta (Regions, Cylinder)."
 _INPUT_COLOUR = "#f2f4f7"
+_MORE_COLOUR = "#8b93a1"
+MOST_NAMES = 6
+"""More names would take the room of the plot."""
 _INPUT_KEY = "input function"
 _KILO = 1000.0
 _HEADROOM = 1.06
@@ -87,7 +90,9 @@ class CurvesPlot(PlotCard):
         unit = "" if drawn is None else drawn.quantity.unit.symbol
         scaled = f"k{unit}" if unit == "Bq/mL" else unit
         self.title.setText(f"Curves, {scaled} over minutes" if scaled else "Curves")
-        names = [(each.roi.colour, each.roi.name) for each in known]
+        names = [(each.roi.colour, each.roi.name) for each in known[:MOST_NAMES]]
+        if len(known) > MOST_NAMES:
+            names.append((_MORE_COLOUR, f"and {len(known) - MOST_NAMES} more"))
         if has_input:
             names.append((_INPUT_COLOUR, "input"))
         self._legend.setText("&nbsp;&nbsp;&nbsp; ".join(_entry(*each) for each in names))

@@ -1,0 +1,1 @@
+"""Damaged inputs of every kind that KiView reads, opened as the program opens them."""
