@@ -1,5 +1,7 @@
 """What the numbers of a series rest on, and where each of it comes from."""
 
+import re
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
@@ -11,6 +13,7 @@ _COLUMNS = ("What", "Value", "Where it comes from")
 _ABOUT = "What the numbers of this series rest on. Nothing that is missing is guessed."
 _NOTHING = "This series tells nothing about where its numbers come from."
 _NO_STUDY = "Open a study first."
+_WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class FactsPage(QWidget):
@@ -32,8 +35,8 @@ class FactsPage(QWidget):
         self._table.setAlternatingRowColors(True)
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         header = self._table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(len(_COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         layout = QVBoxLayout(self)
@@ -54,7 +57,12 @@ class FactsPage(QWidget):
         self._table.setRowCount(len(facts))
         for line, fact in enumerate(facts):
             for column, text in enumerate((fact.label, fact.value, fact.source)):
-                item = QTableWidgetItem(text)
+                item = QTableWidgetItem(_breakable(text) if column == 2 else text)
                 item.setToolTip(text)
                 item.setForeground(colour("text" if column == 1 else "soft"))
                 self._table.setItem(line, column, item)
+
+
+def _breakable(text: str) -> str:
+    """Long names of attributes may go over to the next line where a word of theirs begins."""
+    return _WORD_BEGINS.sub("\N{ZERO WIDTH SPACE}", text)
