@@ -53,6 +53,7 @@ class MergeViewModel(QObject):
         self._history: History[MergeSettings | None] = History()
         self._series_uid = ""
         self._known: Study | None = None
+        self._is_aside = False
         study.study_changed.connect(self._on_study_changed)
         study.series_changed.connect(self._on_series_changed)
 
@@ -171,12 +172,15 @@ class MergeViewModel(QObject):
     def _on_study_changed(self) -> None:
         """Frames of a study that was read again with entered values are merged as before."""
         study = self._study.study
-        if self._study.arriving is None:  # else what is put aside may return with its merges
-            if study is not self._known:
-                self._known = study
-                self._history.clear()
-                known = () if study is None else tuple(series.uid for series in study.series)
-                self._settings = {uid: it for uid, it in self._settings.items() if uid in known}
+        if self._study.arriving is not None:
+            self._is_aside = True  # what was open may return with its merges
+        elif self._is_aside and study is self._known:
+            self._is_aside = False
+        else:
+            self._is_aside, self._known = False, study
+            self._history.clear()
+            known = () if study is None else tuple(series.uid for series in study.series)
+            self._settings = {uid: it for uid, it in self._settings.items() if uid in known}
             self._merge_again()  # other series when they are shown
         self.changed.emit()
 

@@ -1,6 +1,6 @@
 """The open study: opening, its findings, and the values that the user enters for it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,12 @@ from kiview.core.arriving import ArrivingImage
 from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
-from kiview.core.study import Finding, Series, SeriesKind, Study, Verdict, worst
+from kiview.core.study import Series, SeriesKind, Study
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.missing_values import missing_value, parse_entry
 from kiview.viewmodels.put_aside import PutAside
+from kiview.viewmodels.shown_series import ShownSeries
 
 Overrides = Mapping[str, float | str]
 DOT = " \N{MIDDLE DOT} "
@@ -39,7 +40,7 @@ class KnownStudy:
     times: str
 
 
-class StudyViewModel(QObject):
+class StudyViewModel(ShownSeries):
     """Opens studies and holds the one that is open.
 
     While a large study is read its frames can be looked at as they come; nothing is open then, so
@@ -47,27 +48,17 @@ class StudyViewModel(QObject):
 
     Attributes:
         arriving: Frames of the study that is being read, None when there is nothing to look at.
-        study: What is open, or None.
-        series: The series that is shown and computed on, or None.
-        path: Where the open study came from.
         known: Studies opened in this session, latest first.
-        confirmed: Codes of the findings that the user confirmed.
 
     Signals:
-        study_changed: Another study (or none) is open, or it was read again with entered values.
-        series_changed: Another series is shown.
         opening_changed: Opening began or ended.
         arriving_changed: More frames of the study that is being read can be shown, or none.
         open_failed: `TaskFailure`; the study that was open stays.
-        findings_changed: The user confirmed a finding.
     """
 
-    study_changed = Signal()
-    series_changed = Signal()
     opening_changed = Signal()
     arriving_changed = Signal()
     open_failed = Signal(object)
-    findings_changed = Signal()
 
     def __init__(
         self,
@@ -82,16 +73,10 @@ class StudyViewModel(QObject):
         self._open_job = open_job
         self._task: Task | None = None
         self._asked: tuple[Path, dict[str, float | str]] | None = None
-        self._overrides: dict[str, float | str] = {}
         self._pending_fields: tuple[str, ...] = ()
         self._aside: PutAside | None = None
-        self._merged: dict[str, DynamicImage] = {}
         self.arriving: ArrivingImage | None = None
-        self.study: Study | None = None
-        self.series: Series | None = None
-        self.path: Path | None = None
         self.known: tuple[KnownStudy, ...] = ()
-        self.confirmed: frozenset[str] = frozenset()
 
     @property
     def is_opening(self) -> bool:
@@ -99,45 +84,11 @@ class StudyViewModel(QObject):
         return self._task is not None
 
     @property
-    def image(self) -> DynamicImage | None:
-        """The voxels that are shown and computed on: the series' own, or with merged frames."""
-        if self.series is None:
-            return None
-        return self._merged.get(self.series.uid, self.series.image)
-
-    def use_merged(self, image: DynamicImage | None) -> None:
-        """Let an image take the place of the shown series' own; None gives that its place back."""
-        if self.series is not None:
-            self._merged.pop(self.series.uid, None)
-            if image is not None:
-                self._merged[self.series.uid] = image
-            self.series_changed.emit()
-
-    @property
     def why_no_image(self) -> str:
         """What the user can do where nothing is open."""
         if self.arriving is None:
             return "Open a study first."
         return "The study is still being read; this waits until all frames are there."
-
-    @property
-    def overrides(self) -> Overrides:
-        """Values that the user entered for the open study."""
-        return dict(self._overrides)
-
-    @property
-    def identity(self) -> str:
-        """Changes whenever results computed before no longer belong to what is open."""
-        if self.series is None:
-            return ""
-        given = ",".join(f"{name}={self._overrides[name]}" for name in sorted(self._overrides))
-        steps = () if self.image is None else self.image.steps
-        return "|".join([self.series.uid, given, *(f"{step.name} {step.text}" for step in steps)])
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What was noticed about the shown series."""
-        return () if self.series is None else self.series.findings
 
     @property
     def pending_fields(self) -> tuple[str, ...]:
@@ -149,23 +100,6 @@ class StudyViewModel(QObject):
         """Values that would help, each once, including those a failed opening asked for."""
         named = [field for finding in self.findings for field in finding.fields]
         return tuple(dict.fromkeys([*self._pending_fields, *named]))
-
-    @property
-    def suv_verdict(self) -> Verdict:
-        """Whether SUV may be shown."""
-        return self._verdict(finding.suv for finding in self._open_findings())
-
-    @property
-    def kinetics_verdict(self) -> Verdict:
-        """Whether Ki may be computed."""
-        return self._verdict(finding.kinetics for finding in self._open_findings())
-
-    def _verdict(self, verdicts: Iterable[Verdict]) -> Verdict:
-        return Verdict.REFUSED if self.series is None else worst(verdicts)
-
-    def _open_findings(self) -> list[Finding]:
-        """Findings that the user has not confirmed."""
-        return [f for f in self.findings if self.verdict_of(f) is not Verdict.READY]
 
     def open_path(self, path: Path, overrides: Overrides | None = None) -> None:
         """Read a study; it replaces the open one when that worked."""
@@ -205,34 +139,6 @@ class StudyViewModel(QObject):
         """Read the open study again with these values in place of those entered before."""
         if self.path is not None:
             self.open_path(self.path, overrides)
-
-    def confirm(self, code: str) -> None:
-        """Take note that the user looked at a finding and agrees."""
-        self.confirmed |= {code}
-        self.findings_changed.emit()
-
-    def restore_confirmed(self, codes: frozenset[str]) -> None:
-        """Take over what was confirmed before."""
-        self.confirmed = codes
-        self.findings_changed.emit()
-
-    def verdict_of(self, finding: Finding) -> Verdict:
-        """What a finding means now: a confirmed one is ready."""
-        verdict = worst((finding.suv, finding.kinetics))
-        is_confirmed = verdict is Verdict.CONFIRM and finding.code in self.confirmed
-        return Verdict.READY if is_confirmed else verdict
-
-    def told(self, finding: Finding) -> str:
-        """The sentence of a finding, with whether the user confirmed it."""
-        confirmed = " Confirmed by the user." if finding.code in self.confirmed else ""
-        return f"{finding.message}{confirmed}"
-
-    def show_series(self, uid: str) -> None:
-        """Show another series of the open study."""
-        for series in self.study.series if self.study is not None else ():
-            if series.uid == uid and series.image is not None and series is not self.series:
-                self.series = series
-                self.series_changed.emit()
 
     def close_study(self) -> None:
         """Forget the open study and free its voxels; one that is being shown early is not read."""

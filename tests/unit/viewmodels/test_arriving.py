@@ -1,5 +1,6 @@
 """A study being read: frames are seen, nothing is computed, what was open returns on failure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,12 @@ from tests.helpers import small_study
 from tests.helpers.slow_study import SlowStudy
 
 from kiview.core.reslice import Plane
+from kiview.core.study import Finding, Verdict
 from kiview.viewmodels.readouts import PENDING
 
 LAST = len(small_study.DURATIONS_S) - 1
+
+DOUBT = Finding("doubt", "Confirm this.", Verdict.CONFIRM, Verdict.CONFIRM)
 
 
 @pytest.fixture
@@ -149,3 +153,90 @@ def test_that_another_study_opened_meanwhile_takes_the_place(qtbot, models, slow
     assert models.study.study is other
     assert models.views.image is other.series[0].image
     assert models.study.arriving is None
+
+
+def open_with_doubt(qtbot, models) -> None:
+    models.study._open_job = small_study.open_job(small_study.study((DOUBT,)))
+    with qtbot.waitSignal(models.study.study_changed):
+        models.study.open_path(Path("small"), {"weight_kg": 70.0})
+    finished(qtbot, models)
+    models.study.confirm("doubt")
+    models.merge.merge(10, 30)
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+def test_that_merges_confirmations_and_steps_return_with_the_study(qtbot, models, slow, how):
+    open_with_doubt(qtbot, models)
+    models.overrides.change({"height_m": 1.75})
+    finished(qtbot, models)
+    models.merge.merge(20, 20)
+    merged = models.study.image
+    slow.begin(models)
+    slow.bring(qtbot, models, LAST)
+    assert models.study.confirmed == frozenset()
+    assert "still being read" in models.merge.why_not
+    if how == "failed":
+        slow.fail()
+    else:
+        models.tasks.cancel()
+        slow.succeed()
+    finished(qtbot, models)
+    assert models.study.image is models.views.image is merged
+    assert models.views.frames.frame_count == merged.frame_count == 17 + 2
+    assert models.study.confirmed == {"doubt"}
+    assert models.overrides.values == {"weight_kg": 70.0, "height_m": 1.75}
+    models.merge.undo()
+    assert models.study.image.frame_count == 22
+    models.study._open_job = small_study.open_job(small_study.study((DOUBT,)))
+    models.overrides.undo()
+    finished(qtbot, models)
+    assert models.overrides.values == {"weight_kg": 70.0}
+
+
+def test_that_a_study_read_again_keeps_series_merges_and_confirmations(qtbot, models):
+    open_with_doubt(qtbot, models)
+    slow = SlowStudy("1.2.3.4")
+    again = replace(slow.study.series[0], findings=(DOUBT,))
+    larger = small_study.study(uid="1.2.3.5").series[0]
+    slow.study = replace(slow.study, series=(larger, again))
+    models.study._open_job = slow.job
+    models.overrides.change({"weight_kg": 80.0})
+    slow.bring(qtbot, models, LAST)
+    assert models.study.series is None
+    slow.succeed()
+    finished(qtbot, models)
+    assert models.study.series is again
+    assert models.study.confirmed == {"doubt"}
+    assert models.study.image.frame_count == models.views.image.frame_count == 22
+    assert models.overrides.values == {"weight_kg": 80.0}
+    assert models.overrides.can_undo
+
+
+def test_that_a_finding_told_otherwise_is_no_longer_confirmed(qtbot, models):
+    open_with_doubt(qtbot, models)
+    slow = SlowStudy("1.2.3.4")
+    changed = replace(slow.study.series[0], findings=(replace(DOUBT, message="Confirm that."),))
+    slow.study = replace(slow.study, series=(changed,))
+    models.study._open_job = slow.job
+    models.overrides.change({"weight_kg": 80.0})
+    slow.bring(qtbot, models, LAST)
+    slow.succeed()
+    finished(qtbot, models)
+    assert models.study.confirmed == frozenset()
+
+
+def test_that_frames_of_another_series_do_not_replace_the_shown_one(qtbot, models, slow):
+    open_with_doubt(qtbot, models)
+    shown, arrivals = models.views.image, []
+    models.study.arriving_changed.connect(lambda: arrivals.append(models.study.arriving))
+    models.study._open_job = slow.job
+    models.overrides.change({"weight_kg": 80.0})
+    task = models.study._task
+    slow._asked.append(LAST)
+    with qtbot.waitSignal(task.offered):
+        slow._go.release()
+    assert models.views.image is shown
+    slow.succeed()
+    finished(qtbot, models)
+    assert arrivals == [None]
+    assert models.study.series is slow.study.series[0]
