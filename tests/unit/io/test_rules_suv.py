@@ -266,6 +266,8 @@ def test_that_a_long_lived_tracer_needs_the_day_of_its_injection():
     columns = pet(**ZIRCONIUM)
     finding = told(columns, "injection-day-assumed")
     assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "2020-12-17 10:00:00 was taken" in finding.message
+    assert "78.4 h" in finding.message
     assert "injection-day-assumed" not in codes(read(pet()))
     in_file = read(columns | {"RadiopharmaceuticalStartDateTime": "20201217093000"})
     entered = read(columns, injection_time="2020-12-17T09:30:00")
