@@ -210,5 +210,5 @@ def test_that_a_network_that_is_never_sure_refuses_everything(ki_network):
 
 
 def test_that_a_curve_network_without_its_network_of_maps_is_told(tmp_path):
-    with pytest.raises(NetworkError, match="no network of maps at .*absent"):
+    with pytest.raises(NetworkError, match=r"no network of maps at .*absent"):
         ki_network_of(tmp_path / "absent")
