@@ -107,9 +107,7 @@ def _window_parser() -> argparse.ArgumentParser:
         description=f"Viewer for dynamic PET with parametric maps. {_INTENDED_USE}",
         epilog="Without the window: kiview " + "|".join(COMMANDS) + " --help",
     )
-    parser.add_argument(
-        "study", nargs="?", type=arguments.path, metavar="STUDY", help="study to open"
-    )
+    parser.add_argument("study", nargs="?", type=arguments.path, metavar="STUDY", help="to open")
     parser.add_argument("--demo", action="store_true", help="open the demo study")
     parser.add_argument(
         "--offscreen-output",

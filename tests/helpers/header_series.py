@@ -28,7 +28,8 @@ HALF_LIFE_S = 6586.2
 DOSE_BQ, WEIGHT_KG = 350e6, 70.0
 SERIES_S = 3600.0
 """Series start in s from the injection."""
-STORED = 1000
+STORED = 10_000
+"""In Bq/mL, an SUV of 2.9 to 5: nothing that is told as implausible."""
 Columns = dict[str, Any]
 
 

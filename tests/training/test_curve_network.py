@@ -7,6 +7,7 @@ import torch
 
 from kitrain.architecture import new_network
 from kitrain.config import NetworkConfig, OptimiserConfig
+from kitrain.curve_bundle import ki_network_of
 from kitrain.curve_data import UNKNOWN, curve_truth, samples_of
 from kitrain.curve_loss import curve_error, mask_error, measured, part_of
 from kitrain.curve_network import CurveNetwork, ln_ratio
@@ -23,6 +24,7 @@ from kitrain.curve_scores import (
 from kitrain.curve_train import CurveTraining, mean_error, train_curve
 from kitrain.export_onnx import export_network
 from kitrain.groups import GroupError, PlasmaCurve, Truth
+from kiview.core.errors import NetworkError
 from kiview.core.input_curves import FengCurve
 from kiview.core.tracer import F18_HALF_LIFE_S
 from kiview.nets.catalog import BLOOD_OUTPUTS
@@ -205,3 +207,8 @@ def test_that_a_network_that_is_never_sure_refuses_everything(ki_network):
     assert scores.refused == 1
     assert NETWORK not in scores.errors
     assert np.isnan(scores.chain)
+
+
+def test_that_a_curve_network_without_its_network_of_maps_is_told(tmp_path):
+    with pytest.raises(NetworkError, match=r"no network of maps at .*absent"):
+        ki_network_of(tmp_path / "absent")

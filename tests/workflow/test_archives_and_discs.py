@@ -121,6 +121,7 @@ def test_that_every_real_file_is_used_or_told() -> None:
     folder = require_shared_data("ibsi-sts")
     study = open_study(OpenRequest(folder))
     used = [path for series in study.series for path in series.source_files]
+    used += [found.path for found in study.region_objects]
     told = [path for path, _ in study.unused_files]
     there = [str(path) for path in folder.rglob("*") if path.is_file()]
     assert sorted([*used, *told]) == sorted(there)

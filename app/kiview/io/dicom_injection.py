@@ -21,7 +21,6 @@ _ZONE = re.compile(r"[+-]\d{4}$")
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
-_DAY_ASSUMED = "injection-day-assumed"
 IS_SERIES_START = "injection-is-series-start"
 """Code of the finding that injection and series began together; not told of entered times."""
 
@@ -83,8 +82,6 @@ def injection_of(
     time_s, source, time_findings = _time(headers, clock, given, span, half_life)
     dose, odd_dose = _dose(headers, given)
     time_findings += long_ago(time_s, span, half_life)
-    if not any(one.code == _DAY_ASSUMED for one in time_findings):
-        time_findings += _assumed_day(headers, clock, given, half_life)
     return InjectionFacts(
         time_s,
         dose,
@@ -153,14 +150,12 @@ def _told_time(
         return full, "RadiopharmaceuticalStartDateTime", _contradictions(headers, full, seconds)
     if seconds is None:
         return math.nan, "", []
-    findings = []
-    if not math.isnan(full):
-        message = "The date of the injection does not fit the scan; only its time of day was used."
-        findings.append(finding("injection-date-strange", message, BOTH_TO_CONFIRM, _FIELD))
     days = 0 if math.isnan(begin) else round((begin - seconds) / DAY_S)
     moment = seconds + days * DAY_S
-    if not findings and not math.isnan(begin) and math.floor(begin / DAY_S) != days:
-        findings.append(_over_midnight(clock.to_text(moment), clock.to_text(begin)))
+    findings = _assumed_day(clock, moment, begin, half_life_s)
+    if not math.isnan(full):
+        message = "The date of the injection does not fit the scan; only its time of day was used."
+        findings = [finding("injection-date-strange", message, BOTH_TO_CONFIRM, _FIELD)]
     return moment, "RadiopharmaceuticalStartTime, on the day closest to the scan", findings
 
 
@@ -187,31 +182,23 @@ def _contradictions(headers: HeaderTable, full_s: float, seconds: float | None) 
     return [finding("injection-zone", message, BOTH_TO_CONFIRM, _FIELD)]
 
 
-def _over_midnight(told: str, begin: str) -> Finding:
-    message = (
-        f"The injection has a time of day but no date; {told} was taken, the day closest to the"
-        f" scan, which began {begin}. Confirm it or enter {_FIELD}."
-    )
-    return finding(_DAY_ASSUMED, message, BOTH_TO_CONFIRM, _FIELD)
-
-
 def _assumed_day(
-    headers: HeaderTable, clock: Clock, given: UserGiven, half_life_s: float | None
+    clock: Clock, moment: float, begin_s: float, half_life_s: float | None
 ) -> list[Finding]:
-    """A finding where only the time of day is told of a tracer that is measured for days."""
-    is_told = given.word("injection_time") or not math.isnan(
-        clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
-    )
-    if is_told or not headers.text("RadiopharmaceuticalStartTime").strip():
-        return []
-    if half_life_s is None or half_life_s <= _LONG_LIVED_S:
+    """A finding where the day taken is not that of the scan, or may be one of several."""
+    told = ""
+    if not math.isnan(begin_s) and math.floor(moment / DAY_S) != math.floor(begin_s / DAY_S):
+        told = f"; the scan began {clock.to_text(begin_s)}"
+    if half_life_s is not None and half_life_s > _LONG_LIVED_S:
+        hours = half_life_s / 3600
+        told += f"; a nuclide with a half-life of {hours:.3g} h may have been injected days before"
+    if not told:
         return []
     message = (
-        "The files tell the time of the injection but not its day; the day nearest to the scan was"
-        f" taken, although a nuclide with a half-life of {half_life_s / 3600:.3g} h may have been"
-        f" injected days before. Confirm it or enter {_FIELD} with its date."
+        f"The injection has a time of day but no date. {clock.to_text(moment)} was taken, on the"
+        f" day closest to the scan{told}. Confirm it or enter {_FIELD} with its date."
     )
-    return [finding(_DAY_ASSUMED, message, BOTH_TO_CONFIRM, _FIELD)]
+    return [finding("injection-day-assumed", message, BOTH_TO_CONFIRM, _FIELD)]
 
 
 def long_ago(moment: float, span: ScanSpan, half_life_s: float | None) -> list[Finding]:

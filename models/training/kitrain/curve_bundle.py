@@ -30,6 +30,7 @@ from kitrain.learning import Report
 from kitrain.manifest import write_whole
 from kitrain.network import KiNetwork
 from kitrain.toml_writer import to_toml
+from kiview.core.errors import NetworkError
 from kiview.nets.card_values import plain_name, read_toml
 from kiview.nets.catalog import BLOOD_OUTPUTS, CARD_NAME, SCHEMA_VERSION
 from kiview.nets.curve_card import CURVE_ENTRY, read_curve_card
@@ -82,7 +83,13 @@ def make_curve_network(recipe: Recipe, data: Path, out: Path, report: Report) ->
 
 
 def ki_network_of(folder: Path) -> KiNetwork:
-    """A network that makes maps, as shipped."""
+    """A network that makes maps, as shipped.
+
+    Raises:
+        NetworkError: it is not there, or a file of it was changed.
+    """
+    if not (folder / CARD_NAME).is_file():
+        raise NetworkError(f"There is no network of maps at {folder}; put its folder there.")
     run = read_bundle(folder)
     return network_with(run.at(run.shipped_position), run.width)
 

@@ -79,7 +79,7 @@ def test_that_a_tac_of_frames_keeps_their_means(file):
 def test_that_a_dft_of_frames_is_read_by_its_four_title_lines(file):
     curve = read_input_function(file(DFT, "x.dft"), "cereb pl29")
     assert float(curve.integral(60.0)) == pytest.approx(15 * 0.298 + 15 * 1430 + 30 * 5220)
-    with pytest.raises(InvalidInputError, match="frames without a value"):
+    with pytest.raises(InvalidInputError, match=r"x\.dft has frames without a value"):
         read_input_function(file(DFT, "x.dft"), "putam sin pl18")
 
 

@@ -70,9 +70,10 @@ def test_that_missing_values_and_assumptions_are_told(written):
     assert "decay-corrected to injection" in told
 
 
-@pytest.mark.parametrize("start_s", [(0.0, 60.0, 240.0), (30.0, 90.0, 270.0)])
+@pytest.mark.parametrize("start_s", [(0.0, 60.0, 240.0), (90.0, 150.0, 330.0)])
 def test_that_an_image_derived_curve_comes_back_with_its_exact_integral(tmp_path, start_s):
     curve = from_region(region_tac(start_s), FENG_FDG)
+    assert (curve.curve.before > 0) == (start_s[0] > 0)
     write_input_function(tmp_path / "input.tsv", curve, 3600.0)
     again = read_input_function(tmp_path / "input.tsv")
     times = np.linspace(start_s[0], start_s[2] + 1800, 57)

@@ -23,6 +23,7 @@ WORKED = 2.92127e-4
 """70 kg, 350 MBq at 10:00:00, reference 11:00:00, half-life 6586.2 s (`science.md` 6.2)."""
 AT_INJECTION = 70_000.0 / DOSE_BQ
 START_S, DURATION_S = np.array([0.0, 60.0, 360.0]), np.array([60.0, 300.0, 300.0])
+ZIRCONIUM = {"Radionuclide": "^89^Zirconium", "RadionuclideHalfLife": "282276"}
 LATER = {"SeriesTime": "130000"}
 """A series made anew two hours after the scan."""
 
@@ -51,7 +52,7 @@ def test_that_the_factor_of_the_files_is_the_worked_one():
 
 
 def test_that_suv_of_a_voxel_is_that_of_the_worked_example():
-    np.testing.assert_allclose(suv_at_injection(read(pet())), 1000 * WORKED, rtol=2e-6)
+    np.testing.assert_allclose(suv_at_injection(read(pet())), 10_000 * WORKED, rtol=2e-6)
 
 
 def test_that_frames_of_one_reference_share_one_factor():
@@ -64,21 +65,22 @@ def test_that_admin_is_not_decayed_again():
     """A viewer that decays again shows 2.096 where about 1 is true (horos #653)."""
     series = read(pet(DecayCorrection="ADMIN"))
     assert series.file_suv_factor_g_per_bq == pytest.approx(AT_INJECTION)
-    np.testing.assert_allclose(suv_at_injection(series), 0.2)
+    np.testing.assert_allclose(suv_at_injection(series), 2.0)
 
 
 def test_that_uncorrected_frames_have_each_their_own_factor():
     series = read(pet(DecayCorrection="NONE", CorrectedImage="ATTN"))
     assert series.file_suv_factor_g_per_bq is None
-    expected = 1000 * frame_mean(SERIES_S + START_S, DURATION_S) * AT_INJECTION
+    expected = 10_000 * frame_mean(SERIES_S + START_S, DURATION_S) * AT_INJECTION
     np.testing.assert_allclose(suv_at_injection(series)[:, 1], expected, rtol=1e-6)
 
 
 def test_that_g_per_ml_is_suv_already():
-    series = read(pet(Units="GML", SUVType=None, RadionuclideTotalDose=None, PatientWeight=None))
+    columns = pet(Units="GML", SUVType=None, RadionuclideTotalDose=None, PatientWeight=None)
+    series = read(columns, np.full(6, 3))
     assert series.image.quantity == SUV_BW
     assert series.file_suv_factor_g_per_bq == 1.0
-    np.testing.assert_allclose(values(series), 1000.0)
+    np.testing.assert_allclose(values(series), 3.0)
     assert series.suv_verdict is Verdict.READY
 
 
@@ -93,7 +95,7 @@ def test_that_suv_of_another_kind_is_not_taken_for_body_weight(kind):
 def test_that_philips_counts_become_becquerel_by_the_private_factor():
     series = read(philips())
     assert series.image.quantity == ACTIVITY
-    np.testing.assert_allclose(values(series), 2000.0 / left(SERIES_S))
+    np.testing.assert_allclose(values(series), 20_000.0 / left(SERIES_S))
     assert series.suv_verdict is Verdict.READY
 
 
@@ -102,18 +104,18 @@ def test_that_philips_own_suv_factor_is_used_even_without_a_weight():
     factor = 2 * WORKED * 1.05
     series = read(philips(PhilipsSuvFactor=texts([factor])[0], PatientWeight=None))
     assert series.file_suv_factor_g_per_bq == pytest.approx(factor)
-    np.testing.assert_allclose(suv_at_injection(series), 1000 * factor)
+    np.testing.assert_allclose(suv_at_injection(series), 10_000 * factor)
 
 
 def test_that_philips_counts_with_only_an_suv_factor_are_suv_already():
     series = read(philips(PhilipsActivityFactor=None))
     assert series.image.quantity == SUV_BW
-    np.testing.assert_allclose(values(series), 1000 * 2 * WORKED)
+    np.testing.assert_allclose(values(series), 10_000 * 2 * WORKED)
 
 
 def test_that_a_slope_besides_the_philips_factor_is_to_be_confirmed():
     series = read(philips(RescaleSlope="2"))
-    np.testing.assert_allclose(values(series), 4000.0 / left(SERIES_S))
+    np.testing.assert_allclose(values(series), 40_000.0 / left(SERIES_S))
     assert "philips-slope" in codes(series)
     assert series.suv_verdict is Verdict.CONFIRM
     assert "philips-slope" not in codes(read(philips()))
@@ -122,7 +124,7 @@ def test_that_a_slope_besides_the_philips_factor_is_to_be_confirmed():
 def test_that_philips_becquerel_ignore_the_private_factors():
     """As in a real header: 0.159047 beside a slope of 0.207791."""
     series = read(philips(Units="BQML", RescaleSlope="0.207791", PhilipsActivityFactor="0.159047"))
-    np.testing.assert_allclose(values(series), 207.791 / left(SERIES_S))
+    np.testing.assert_allclose(values(series), 2077.91 / left(SERIES_S))
     assert series.file_suv_factor_g_per_bq == pytest.approx(WORKED, rel=2e-6)
 
 
@@ -252,18 +254,20 @@ def test_that_an_injection_before_midnight_is_of_the_day_before():
 
 def test_that_a_long_lived_tracer_may_be_injected_days_before():
     """Zr-89 five days and an hour before: 121 h of decay, not the one hour of the time of day."""
-    columns = pet(RadionuclideHalfLife="282276", RadiopharmaceuticalStartDateTime="20201212100000")
+    columns = pet(**ZIRCONIUM, RadiopharmaceuticalStartDateTime="20201212100000")
     series = read(columns)
     expected = 70_000.0 / (DOSE_BQ * 2.0 ** (-121 * 3600 / 282276))
     assert series.file_suv_factor_g_per_bq == pytest.approx(expected, rel=1e-9)
-    assert not codes(series)
+    assert codes(series) == {"injection-long-ago"}
 
 
 def test_that_a_long_lived_tracer_needs_the_day_of_its_injection():
     """Zr-89, 78.4 h: three days more are a factor of 2 ** (72 / 78.4) = 1.89 in SUV."""
-    columns = pet(RadionuclideHalfLife="282276")
+    columns = pet(**ZIRCONIUM)
     finding = told(columns, "injection-day-assumed")
     assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "2020-12-17 10:00:00 was taken" in finding.message
+    assert "78.4 h" in finding.message
     assert "injection-day-assumed" not in codes(read(pet()))
     in_file = read(columns | {"RadiopharmaceuticalStartDateTime": "20201217093000"})
     entered = read(columns, injection_time="2020-12-17T09:30:00")
@@ -300,8 +304,10 @@ def test_that_entered_values_settle_what_is_missing():
 
 
 def test_that_a_weight_of_nobody_is_to_be_confirmed():
-    assert told(pet(PatientWeight="700"), "weight-unusual").suv is Verdict.CONFIRM
-    assert "weight-unusual" not in codes(read(pet(PatientWeight="9.293")))
+    for weight in ("1.9", "351", "700"):
+        assert told(pet(PatientWeight=weight), "weight-unusual").suv is Verdict.CONFIRM
+    for weight in ("2.1", "9.293", "349"):
+        assert "weight-unusual" not in codes(read(pet(PatientWeight=weight)))
 
 
 @pytest.mark.parametrize(("size", "height"), [("175", 1.75), ("1.75", 1.75), ("0", None)])

@@ -238,8 +238,8 @@ def test_that_a_late_cut_of_a_siemens_scan_refers_to_the_series_time():
     """Minutes 50 to 70 of a scan: activity is corrected to its start, 3000 s before the frame."""
     series = read(pet(start_s=[3000.0], duration_s=[1200.0]))
     np.testing.assert_allclose(starts(series), 3000.0)
-    # 1000 at 11:00:00 is 1000 x 2 ** (3600 / 6586.2) at the injection.
-    np.testing.assert_allclose(values(series), 1000 * 2.0 ** (3600 / 6586.2))
+    # 10 000 at 11:00:00 is 10 000 x 2 ** (3600 / 6586.2) at the injection.
+    np.testing.assert_allclose(values(series), 10_000 * 2.0 ** (3600 / 6586.2))
 
 
 def test_that_an_injection_at_the_series_time_is_to_be_confirmed():
@@ -271,11 +271,11 @@ def test_that_an_injection_many_half_lives_before_is_to_be_confirmed():
 
 
 def test_that_start_brings_activity_from_the_series_time_to_the_injection():
-    np.testing.assert_allclose(values(read(pet())), 1000 / left(SERIES_S))
+    np.testing.assert_allclose(values(read(pet())), 10_000 / left(SERIES_S))
 
 
 def test_that_admin_leaves_activity_as_it_is():
-    np.testing.assert_allclose(values(read(pet(DecayCorrection="ADMIN"))), 1000.0)
+    np.testing.assert_allclose(values(read(pet(DecayCorrection="ADMIN"))), 10_000.0)
 
 
 def test_that_none_is_corrected_frame_by_frame_to_the_injection():
@@ -284,7 +284,7 @@ def test_that_none_is_corrected_frame_by_frame_to_the_injection():
     decay = np.log(2) / HALF_LIFE_S
     begin, end = SERIES_S + START_S, SERIES_S + START_S + DURATION_S
     mean = (np.exp(-decay * begin) - np.exp(-decay * end)) / (decay * DURATION_S)
-    np.testing.assert_allclose(values(series)[:, 0], 1000.0 / mean, rtol=1e-6)
+    np.testing.assert_allclose(values(series)[:, 0], 10_000.0 / mean, rtol=1e-6)
 
 
 def test_that_an_unknown_decay_correction_is_asked_for():
@@ -297,8 +297,9 @@ def test_that_an_unknown_decay_correction_is_asked_for():
 def test_that_one_slope_per_slice_is_applied_to_its_slice():
     slopes = ["0.5", "2", "4", "8", "16", "32"]
     series = read(pet(RescaleSlope=slopes, DecayCorrection="ADMIN"))
-    np.testing.assert_allclose(values(series), [[500, 2000], [4000, 8000], [16000, 32000]])
-    assert series.max_value == 32000
+    expected = [[5000, 20_000], [40_000, 80_000], [160_000, 320_000]]
+    np.testing.assert_allclose(values(series), expected)
+    assert series.max_value == 320_000
 
 
 @pytest.mark.parametrize(("slope", "said"), [("", "absent"), ("0", "0"), ("-1", "-1")])

@@ -123,7 +123,7 @@ MAKERS = {
 @pytest.mark.parametrize("maker", MAKERS)
 def test_that_every_maker_and_layout_gives_the_same_times_activity_and_suv(maker, layout):
     start, duration = LAYOUTS[layout]
-    truth = 100.0 * (1 + np.arange(start.size)).reshape(start.shape)  # at the injection
+    truth = 10_000.0 * (1 + np.arange(start.size)).reshape(start.shape)  # SUV 2 to 24
     columns = MAKERS[maker]((start, duration))
     per_count = 0.5 if columns["Units"] == "CNTS" else 1.0
     stored = (truth * left(SERIES_S) / per_count).ravel()
@@ -187,7 +187,7 @@ def test_that_uncorrected_beds_are_corrected_each_from_its_own_time():
     start, duration = LAYOUTS["dynamic, passes over beds"]
     columns = pet("SIEMENS", start, duration, DecayCorrection="NONE", CorrectedImage="ATTN")
     expected = frame_mean(SERIES_S + start, duration)
-    np.testing.assert_allclose(values(read(columns)), 1000.0 * expected, rtol=1e-6)
+    np.testing.assert_allclose(values(read(columns)), 10_000.0 * expected, rtol=1e-6)
 
 
 def test_that_beds_of_one_pass_are_one_frame_and_never_several():

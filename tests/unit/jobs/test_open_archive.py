@@ -245,7 +245,7 @@ def test_that_a_zip_in_a_folder_is_listed(archive: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "name",
-    ["../out.dcm", "a/../../out.dcm", "/tmp/out.dcm", "C:/out.dcm", "..\\out.dcm", "\\\\host\\out"],
+    ["../out.dcm", "a/../../out.dcm", "/out.dcm", "C:/out.dcm", "..\\out.dcm", "\\\\host\\out"],
 )
 def test_that_names_that_lead_out_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
