@@ -239,8 +239,7 @@ def _series(uid: str, facts: PetHeaders, pixels: StoredPixels) -> Series:
     headers, order = facts.headers, facts.frames.order.files
     image, factors, findings = _image_of(uid, facts, pixels.voxels)
     findings += suv_findings(image)
-    slope_tz = headers.numbers("RescaleSlope")[order]
-    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
+    slope_tz, intercept_tz = _scale_of(facts)
     return Series(
         uid=uid,
         kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
@@ -322,13 +321,19 @@ def _store(
     voxels: NDArray[np.integer],
     to_injection: NDArray[np.float64] | None,
 ) -> ScaledFrameStore:
-    headers, order = facts.headers, facts.frames.order.files
-    slope_tz = headers.numbers("RescaleSlope")[order]
-    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
+    slope_tz, intercept_tz = _scale_of(facts)
     factor = np.full(slope_tz.shape, facts.meaning.factor)
     if to_injection is not None and facts.meaning.quantity in _DECAYING:
         factor = factor * to_injection
     return ScaledFrameStore(voxels, slope_tz * factor, intercept_tz * factor)
+
+
+def _scale_of(facts: PetHeaders) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Factor and offset of the stored values, each (t, z)."""
+    headers, order = facts.headers, facts.frames.order.files
+    slope_tz = headers.numbers("RescaleSlope")[order]
+    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
+    return slope_tz, intercept_tz
 
 
 def _core_injection(facts: InjectionFacts) -> Injection | None:
