@@ -55,21 +55,44 @@ def _anonymous_kib() -> int:
     raise RuntimeError("This system does not report anonymous memory.")
 
 
+class AnonymousPeak:
+    """Largest growth of the process's own memory since the block was entered (Linux).
+
+    Mapped files do not count: the system takes their pages back when it needs them.
+
+    Attributes:
+        mib: The growth, in MiB.
+    """
+
+    def __init__(self) -> None:
+        """Not measuring yet."""
+        self.mib = 0.0
+        self._before = 0
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "AnonymousPeak":
+        gc.collect()
+        self._before = _anonymous_kib()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._look()
+        self._done.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.005):
+            self._look()
+
+    def _look(self) -> None:
+        self.mib = max(self.mib, (_anonymous_kib() - self._before) / 1024)
+
+
 def peak_anonymous_mib(work: Callable[[], object]) -> float:
     """Largest growth of the process's own memory during some work, in MiB (Linux)."""
-    gc.collect()
-    before, peak, done = _anonymous_kib(), 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.005):
-            peak = max(peak, _anonymous_kib())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    result = work()
-    peak = max(peak, _anonymous_kib())
-    done.set()
-    watcher.join()
+    with AnonymousPeak() as peak:
+        result = work()
     del result
-    return (peak - before) / 1024
+    return peak.mib

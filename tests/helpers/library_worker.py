@@ -1,13 +1,18 @@
 """A process that imports, records, removes and prunes until it is killed, or records and ends.
 
 `python -m tests.helpers.library_worker HOME SEED STUDY...` never ends by itself;
-`python -m tests.helpers.library_worker HOME record PREFIX COUNT` records COUNT studies.
+`python -m tests.helpers.library_worker HOME record PREFIX COUNT` records COUNT studies;
+`python -m tests.helpers.library_worker HOME open COUNT STUDY` imports STUDY that often, each time
+into an emptied cache, and tells the checksum of its voxels.
 """
 
 import random
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from kiview.core.study import FileEntry
 from kiview.io.cache_limit import prune
@@ -66,11 +71,26 @@ def record_some(home: Path, prefix: str, count: int) -> None:
         library.record(record(f"shared{number % 3}"))
 
 
+def checksum(voxels: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(voxels))
+
+
+def open_some(home: Path, count: int, study: Path) -> None:
+    for _ in range(count):
+        opened = open_study(OpenRequest(study, {}, cache_folder(home), 0))
+        sys.stdout.write(f"{checksum(opened.series[0].image.store.voxels)}\n")
+        del opened
+        prune(cache_folder(home), 0)
+
+
 if __name__ == "__main__":
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if sys.argv[2] == "record":
         sys.stdin.readline()  # both begin at once
         record_some(Path(sys.argv[1]), sys.argv[3], int(sys.argv[4]))
+    elif sys.argv[2] == "open":
+        sys.stdin.readline()
+        open_some(Path(sys.argv[1]), int(sys.argv[3]), Path(sys.argv[4]))
     else:
         work_for_ever(Path(sys.argv[1]), int(sys.argv[2]), [Path(a) for a in sys.argv[3:]])

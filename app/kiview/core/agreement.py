@@ -114,14 +114,21 @@ def body_mask(image: DynamicImage) -> NDArray[np.bool_]:
     frames = np.arange(image.frame_count // 2, image.frame_count)
     duration_min = image.timing.weighted().duration_s[frames] / SECONDS_PER_MINUTE
     mean = np.zeros(image.geometry.shape_zyx, np.float32)
-    for t, weight in zip(frames, duration_min / duration_min.sum(), strict=True):
-        mean += np.float32(weight) * image.store.frame(int(t))
+    for slab in image.slabs(1):
+        part = mean[slab.z0 : slab.z1]
+        for t, weight in zip(frames, duration_min / duration_min.sum(), strict=True):
+            part += np.float32(weight) * image.store.slab(slab.z0, slab.z1, [int(t)])[0]
     smooth = ndimage.uniform_filter(mean, 3)
+    del mean  # a whole body is 0.5 GB; so is everything below
     hot = smooth > smooth.mean()
     if not hot.any():
         return np.zeros(smooth.shape, np.bool_)
-    labels, count = ndimage.label(smooth > _BODY_SHARE * smooth[hot].mean())
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    active = smooth > _BODY_SHARE * smooth[hot].mean()
+    del smooth, hot
+    labels, count = ndimage.label(active)
+    sizes = np.zeros(count + 1, np.int64)
+    for plane in labels:  # at once it would be a copy in int64
+        sizes += np.bincount(plane.ravel(), minlength=count + 1)
     sizes[0] = 0
     body = (sizes >= _SMALLEST_PART_SHARE * sizes.max())[labels] & (labels > 0)
     filled = [ndimage.binary_fill_holes(plane) for plane in body]

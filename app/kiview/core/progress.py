@@ -24,6 +24,17 @@ class Progress(ABC):
             Cancelled: the user asked to stop.
         """
 
+    def offer(self, early: object) -> bool:  # noqa: ARG002 - for those who take it
+        """Hand out what can be looked at before the work is done.
+
+        Args:
+            early: Replaces what was handed out before; never changes what the work returns.
+
+        Returns:
+            Whether anybody takes it.
+        """
+        return False
+
     def child(self, start: float, end: float) -> "Progress":
         """Progress of one part of this work, mapped to the range `start` to `end` (0 to 1)."""
         return _PartOfProgress(self, start, end)
@@ -64,3 +75,6 @@ class _PartOfProgress(Progress):
     def step(self, fraction: float | None, message: str) -> None:
         done = 0.0 if fraction is None else fraction
         self.parent.step(self.start + (self.end - self.start) * done, message)
+
+    def offer(self, early: object) -> bool:
+        return self.parent.offer(early)

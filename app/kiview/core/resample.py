@@ -8,7 +8,10 @@ from kiview.core.geometry import VolumeGeometry
 
 
 def resample(
-    values: NDArray[np.float32], source: VolumeGeometry, target: VolumeGeometry
+    values: NDArray[np.float32],
+    source: VolumeGeometry,
+    target: VolumeGeometry,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Interpolate linearly onto another grid.
 
@@ -16,6 +19,7 @@ def resample(
         values: (z, y, x) on `source`.
         source: Grid of the values.
         target: Wanted grid, in the same patient coordinates.
+        out: (z, y, x) float32 on `target` to write into, None for new memory.
 
     Returns:
         (z, y, x) float32 on `target`; NaN outside the source and next to its NaN voxels.
@@ -28,7 +32,7 @@ def resample(
         to_source[:3, :3],
         to_source[:3, 3],
         output_shape=target.shape_zyx,
-        output=np.float32,
+        output=np.float32 if out is None else out,
         order=1,
         mode="constant",
         cval=np.nan,

@@ -46,7 +46,7 @@ class RoiMask:
     @property
     def voxel_count(self) -> int:
         """Number of voxels."""
-        return int(self.inside.sum())
+        return int(np.count_nonzero(self.inside))
 
     @property
     def volume_ml(self) -> float:

@@ -62,6 +62,6 @@ def extract(image: DynamicImage, mask: RoiMask) -> TimeActivityCurve:
             f"The region {mask.name!r} was drawn on another grid than the image's."
         )
     mean, std = image.store.curve(mask.inside)
-    voxels_per_slice = mask.inside.sum(axis=(1, 2)).astype(np.float64)
+    voxels_per_slice = np.array([np.count_nonzero(plane) for plane in mask.inside], np.float64)
     timing = image.timing.weighted(voxels_per_slice)
     return TimeActivityCurve(timing, mean, std, mask.voxel_count, image.quantity, mask.name)

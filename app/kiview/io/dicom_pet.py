@@ -11,6 +11,7 @@ from kiview.core.progress import Progress
 from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Verdict
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
+from kiview.io.arrival import without_voxels
 from kiview.io.dicom_checks import removed_findings, slice_count_findings
 from kiview.io.dicom_facts import PetHeaders, facts_of
 from kiview.io.dicom_frames import UNKNOWN_TIMES, frame_table, frames_of
@@ -82,7 +83,8 @@ def read_pet(
         patient = patient_of(files.headers, given)
         slices = _slices_of(files)
         facts = _facts(slices, given, patient)
-        pixels = load_pixels(slices.headers, facts.frames.order.files, cache, progress)
+        files_tz, early = facts.frames.order.files, _before_pixels(files.uid, facts)
+        pixels = load_pixels(slices.headers, files_tz, cache, progress, early)
         series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
@@ -234,6 +236,36 @@ def _frame_count_findings(count: int) -> tuple[Finding, ...]:
 
 
 def _series(uid: str, facts: PetHeaders, pixels: StoredPixels) -> Series:
+    headers, order = facts.headers, facts.frames.order.files
+    image, factors, findings = _image_of(uid, facts, pixels.voxels)
+    findings += suv_findings(image)
+    slope_tz, intercept_tz = _scale_of(facts)
+    return Series(
+        uid=uid,
+        kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
+        modality=headers.text("Modality") or "PT",
+        description=image.description,
+        image=image,
+        findings=findings,
+        max_value=float((pixels.largest_tz * slope_tz + intercept_tz).max()),
+        file_suv_factor_g_per_bq=factors.of_file,
+        file_units=facts.meaning.units,
+        source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
+        facts=facts_of(facts, factors, findings),
+    )
+
+
+def _before_pixels(uid: str, facts: PetHeaders) -> DynamicImage:
+    """The image as far as it is known before its pixels are read."""
+    _, rows, columns = facts.stack.geometry.shape_zyx
+    shape = (*facts.frames.order.files.shape, rows, columns)
+    return _image_of(uid, facts, without_voxels(shape, np.int16))[0]
+
+
+def _image_of(
+    uid: str, facts: PetHeaders, voxels: NDArray[np.integer]
+) -> tuple[DynamicImage, SuvFactors, tuple[Finding, ...]]:
+    """The image with these voxels (t, z, y, x), its SUV factors, and what headers tell of it."""
     headers, meaning = facts.headers, facts.meaning
     tz = facts.frames.start_tz.shape
     start, duration = (
@@ -250,11 +282,8 @@ def _series(uid: str, facts: PetHeaders, pixels: StoredPixels) -> Series:
     findings = (*facts.findings, *_last_findings(facts, factors, is_corrected=is_corrected))
     if any(one.suv is Verdict.REFUSED for one in findings):
         factors = SuvFactors()
-    order = facts.frames.order.files
-    slope_tz = headers.numbers("RescaleSlope")[order]
-    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
     image = DynamicImage(
-        store=_store(facts, pixels, slope_tz, to_injection),
+        store=_store(facts, voxels, to_injection),
         geometry=facts.stack.geometry,
         timing=facts.timing,
         quantity=meaning.quantity,
@@ -266,20 +295,7 @@ def _series(uid: str, facts: PetHeaders, pixels: StoredPixels) -> Series:
         user_given=facts.given.record(),
         body_part=headers.text("BodyPartExamined"),
     )
-    findings += suv_findings(image)
-    return Series(
-        uid=uid,
-        kind=SeriesKind.DYNAMIC if image.is_dynamic else SeriesKind.STATIC,
-        modality=headers.text("Modality") or "PT",
-        description=image.description,
-        image=image,
-        findings=findings,
-        max_value=float((pixels.largest_tz * slope_tz + intercept_tz).max()),
-        file_suv_factor_g_per_bq=factors.of_file,
-        file_units=meaning.units,
-        source_files=tuple(dict.fromkeys(headers.paths[i] for i in order.ravel())),
-        facts=facts_of(facts, factors, findings),
-    )
+    return image, factors, findings
 
 
 def _last_findings(
@@ -302,17 +318,22 @@ def _last_findings(
 
 def _store(
     facts: PetHeaders,
-    pixels: StoredPixels,
-    slope_tz: NDArray[np.float64],
+    voxels: NDArray[np.integer],
     to_injection: NDArray[np.float64] | None,
 ) -> ScaledFrameStore:
+    slope_tz, intercept_tz = _scale_of(facts)
     factor = np.full(slope_tz.shape, facts.meaning.factor)
     if to_injection is not None and facts.meaning.quantity in _DECAYING:
         factor = factor * to_injection
-    intercept = np.nan_to_num(facts.headers.numbers("RescaleIntercept"))
-    return ScaledFrameStore(
-        pixels.voxels, slope_tz * factor, intercept[facts.frames.order.files] * factor
-    )
+    return ScaledFrameStore(voxels, slope_tz * factor, intercept_tz * factor)
+
+
+def _scale_of(facts: PetHeaders) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Factor and offset of the stored values, each (t, z)."""
+    headers, order = facts.headers, facts.frames.order.files
+    slope_tz = headers.numbers("RescaleSlope")[order]
+    intercept_tz = np.nan_to_num(headers.numbers("RescaleIntercept"))[order]
+    return slope_tz, intercept_tz
 
 
 def _core_injection(facts: InjectionFacts) -> Injection | None:

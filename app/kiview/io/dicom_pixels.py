@@ -1,6 +1,7 @@
 """Pixels of DICOM slices into a (t, z, y, x) array of their own type, one slice at a time."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,15 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID
 
 from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
+from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
 from kiview.core.study import Finding, Verdict
+from kiview.io.arrival import Arrival
 from kiview.io.dicom_fast import DEFLATED, one_line
 from kiview.io.dicom_headers import FRAME, HeaderTable
 from kiview.io.dicom_inflate import inflated
-from kiview.io.frame_store import VoxelCache, cache_key
+from kiview.io.frame_store import VoxelCache, cache_key, refuse_changed
+from kiview.io.read_ahead import read_ahead
 
 _UNCOMPRESSED = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED, "1.2.840.10008.1.2.2")
 _LOSSY = frozenset(
@@ -54,15 +58,20 @@ class StoredPixels:
 
 
 def load_pixels(
-    headers: HeaderTable, files: NDArray[np.int64], cache: VoxelCache, progress: Progress
+    headers: HeaderTable,
+    files: NDArray[np.int64],
+    cache: VoxelCache,
+    progress: Progress,
+    image: DynamicImage | None = None,
 ) -> StoredPixels:
-    """Read all slices, or find them in the cache.
+    """Read all slices, late frames first, or find them in the cache.
 
     Args:
         headers: Of the series.
         files: (t, z) index of files.
         cache: Where large series are kept.
-        progress: Told now and then.
+        progress: Told now and then, and offered what can be shown already.
+        image: What is known before the voxels, to show frame by frame; None to show nothing.
 
     Raises:
         ReadError: pixels are damaged, missing or cannot be decompressed.
@@ -72,18 +81,24 @@ def load_pixels(
     _refuse_unknown_compression(headers)
     dtype = _pixel_type(headers)
     shape = (*files.shape, int(headers.numbers("Rows")[0]), int(headers.numbers("Columns")[0]))
-    key = cache_key(headers.identities(files.ravel().tolist()))
+    identities = headers.identities(files.ravel().tolist())
+    key = cache_key(identities)
     found = cache.find(key)
     if found is not None and found[0].dtype == dtype and found[0].shape == shape:
         largest, smallest = (np.array(found[1][name]) for name in ("largest_tz", "smallest_tz"))
         return StoredPixels(found[0], largest, smallest)
-    with cache.create(key, shape, dtype) as writer:
+    found_planes = _planes(headers, files, dtype, shape[2:])
+    ahead = read_ahead((where, one, one.max(), one.min()) for where, one in found_planes)
+    with cache.create(key, shape, dtype) as writer, closing(ahead) as planes:
+        arrival = Arrival(image, writer, progress)
         largest, smallest = np.empty(files.shape), np.empty(files.shape)
-        for number, (place, plane) in enumerate(_planes(headers, files, dtype, shape[2:])):
+        for number, (place, plane, *ends) in enumerate(planes):
             if number % _REPORT_EVERY == 0:
                 progress.step(number / files.size, f"Reading slices, {number} of {files.size}")
-            writer.voxels[place] = plane
-            largest[place], smallest[place] = plane.max(), plane.min()
+            writer.put(*place, plane)
+            arrival.add(place[0])
+            largest[place], smallest[place] = ends
+        refuse_changed(identities)
         extremes = {"largest_tz": largest.tolist(), "smallest_tz": smallest.tolist()}
         voxels = writer.finish(extremes)
     return StoredPixels(voxels, largest, smallest)
@@ -145,17 +160,18 @@ def _pixel_type(headers: HeaderTable) -> np.dtype[Any]:
 def _planes(
     headers: HeaderTable, files: NDArray[np.int64], dtype: np.dtype[Any], shape: tuple[int, int]
 ) -> Iterator[tuple[tuple[int, int], NDArray[Any]]]:
-    """((t, z), slice (y, x) as stored) of all slices, file by file in the order of their frames."""
+    """((t, z), slice (y, x) as stored) of all slices, file by file, late frames first."""
     of_file: dict[str, dict[int, tuple[int, int]]] = {}
     frames = np.nan_to_num(headers.numbers(FRAME)).astype(int)
-    for t, z in np.ndindex(*files.shape):
+    for early, z in np.ndindex(*files.shape):
+        t = len(files) - 1 - early
         row = int(files[t, z])
         of_file.setdefault(headers.paths[row], {})[int(frames[row])] = (t, z)
     for path, places in of_file.items():
         rows = {frame: int(files[place]) for frame, place in places.items()}
         if all(_is_plain(headers, row) for row in rows.values()):
-            for frame in sorted(rows):
-                yield places[frame], _read_plain(path, headers, rows[frame], shape)
+            for frame, row in rows.items():
+                yield places[frame], _read_plain(path, headers, row, shape)
             continue
         for frame, plane in _decoded(path, headers, rows, shape):
             if plane.shape != shape or not np.can_cast(plane.dtype, dtype):

@@ -29,7 +29,7 @@ from kiview.io.file_series import (
     single_frame_findings,
     suv_at_injection,
 )
-from kiview.io.frame_store import VoxelCache, cache_key, identity
+from kiview.io.frame_store import VoxelCache, VoxelWriter, cache_key, identity, refuse_changed
 from kiview.io.overrides import UserGiven
 from kiview.io.suv_check import suv_findings
 
@@ -191,7 +191,8 @@ def load_voxels(file: EcatFile, cache: VoxelCache, progress: Progress) -> NDArra
     Raises:
         ReadError: the file is cut off or damaged.
     """
-    key = cache_key([identity(file.path)])
+    identities = [identity(file.path)]
+    key = cache_key(identities)
     found = cache.find(key)
     if found is not None and found[0].shape == file.shape_tzyx:
         return found[0]
@@ -205,7 +206,8 @@ def load_voxels(file: EcatFile, cache: VoxelCache, progress: Progress) -> NDArra
                 message = f"Reading frame {t + 1} of {file.frames.count}"
                 progress.step(t / file.frames.count, message)
                 stream.seek(offset)
-                _fill(stream, file, writer.voxels[t], t)
+                _read_frame(stream, file, writer, t)
+            refuse_changed(identities)
             return writer.finish({})
     except (OSError, EOFError, zlib.error) as error:
         raise ReadError(f"{file.path} is damaged: {str(error)[:120] or 'unreadable'}.") from error
@@ -228,12 +230,12 @@ def _cut_off(file: EcatFile, t: int) -> ReadError:
     )
 
 
-def _fill(stream: Any, file: EcatFile, frame: NDArray[Any], t: int) -> None:  # noqa: ANN401
+def _read_frame(stream: Any, file: EcatFile, writer: VoxelWriter, t: int) -> None:  # noqa: ANN401
     """Read one frame; the file begins with the plane at the head, the store with the feet."""
-    z, y, x = frame.shape
+    z, y, x = file.shape_tzyx[1:]
     size = y * x * file.dtype.itemsize
     for k in reversed(range(z)):
         data = stream.read(size)
         if len(data) != size:
             raise _cut_off(file, t)
-        frame[k] = np.frombuffer(data, file.dtype).reshape(y, x)
+        writer.put(t, k, np.frombuffer(data, file.dtype).reshape(y, x))

@@ -21,11 +21,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from kiview.core.arriving import ArrivingFrameStore
 from kiview.core.errors import ReadError
 from kiview.io.file_lock import exclusive, release, share, try_lock
 
@@ -96,6 +97,23 @@ def identity(path: Path) -> FileIdentity:
     except OSError as error:
         raise ReadError(f"{path} cannot be read any more ({error.strerror}).") from error
     return str(path), status.st_size, status.st_mtime_ns
+
+
+def refuse_changed(files: Iterable[FileIdentity]) -> None:
+    """Refuse files that are not as they were: their voxels may be of before and after.
+
+    Args:
+        files: As they were when their headers were read; a frame may follow the path after a zero.
+
+    Raises:
+        ReadError: a file was written to, exchanged or taken away since.
+    """
+    for path, (size, modified_ns) in {f[0].partition("\0")[0]: f[1:] for f in files}.items():
+        if identity(Path(path))[1:] != (size, modified_ns):
+            raise ReadError(
+                f"{path} changed while it was read; wait until nothing writes there any more, then"
+                " open the study again."
+            )
 
 
 def store_key(voxels: NDArray[Any]) -> str | None:
@@ -179,22 +197,23 @@ class VoxelWriter:
         self._target = None if folder is None else folder / key
         self._part = None if folder is None else folder / f"{key}{PART}{uuid.uuid4().hex[:8]}"
         self._held: int | None = None
+        self._file: BinaryIO | None = None
+        self._borrower: ArrivingFrameStore | None = None
+        self.voxels: NDArray[Any] = np.empty((0, 0, 0, 0), dtype)
         if self._part is None:
-            self.voxels: NDArray[Any] = np.empty(shape_tzyx, dtype)
+            self.voxels = np.empty(shape_tzyx, dtype)
             return
         try:
             self._refuse_full_disk(self._part.parent, int(np.prod(shape_tzyx)) * dtype.itemsize)
             self._part.mkdir(parents=True)
             self._held = try_lock(self._part / LOCK, shared=False, create=True)
-            self.voxels = np.lib.format.open_memmap(
-                self._part / _VOXELS, mode="w+", dtype=dtype, shape=shape_tzyx
-            )
+            path = self._part / _VOXELS
+            np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape_tzyx)
+            self.voxels = np.load(path, mmap_mode="r", allow_pickle=False)
+            self._file = path.open("r+b", buffering=0)
         except OSError as error:
             self._discard()
-            raise ReadError(
-                f"The voxels cannot be stored in {self._part.parent} ({error.strerror or error});"
-                " make room there or choose another cache folder."
-            ) from error
+            raise self._cannot_store(error) from error
 
     def __enter__(self) -> "VoxelWriter":
         return self
@@ -207,6 +226,43 @@ class VoxelWriter:
     ) -> None:
         self._discard()
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the voxels are many, so that reading them takes a while."""
+        return self._part is not None
+
+    def lend(self, borrower: ArrivingFrameStore) -> None:
+        """Let others look at the voxels while they are written, and afterwards."""
+        self._borrower = borrower
+        borrower.lend(self.voxels)
+
+    def put(self, t: int, z: int, slices: NDArray[Any]) -> None:
+        """Keep some slices of a frame.
+
+        They are written, not copied into the map: where the disk is full that is an error, while
+        the map would end the program.
+
+        Args:
+            t: Frame.
+            z: First slice.
+            slices: (y, x), or (n, y, x) for slices that follow each other.
+
+        Raises:
+            ReadError: there is no room on disk any more.
+        """
+        if self._file is None:
+            self.voxels[t, z : z + (1 if slices.ndim == 2 else len(slices))] = slices
+            return
+        voxels: Any = self.voxels
+        place = (t * voxels.shape[1] + z) * voxels.strides[1]
+        data = np.ascontiguousarray(slices, voxels.dtype).data.cast("B")
+        try:
+            self._file.seek(voxels.offset + place)
+            while data:  # a disk that fills up takes a part first
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise self._cannot_store(error) from error
+
     def finish(self, record: dict[str, Any]) -> NDArray[Any]:
         """Make the store valid.
 
@@ -216,18 +272,22 @@ class VoxelWriter:
         Returns:
             The voxels, read-only and memory-mapped when on disk.
         """
-        if self._part is None or self._target is None:
+        if self._part is None or self._target is None or self._file is None:
             return self.voxels
         shape = [int(n) for n in self.voxels.shape]
         kept = {**record, "format_version": FORMAT_VERSION, "shape_tzyx": shape}
         text = json.dumps({**kept, "checksum": _checksum(kept, self.voxels)})
         try:
-            _write_through(self.voxels, self._part / _VOXELS)
+            os.fsync(self._file.fileno())
+            self._file.close()
             (self._part / _RECORD).write_text(text, encoding="utf-8")
             with exclusive(self._target.parent / PLACING):
                 voxels = self._put_in_place(self._part, self._target)
         except OSError as error:
-            raise ReadError(f"The voxels cannot be stored ({error.strerror or error}).") from error
+            raise self._cannot_store(error) from error
+        if self._borrower is not None:
+            self._borrower.lend(voxels)
+            self._borrower = None
         return voxels
 
     def _put_in_place(self, part: Path, target: Path) -> NDArray[Any]:
@@ -239,6 +299,8 @@ class VoxelWriter:
             aside = target.with_name(f"{target.name}{GONE}{uuid.uuid4().hex[:8]}")
             target.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
+        if self._borrower is not None:
+            self._borrower.take_back()
         self.voxels = np.empty((0, 0, 0, 0), self.voxels.dtype)  # Windows renames closed files only
         if sys.platform == "win32":
             self._let_go()
@@ -254,6 +316,12 @@ class VoxelWriter:
         return voxels
 
     def _discard(self) -> None:
+        if self._borrower is not None:
+            self._borrower.give_up()
+            self._borrower = None
+        if self._file is not None:
+            self._file.close()
+        self.voxels = np.empty((0, 0, 0, 0), self.voxels.dtype)
         if self._part is not None:
             shutil.rmtree(self._part, ignore_errors=True)
         self._let_go()
@@ -262,6 +330,13 @@ class VoxelWriter:
         if self._held is not None:
             release(self._held)
             self._held = None
+
+    def _cannot_store(self, error: OSError) -> ReadError:
+        place = "" if self._target is None else f" in {self._target.parent}"
+        return ReadError(
+            f"The voxels cannot be stored{place} ({error.strerror or error}); make room there or"
+            " choose another cache folder."
+        )
 
     @staticmethod
     def _refuse_full_disk(folder: Path, size: int) -> None:
@@ -272,12 +347,3 @@ class VoxelWriter:
                 f"The study needs {size / 1e9:.1f} GB in {folder} but only {free / 1e9:.1f} GB are"
                 " free; make room there."
             )
-
-
-def _write_through(voxels: NDArray[Any], path: Path) -> None:
-    """Bring a mapped file to the disk; numpy's own flush would stop all other threads meanwhile."""
-    if sys.platform == "win32":
-        voxels.flush()  # type: ignore[attr-defined]  # a memmap here
-        return
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())

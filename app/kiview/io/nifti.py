@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kiview.core.errors import InvalidInputError, KiviewError, UnsupportedDataError
 from kiview.core.images import DynamicImage, ScaledFrameStore
@@ -16,6 +14,7 @@ from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
 from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN, Quantity, Unit
 from kiview.io import bids_sidecar
+from kiview.io.arrival import without_voxels
 from kiview.io.bids_sidecar import Sidecar, SidecarTimes, read_sidecar
 from kiview.io.dicom_frame_times import FIELDS
 from kiview.io.dicom_frames import UNKNOWN_TIMES, stand_in_timing
@@ -25,7 +24,6 @@ from kiview.io.dicom_suv import weight_findings
 from kiview.io.dicom_volume import KNOWN_QUANTITIES, not_pet
 from kiview.io.file_series import (
     file_uid,
-    largest_value,
     own_suv_factor,
     refused_file,
     single_frame_findings,
@@ -112,10 +110,10 @@ def _plain_series(
 ) -> Series:
     if header.frame_count > 1:
         raise UnsupportedDataError(f"{header.path} holds {header.frame_count} volumes, not one.")
-    voxels = load_voxels(header, *means)
+    stored = load_voxels(header, *means)
     uid = nifti_uid(header.path)
     image = DynamicImage(
-        ScaledFrameStore(voxels, header.slope, header.intercept),
+        ScaledFrameStore(stored.voxels, header.slope, header.intercept),
         header.geometry,
         stand_in_timing(1),
         quantity,
@@ -129,14 +127,10 @@ def _plain_series(
         header.path.name,
         image,
         (*header.findings, *findings),
-        _largest(voxels, header),
+        stored.largest(header.slope, header.intercept),
         source_files=files_of(header.path),
         file_units=quantity.unit.symbol if quantity != UNKNOWN else "",
     )
-
-
-def _largest(voxels: NDArray[Any], header: NiftiHeader) -> float | None:
-    return largest_value(voxels, np.full(len(voxels), header.slope), header.intercept)
 
 
 def _pet_series(
@@ -162,10 +156,10 @@ def _pet_series(
     suv = None
     if is_activity and not any(one.suv is Verdict.REFUSED for one in findings):
         suv = suv_at_injection(given.number("weight_kg"), dose.dose_bq)
-    voxels = load_voxels(header, cache, progress)
     scale = (to_injection * meaning.factor)[:, None]
-    image = DynamicImage(
-        ScaledFrameStore(voxels, header.slope * scale, header.intercept * scale),
+    slope, intercept = header.slope * scale, header.intercept * scale
+    early = DynamicImage(
+        ScaledFrameStore(without_voxels(header.shape_tzyx, np.int16), slope, intercept),
         header.geometry,
         times.timing,
         meaning.quantity,
@@ -176,6 +170,8 @@ def _pet_series(
         meaning.quantity == SUV_BW or factor is not None,
         given.record(),
     )
+    stored = load_voxels(header, cache, progress, early)
+    image = replace(early, store=ScaledFrameStore(stored.voxels, slope, intercept))
     is_one_time = bool(np.ptp(to_injection) == 0)
     of_file = suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity)
     findings += suv_findings(image)
@@ -187,7 +183,7 @@ def _pet_series(
         image.description,
         image,
         tuple(findings),
-        _largest(voxels, header),
+        stored.largest(header.slope, header.intercept),
         of_file,
         files_of(header.path),
         meaning.units,

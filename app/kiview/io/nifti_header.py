@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 
 from kiview.core.errors import KiviewError, ReadError, UnsupportedDataError
 from kiview.core.geometry import VolumeGeometry
+from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
 from kiview.core.study import Finding, Verdict
+from kiview.io.arrival import Arrival
 from kiview.io.dicom_meaning import finding
-from kiview.io.frame_store import VoxelCache, cache_key, identity
+from kiview.io.frame_store import VoxelCache, VoxelWriter, cache_key, identity, refuse_changed
 
 _LENGTH_IN_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 _SWAP_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _HTML_STARTS = (b"<!doc", b"<html", b"<?xml", b"<head")
 _LARGEST_SIDE = 1 << 15
+_EXTREMES = ("largest_t", "smallest_t")
+"""Kept with the voxels, so that opening them again reads none."""
 _MOST_PACKED = 1032
 """Bytes that one byte of a gzip file can hold at most (deflate)."""
 
@@ -161,31 +165,68 @@ def _orientation_unknown(path: Path, kind: str) -> Finding:
     return finding("orientation-unknown", message, (Verdict.CONFIRM, Verdict.CONFIRM))
 
 
-def load_voxels(header: NiftiHeader, cache: VoxelCache, progress: Progress) -> NDArray[Any]:
-    """Voxels (t, z, y, x) as stored; large ones are memory-mapped in the cache.
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredVoxels:
+    """Voxels of an image.
 
-    The image itself is never mapped: a file that shrinks or vanishes would end the program.
+    Attributes:
+        voxels: (t, z, y, x) as stored, memory-mapped when large.
+        largest_t: (t,) largest stored value of each frame, NaN where every voxel is.
+        smallest_t: (t,) smallest.
+    """
+
+    voxels: NDArray[Any]
+    largest_t: NDArray[np.float64]
+    smallest_t: NDArray[np.float64]
+
+    def largest(self, slope: float, intercept: float) -> float | None:
+        """Largest value of the image, None where every voxel is NaN."""
+        ends = np.concatenate([self.largest_t, self.smallest_t]) * slope + intercept
+        return None if np.isnan(ends).all() else float(np.nanmax(ends))
+
+
+def load_voxels(
+    header: NiftiHeader, cache: VoxelCache, progress: Progress, early: DynamicImage | None = None
+) -> StoredVoxels:
+    """Read all voxels, or find them in the cache, where large ones are kept.
+
+    Late frames are read first where the file is not packed. The image itself is never mapped: a
+    file that shrinks or vanishes would end the program.
+
+    Args:
+        header: Of the image.
+        cache: Where large series are kept.
+        progress: Told at each frame, and offered what can be shown already.
+        early: What is known before the voxels, to show frame by frame; None to show nothing.
 
     Raises:
-        ReadError: the file is cut off or damaged.
+        ReadError: the file is cut off or damaged, or there is no room for the voxels.
     """
     is_packed = header.voxels_path.name.lower().endswith(".gz")
     files = dict.fromkeys((header.path, header.voxels_path))
-    key = cache_key([identity(file) for file in files])
+    identities = [identity(file) for file in files]
+    key = cache_key(identities)
     found = cache.find(key)
-    if found is not None and found[0].shape == header.shape_tzyx:
-        return found[0]
-    native = header.dtype.newbyteorder("=")
+    if found is not None and found[0].shape == header.shape_tzyx and "largest_t" in found[1]:
+        return StoredVoxels(found[0], *(np.array(found[1][name]) for name in _EXTREMES))
     _refuse_cut_off(header, is_packed)
+    count = header.frame_count
+    ends = np.full((2, count), np.nan)
     try:
         with (
             gzip.open(header.voxels_path, "rb")
             if is_packed
             else header.voxels_path.open("rb") as file,
-            cache.create(key, header.shape_tzyx, native) as writer,
+            cache.create(key, header.shape_tzyx, header.dtype.newbyteorder("=")) as writer,
         ):
-            _fill(cast("BinaryIO", file), header, writer.voxels, progress)
-            return writer.finish({})
+            arrival = Arrival(early, writer, progress)
+            for done, t in enumerate(range(count) if is_packed else reversed(range(count))):
+                progress.step(done / count, f"Reading frame {t + 1} of {count}")
+                ends[:, t] = _read_frame(cast("BinaryIO", file), header, writer, t)
+                arrival.add(t, header.shape_tzyx[1])
+            refuse_changed(identities)
+            record = dict(zip(_EXTREMES, ends.tolist(), strict=True))
+            return StoredVoxels(writer.finish(record), *ends)
     except (OSError, EOFError, zlib.error) as error:
         raise ReadError(f"{header.voxels_path} is damaged: {_short(error)}.") from error
 
@@ -198,17 +239,23 @@ def _refuse_cut_off(header: NiftiHeader, is_packed: bool) -> None:
         raise _cut_off(header.voxels_path)
 
 
-def _fill(file: BinaryIO, header: NiftiHeader, voxels: NDArray[Any], progress: Progress) -> None:
-    file.seek(header.offset)
+def _read_frame(
+    file: BinaryIO, header: NiftiHeader, writer: VoxelWriter, t: int
+) -> tuple[float, float]:
+    """Bring one frame into the store; returns its largest and smallest value."""
     z, y, x = header.geometry.shape_zyx
     slice_bytes = y * x * header.dtype.itemsize
-    for t in range(header.frame_count):
-        progress.step(t / header.frame_count, f"Reading frame {t + 1} of {header.frame_count}")
-        for k in range(z):
-            data = file.read(slice_bytes)
-            if len(data) != slice_bytes:
-                raise _cut_off(header.voxels_path)
-            voxels[t, k] = np.frombuffer(data, header.dtype).reshape(y, x)
+    largest, smallest = [], []
+    file.seek(header.offset + t * z * slice_bytes)
+    for k in range(z):
+        data = file.read(slice_bytes)
+        if len(data) != slice_bytes:
+            raise _cut_off(header.voxels_path)
+        plane = np.frombuffer(data, header.dtype).astype(writer.voxels.dtype, copy=False)
+        writer.put(t, k, plane.reshape(y, x))
+        largest.append(np.fmax.reduce(plane))
+        smallest.append(np.fmin.reduce(plane))
+    return float(np.fmax.reduce(largest)), float(np.fmin.reduce(smallest))
 
 
 def _cut_off(path: Path) -> ReadError:

@@ -301,11 +301,11 @@ def _one_patient(
 
 
 def _pet_count(group: tuple[set[str], list[DicomSeriesFiles]]) -> tuple[int, int]:
-    pet = sum(_image_count(one) for one in group[1] if one.sop_class in PET_CLASSES)
-    return pet, sum(_image_count(one) for one in group[1])
+    pet = sum(image_count(one) for one in group[1] if one.sop_class in PET_CLASSES)
+    return pet, sum(image_count(one) for one in group[1])
 
 
-def _image_count(files: DicomSeriesFiles) -> int:
+def image_count(files: DicomSeriesFiles) -> int:
     """Slices of a series: its files, or the frames in them."""
     if files.sop_class not in MULTI_FRAME:
         return len(files.headers)

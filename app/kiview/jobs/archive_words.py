@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from kiview.core.arriving import ArrivingImage
 from kiview.core.errors import KiviewError, MissingInformationError
+from kiview.core.images import DynamicImage
+from kiview.core.progress import Progress
 from kiview.core.study import Series, Study
 from kiview.io.zip_store import Unpacked
 
@@ -30,13 +33,36 @@ def in_words_of(unpacked: Unpacked, study: Study) -> Study:
     )
 
 
+class InWordsOf(Progress):
+    """Hands images out that can be looked at early, in the names that the archive has."""
+
+    def __init__(self, unpacked: Unpacked, progress: Progress) -> None:
+        self._unpacked, self._progress = unpacked, progress
+        self._told: tuple[DynamicImage, DynamicImage] | None = None
+
+    def step(self, fraction: float | None, message: str) -> None:
+        """Report, with the names that files have in the archive."""
+        self._progress.step(fraction, self._unpacked.told(message))
+
+    def offer(self, early: object) -> bool:
+        """Hand it out; frames of one image stay those of one image."""
+        if isinstance(early, ArrivingImage):
+            if self._told is None or self._told[0] is not early.image:
+                self._told = early.image, _image(self._unpacked, early.image)
+            early = replace(early, image=self._told[1])
+        return self._progress.offer(early)
+
+
+def _image(unpacked: Unpacked, image: DynamicImage) -> DynamicImage:
+    return replace(image, description=unpacked.told(image.description))
+
+
 def _series(unpacked: Unpacked, series: Series) -> Series:
     told = unpacked.told
-    image = series.image
     return replace(
         series,
         description=told(series.description),
-        image=None if image is None else replace(image, description=told(image.description)),
+        image=None if series.image is None else _image(unpacked, series.image),
         findings=tuple(replace(one, message=told(one.message)) for one in series.findings),
         facts=tuple(
             replace(one, value=told(one.value), source=told(one.source)) for one in series.facts

@@ -11,6 +11,7 @@ from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.progress import Progress
 from kiview.core.resample import resample
 from kiview.core.roi import RoiMask
+from kiview.io.scratch import room_for
 
 SHOWN_VOXELS = 2500
 """Voxels drawn in a plot of differences: enough to see a cloud, few enough to draw at once."""
@@ -65,7 +66,9 @@ def compare_maps(request: ComparisonRequest, progress: Progress) -> Comparison:
     """
     first, grid = request.first.values, request.first.geometry
     progress.step(0.0, "Bringing both maps to one grid")
-    second = resample(request.second.values, request.second.geometry, grid)
+    second = request.second.values
+    if not request.second.geometry.matches(grid):
+        second = resample(second, request.second.geometry, grid, room_for(grid.shape_zyx))
     progress.step(0.2, "Finding the body")
     body = _on_grid(body_mask(request.image), request)
     rows = [agreement(first, second, body, "Body")]

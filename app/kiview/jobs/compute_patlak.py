@@ -19,6 +19,7 @@ from kiview.core.patlak import PatlakDesign, PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue, Provenance
 from kiview.core.units import KI, KI_STANDARD_ERROR, V0
+from kiview.io.scratch import room_for
 
 _STEP_BYTES = 256 << 20  # of float32, a twentieth of a second of work
 _PARTS_PER_STEP = 4
@@ -63,7 +64,8 @@ def compute_patlak(request: PatlakRequest, progress: Progress) -> MapSet:
     image = request.image
     _refuse_unsuitable(request)
     designs = _designs(request)
-    out = np.empty((3, *image.geometry.shape_zyx), np.float32)
+    kept = room_for((3, *image.geometry.shape_zyx))
+    out = np.asarray(kept)  # parts of a mapped array are slow to take
     out[:, [design is None for design in designs]] = np.nan
     frame_count = max(len(design.frames) for design in designs if design is not None)
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
@@ -76,7 +78,7 @@ def compute_patlak(request: PatlakRequest, progress: Progress) -> MapSet:
                 _fit_slices(pool, image, design, out[:, z0:z1], z0, memory)
     _refuse_nothing_fitted(out[0])
     progress.step(1.0, "Patlak done")
-    return _map_set(request, designs, out)
+    return _map_set(request, designs, kept)
 
 
 def patlak_record(settings: PatlakSettings) -> dict[str, JsonValue]:

@@ -26,6 +26,7 @@ from kiview.io.scan import (
     DicomSeriesFiles,
     StudyIndex,
     folder_to_scan,
+    image_count,
     scan,
     scan_files,
 )
@@ -33,7 +34,7 @@ from kiview.io.scan_cache import load_index, save_index
 from kiview.io.sop_classes import PARAMETRIC_MAP, PET_CLASSES
 from kiview.io.zip_content import is_zip
 from kiview.io.zip_store import Unpacked, unpack
-from kiview.jobs.archive_words import errors_in_words_of, in_words_of
+from kiview.jobs.archive_words import InWordsOf, errors_in_words_of, in_words_of
 from kiview.jobs.region_objects import find_region_objects
 
 _UNPACK_SHARE = 0.5
@@ -91,7 +92,8 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     part = progress.child(0.0, _UNPACK_SHARE)
     unpacked = unpack(request.path, _cache_folder(request), part)
     with errors_in_words_of(unpacked):
-        study = _read_study(request, given, unpacked, progress.child(_UNPACK_SHARE, 1.0))
+        part = InWordsOf(unpacked, progress.child(_UNPACK_SHARE, 1.0))
+        study = _read_study(request, given, unpacked, part)
     return in_words_of(unpacked, study)
 
 
@@ -182,9 +184,13 @@ def _read_all(
     read += [(read_ecat, path, ecat_uid(path)) for path in index.ecat]
     dicom = joined(index.dicom, given)
     width = (1.0 - _SCAN_SHARE) / (len(dicom) + len(read))
-    for number, members in enumerate(dicom):
+    found: dict[int, list[ReadSeries]] = {}
+    for number, place in enumerate(_most_slices_first(dicom)):
         begin = _SCAN_SHARE + number * width
-        yield from _read_group(members, given, cache, progress.child(begin, begin + width))
+        part = progress.child(begin, begin + width)
+        found[place] = _read_group(dicom[place], given, cache, part)
+    for place in range(len(dicom)):
+        yield from found[place]
     for number, (read_one, path, uid) in enumerate(read, start=len(dicom)):
         begin = _SCAN_SHARE + number * width
         part = progress.child(begin, begin + width)
@@ -204,6 +210,15 @@ def _read_group(
         for alone in members
         for one in _read_dicom(alone, given.for_series(alone.uid), cache, progress)
     ]
+
+
+def _most_slices_first(scans: list[list[DicomSeriesFiles]]) -> list[int]:
+    """Places of the scans in the order to read them: PET that is looked at is there first."""
+    sizes = [
+        (members[0].sop_class in PET_CLASSES, sum(image_count(files) for files in members))
+        for members in scans
+    ]
+    return sorted(range(len(scans)), key=sizes.__getitem__, reverse=True)
 
 
 def _read_dicom(

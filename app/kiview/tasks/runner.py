@@ -68,6 +68,7 @@ class TaskFailure:
 
 class _Outcome(Enum):
     PROGRESS = auto()
+    EARLY = auto()
     SUCCESS = auto()
     FAILURE = auto()
     CANCELLED = auto()
@@ -103,6 +104,11 @@ class _QueueProgress(Progress):
         told = TaskProgress(fraction, message, self._left_s(fraction, now_s - self._started_s))
         self._events.put(_Event(self._number, _Outcome.PROGRESS, told))
 
+    def offer(self, early: object) -> bool:
+        """Post what can be looked at already."""
+        self._events.put(_Event(self._number, _Outcome.EARLY, early))
+        return True
+
     def _left_s(self, fraction: float | None, elapsed_s: float) -> float | None:
         if fraction is None or fraction < SMALLEST_FRACTION_FOR_ESTIMATE:
             return None
@@ -121,6 +127,7 @@ class Task(QObject):
 
     Signals:
         progressed: `TaskProgress`.
+        offered: What can be looked at before the job is done, as far as it has come.
         succeeded: The job's result.
         failed: `TaskFailure`.
         cancelled: The user stopped it.
@@ -128,6 +135,7 @@ class Task(QObject):
     """
 
     progressed = Signal(object)
+    offered = Signal(object)
     succeeded = Signal(object)
     failed = Signal(object)
     cancelled = Signal()
@@ -162,6 +170,9 @@ class Task(QObject):
         if event.outcome is _Outcome.PROGRESS:
             self.progress = event.payload
             self.progressed.emit(event.payload)
+            return
+        if event.outcome is _Outcome.EARLY:
+            self.offered.emit(event.payload)
             return
         self._over = True
         if event.outcome is _Outcome.SUCCESS:
@@ -281,20 +292,23 @@ class TaskRunner(QObject):
             gc.collect(0)
 
     def _drained(self) -> list[_Event]:
-        """Events so far; of the progress of one task only the latest."""
-        events: dict[tuple[int, bool], _Event] = {}
+        """Events so far; of the progress of one task, and of what it offers, only the latest."""
+        events: dict[tuple[int, _Outcome], _Event] = {}
         while True:
             try:
                 event = self._events.get_nowait()
             except queue.Empty:
                 return list(events.values())
-            events[event.number, event.outcome is _Outcome.PROGRESS] = event
+            events[event.number, event.outcome] = event
 
     def _deliver(self, event: _Event) -> None:
         task = self._running[event.number].task
         if event.outcome is _Outcome.PROGRESS:
             task._deliver(event)
             self.progressed.emit(task)
+            return
+        if event.outcome is _Outcome.EARLY:
+            task._deliver(event)
             return
         running = self._running.pop(event.number)
         running.thread.join()

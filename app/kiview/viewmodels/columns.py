@@ -2,6 +2,8 @@
 
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.arriving import ArrivingFrameStore, ArrivingImage
+from kiview.core.images import DynamicImage
 from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.viewmodels.results import METHOD_NAMES, NETWORK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
@@ -38,6 +40,7 @@ class ColumnsCoordinator(QObject):
         self._study_uid = ""
         self.quantity = "Ki"
         study.series_changed.connect(self._on_series_changed)
+        study.arriving_changed.connect(self._on_arriving_changed)
         results.changed.connect(self._on_results_changed)
         agreement.changed.connect(self._mark)
 
@@ -61,9 +64,37 @@ class ColumnsCoordinator(QObject):
             return
         self._series_uid = "" if series is None else series.uid
         self._shown.clear()
-        self._forget_other_study()
-        self._views.set_image(image)
+        if self._study.arriving is not None:  # maps of the study put aside are kept
+            self._show_arriving(self._study.arriving)
+        else:
+            self._forget_other_study()
+            self._show_whole(image)
         self._results.switch_to(self._series_uid)
+
+    def _on_arriving_changed(self) -> None:
+        if self._study.arriving is not None:
+            self._show_arriving(self._study.arriving)
+
+    def _show_arriving(self, arriving: ArrivingImage) -> None:
+        """Show an image whose frames are still being read, or tell that more have come."""
+        if self._views.image is arriving.image:
+            self._views.frames.set_arrived(arriving.frames)
+        else:
+            self._views.set_image(arriving.image, arriving.frames)
+
+    def _show_whole(self, image: DynamicImage | None) -> None:
+        """Show another image; one that was shown while it was read keeps cursor and frame."""
+        seen = self._views.image
+        if (
+            image is not None
+            and seen is not None
+            and isinstance(seen.store, ArrivingFrameStore)
+            and seen.series_uid == image.series_uid
+            and seen.store.shape_tzyx == image.store.shape_tzyx
+        ):
+            self._views.replace_image(image)
+        else:
+            self._views.set_image(image)
 
     def _forget_other_study(self) -> None:
         study = self._study.study
@@ -73,6 +104,8 @@ class ColumnsCoordinator(QObject):
             self._results.forget()
 
     def _on_results_changed(self) -> None:
+        if self._study.arriving is not None:  # a run that ends now belongs to another study
+            return
         for result in self._results.all:
             shown = self._shown.get(result.method)
             if shown is None or shown.maps is not result.maps:

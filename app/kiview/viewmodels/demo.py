@@ -47,6 +47,8 @@ class DemoViewModel(QObject):
         if not self._is_leading or self._study.path != self._folder:
             self._is_leading = False
             return
+        if self._study.series is None:  # its frames are still being read
+            return
         if not self._rois.rois:
             for roi in self._find_regions(self._folder):
                 self._rois.add(roi.shape, roi.name, roi.colour)

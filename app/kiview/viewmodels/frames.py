@@ -23,14 +23,17 @@ class FramesViewModel(QObject):
     Attributes:
         timing: Frame times of the open image, one per frame; None while nothing is open.
         shown: Frames that are shown now.
+        arrived: Frames that have been read, None when all have.
         steps: What was done to the frames, for example that they were merged.
 
     Signals:
         frame_changed: other frames are shown.
         cine_changed: cine started or stopped.
+        arrived_changed: more frames have been read.
     """
 
     frame_changed = Signal()
+    arrived_changed = Signal()
     cine_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -38,6 +41,7 @@ class FramesViewModel(QObject):
         self.timing: FrameTiming | None = None
         self.steps: tuple[Step, ...] = ()
         self.shown = ShownFrames((0,))
+        self.arrived: frozenset[int] | None = None
         self._last_single = 0
         self._cine = QTimer(self)
         self._cine.setInterval(CINE_INTERVAL_MS)
@@ -58,28 +62,52 @@ class FramesViewModel(QObject):
         """Whether cine runs."""
         return self._cine.isActive()
 
-    def open_image(self, image: DynamicImage | None) -> None:
-        """Take over the frames of another image, and what was done to them."""
-        self.steps = () if image is None else image.steps
-        self.open(None if image is None else image.timing)
+    @property
+    def is_pending(self) -> bool:
+        """Whether a frame that should be shown has not been read yet."""
+        return self.arrived is not None and not self.arrived.issuperset(self.shown.indices)
 
-    def open(self, timing: FrameTiming | None) -> None:
-        """Take over other frames; starts at the last one, where contrast is."""
+    def open_image(self, image: DynamicImage | None, arrived: frozenset[int] | None = None) -> None:
+        """Take over the frames of another image, and what was done to them.
+
+        Args:
+            image: The image, None where nothing is open.
+            arrived: Frames that have been read so far, None for all.
+        """
+        self.steps = () if image is None else image.steps
+        self.open(None if image is None else image.timing, arrived)
+
+    def open(self, timing: FrameTiming | None, arrived: frozenset[int] | None = None) -> None:
+        """Take over other frames; starts at the last one that was read, where contrast is.
+
+        Args:
+            timing: Of the image, None where nothing is open.
+            arrived: Frames that have been read so far, None for all.
+        """
         self.stop()
         self.timing = None if timing is None else timing.weighted()
-        self._show(ShownFrames((max(0, self.frame_count - 1),)))
+        self.arrived = arrived
+        self._show(ShownFrames((max(arrived or {max(0, self.frame_count - 1)}),)))
+
+    def set_arrived(self, arrived: frozenset[int] | None) -> None:
+        """More frames have been read, or all (None)."""
+        was_pending, self.arrived = self.is_pending, arrived
+        if was_pending and not self.is_pending:
+            self.frame_changed.emit()
+        self.arrived_changed.emit()
 
     def retime(self, timing: FrameTiming) -> None:
-        """Take over other times of the same frames; what is shown stays where it can."""
+        """Take over other times of the same frames, all read; what is shown stays if it can."""
         if timing.frame_count != self.frame_count:
             self.open(timing)
             return
-        self.timing = timing.weighted()
+        self.timing, self.arrived = timing.weighted(), None
         again = {"early": self.show_early, "late": self.show_late}.get(self.shown.name)
         if again is not None:
             again()
         else:
             self._show(self.shown)
+        self.arrived_changed.emit()
 
     def show_frame(self, frame: int) -> None:
         """Show one frame; numbers outside are brought to the nearest end."""
@@ -90,9 +118,12 @@ class FramesViewModel(QObject):
         self.show_frame(self.frame + frames)
 
     def next_frame(self) -> None:
-        """Go to the next frame, after the last to the first."""
-        if self.frame_count:
-            self.show_frame((self.frame + 1) % self.frame_count)
+        """Go to the next frame that has been read, after the last to the first."""
+        count = self.frame_count
+        following = [(self.frame + step) % count for step in range(1, count + 1)]
+        there = [t for t in following if self.arrived is None or t in self.arrived]
+        if there:
+            self.show_frame(there[0])
 
     def show_early(self) -> None:
         """Show the mean of the first minute: blood in the vessels."""
@@ -141,6 +172,13 @@ class FramesViewModel(QObject):
         times = time_range_text(float(self.timing.start_s[first]), float(self.timing.end_s[last]))
         name = f"{self.shown.name} mean" if self.shown.is_sum else f"frame {first + 1}"
         return f"{name} · {times}"
+
+    @property
+    def arrived_text(self) -> str:
+        """How many frames have been read while some are missing, else empty."""
+        if self.arrived is None:
+            return ""
+        return f"{len(self.arrived)} of {self.frame_count} frames read"
 
     def _show(self, shown: ShownFrames) -> None:
         if not shown.is_sum:

@@ -191,7 +191,7 @@ class InputFunctionViewModel(QObject):
 
     def _derived(self) -> InputFunction:
         if self._study.image is None:
-            raise InvalidInputError("Open a study first.")
+            raise InvalidInputError(self._study.why_no_image)
         if not self._study.image.is_dynamic:
             raise InvalidInputError("This series has one frame; Ki needs a dynamic series.")
         return with_plasma_factor(self._from_choice(), self.plasma_factor)

@@ -228,6 +228,7 @@ class Layer:
         previewed_boxes: What of it is previewed, while that is less than the planes shown.
         note: Named mismatch with the map beside it, or other warning; empty if none.
         entered: Values that the user entered for the study it is from, in one line; or empty.
+        pending: Whether its frames have not been read yet, so that there is nothing to show.
     """
 
     key: str
@@ -243,6 +244,7 @@ class Layer:
     previewed_boxes: tuple[VoxelBox, ...] = ()
     note: str = ""
     entered: str = ""
+    pending: bool = False
 
     @property
     def geometry(self) -> VolumeGeometry:

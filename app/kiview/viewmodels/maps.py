@@ -191,7 +191,7 @@ def why_no_kinetics(study: StudyViewModel, input_function: InputFunctionViewMode
     """What keeps Ki from being computed by any method, or an empty text."""
     image = study.image
     if image is None:
-        return "Open a study first."
+        return study.why_no_image
     if not image.is_dynamic:
         return "This series has one frame; Ki needs a dynamic series."
     if study.kinetics_verdict is Verdict.REFUSED:

@@ -8,6 +8,7 @@ from kiview.core.errors import KiviewError
 from kiview.core.images import DynamicImage
 from kiview.core.merge_frames import merge_frames
 from kiview.core.merge_plan import MergeSettings, default_start_s
+from kiview.core.study import Study
 from kiview.viewmodels.history import History
 from kiview.viewmodels.maps import MapsViewModel
 from kiview.viewmodels.messages import MessageLevel, MessagesViewModel
@@ -51,6 +52,8 @@ class MergeViewModel(QObject):
         self._settings: dict[str, MergeSettings] = {}
         self._history: History[MergeSettings | None] = History()
         self._series_uid = ""
+        self._known: Study | None = None
+        self._is_aside = False
         study.study_changed.connect(self._on_study_changed)
         study.series_changed.connect(self._on_series_changed)
 
@@ -70,7 +73,7 @@ class MergeViewModel(QObject):
         """What keeps frames from being merged, or an empty text."""
         acquired = self._acquired
         if acquired is None:
-            return "Open a study first."
+            return self._study.why_no_image
         return "" if acquired.is_dynamic else "This series has one frame; nothing to merge."
 
     @property
@@ -169,16 +172,22 @@ class MergeViewModel(QObject):
     def _on_study_changed(self) -> None:
         """Frames of a study that was read again with entered values are merged as before."""
         study = self._study.study
-        self._history.clear()
-        known = () if study is None else tuple(series.uid for series in study.series)
-        self._settings = {uid: it for uid, it in self._settings.items() if uid in known}
-        self._merge_again()  # other series when they are shown
+        if self._study.arriving is not None:
+            self._is_aside = True  # what was open may return with its merges
+        elif self._is_aside and study is self._known:
+            self._is_aside = False
+        else:
+            self._is_aside, self._known = False, study
+            self._history.clear()
+            known = () if study is None else tuple(series.uid for series in study.series)
+            self._settings = {uid: it for uid, it in self._settings.items() if uid in known}
+            self._merge_again()  # other series when they are shown
         self.changed.emit()
 
     def _on_series_changed(self) -> None:
         series = self._study.series
         uid = "" if series is None else series.uid
-        if uid == self._series_uid:
+        if uid == self._series_uid or self._study.arriving is not None:
             return
         self._series_uid = uid
         self._history.clear()

@@ -106,6 +106,9 @@ class OverridesViewModel(QObject):
             self._going_to = None  # it is in force, or could not be read
 
     def _on_study_changed(self) -> None:
+        if self.study.arriving is not None:  # it may fail, and what was open return
+            self.changed.emit()
+            return
         study, path, values = self.study.study, self.study.path, dict(self.study.overrides)
         if path is None or path != self._path:
             self._path, self._steps, self._at = path, [values], 0

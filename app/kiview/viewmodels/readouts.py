@@ -10,6 +10,8 @@ from kiview.core.units import GML, Quantity
 from kiview.viewmodels.layers import Layer
 
 MINUS = "\N{MINUS SIGN}"
+PENDING = "not read yet"
+"""What a view says of a frame that is still to be read from the files."""
 _DECIMALS = {"SUV": 2, "dSUV": 2, "Ki": 4, "dKi": 4, "KiSE": 4, "V0": 3, "activity": 0}
 
 
@@ -19,7 +21,7 @@ class Readout:
 
     Attributes:
         name: Short title of the layer.
-        text: Value, `not fitted` or `outside`.
+        text: Value, `not fitted`, `outside` or `not read yet`.
         unit: Unit symbol.
     """
 
@@ -50,7 +52,9 @@ def readouts(layers: Iterable[Layer], position_lps_mm: NDArray[np.float64]) -> t
     return tuple(
         Readout(
             layer.short_title,
-            value_text(layer.quantity, layer.value_at(position_lps_mm)),
+            PENDING
+            if layer.pending
+            else value_text(layer.quantity, layer.value_at(position_lps_mm)),
             layer.quantity.unit.symbol,
         )
         for layer in layers

@@ -38,6 +38,7 @@ class SessionViewModel(QObject):
         self._input, self._maps, self._messages = input_function, maps, messages
         self._series_uid = ""
         self._may_save = False
+        self._confirmed: frozenset[str] = frozenset()  # for the series that is still to be saved
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)
         self._delay.setInterval(SAVE_AFTER_MS)
@@ -46,7 +47,7 @@ class SessionViewModel(QObject):
         rois.rois_changed.connect(self._schedule)
         input_function.changed.connect(self._schedule)
         maps.changed.connect(self._schedule)
-        study.findings_changed.connect(self._schedule)
+        study.findings_changed.connect(self._on_findings_changed)
 
     def save(self) -> None:
         """Save now what belongs to the open series."""
@@ -63,10 +64,17 @@ class SessionViewModel(QObject):
         if self._series_uid and self._may_save:
             self._delay.start()
 
+    def _on_findings_changed(self) -> None:
+        self._confirmed = self._study.confirmed
+        self._schedule()
+
     def _on_series_changed(self) -> None:
-        series = self._study.series
+        series, arriving = self._study.series, self._study.arriving
         uid = "" if series is None else series.uid
+        if arriving is not None:
+            uid = arriving.image.series_uid
         if uid == self._series_uid:
+            self._confirmed = self._study.confirmed
             return
         if self._delay.isActive():
             self.save()
@@ -74,6 +82,7 @@ class SessionViewModel(QObject):
         self._rois.clear()
         if uid:
             self._restore(uid)
+        self._confirmed = self._study.confirmed
         self._may_save = True
 
     def _restore(self, uid: str) -> None:
@@ -95,7 +104,7 @@ class SessionViewModel(QObject):
             "scale_window_min": [start_s / 60, end_s / 60],
             "plasma_factor": self._input.plasma_factor,
             "patlak_window_min": [self._maps.start_min, self._maps.end_min],
-            "confirmed": sorted(self._study.confirmed),
+            "confirmed": sorted(self._confirmed),
         }
 
     def _restore_choices(self, choices: Mapping[str, Any]) -> None:

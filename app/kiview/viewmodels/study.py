@@ -1,19 +1,22 @@
 """The open study: opening, its findings, and the values that the user enters for it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from kiview.core.arriving import ArrivingImage
 from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
-from kiview.core.study import Finding, Series, SeriesKind, Study, Verdict, worst
+from kiview.core.study import Series, SeriesKind, Study
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.missing_values import missing_value, parse_entry
+from kiview.viewmodels.put_aside import PutAside
+from kiview.viewmodels.shown_series import ShownSeries
 
 Overrides = Mapping[str, float | str]
 DOT = " \N{MIDDLE DOT} "
@@ -37,29 +40,25 @@ class KnownStudy:
     times: str
 
 
-class StudyViewModel(QObject):
+class StudyViewModel(ShownSeries):
     """Opens studies and holds the one that is open.
 
+    While a large study is read its frames can be looked at as they come; nothing is open then, so
+    that whatever computes waits for the whole.
+
     Attributes:
-        study: What is open, or None.
-        series: The series that is shown and computed on, or None.
-        path: Where the open study came from.
+        arriving: Frames of the study that is being read, None when there is nothing to look at.
         known: Studies opened in this session, latest first.
-        confirmed: Codes of the findings that the user confirmed.
 
     Signals:
-        study_changed: Another study (or none) is open, or it was read again with entered values.
-        series_changed: Another series is shown.
         opening_changed: Opening began or ended.
+        arriving_changed: More frames of the study that is being read can be shown, or none.
         open_failed: `TaskFailure`; the study that was open stays.
-        findings_changed: The user confirmed a finding.
     """
 
-    study_changed = Signal()
-    series_changed = Signal()
     opening_changed = Signal()
+    arriving_changed = Signal()
     open_failed = Signal(object)
-    findings_changed = Signal()
 
     def __init__(
         self,
@@ -74,14 +73,10 @@ class StudyViewModel(QObject):
         self._open_job = open_job
         self._task: Task | None = None
         self._asked: tuple[Path, dict[str, float | str]] | None = None
-        self._overrides: dict[str, float | str] = {}
         self._pending_fields: tuple[str, ...] = ()
-        self._merged: dict[str, DynamicImage] = {}
-        self.study: Study | None = None
-        self.series: Series | None = None
-        self.path: Path | None = None
+        self._aside: PutAside | None = None
+        self.arriving: ArrivingImage | None = None
         self.known: tuple[KnownStudy, ...] = ()
-        self.confirmed: frozenset[str] = frozenset()
 
     @property
     def is_opening(self) -> bool:
@@ -89,38 +84,11 @@ class StudyViewModel(QObject):
         return self._task is not None
 
     @property
-    def image(self) -> DynamicImage | None:
-        """The voxels that are shown and computed on: the series' own, or with merged frames."""
-        if self.series is None:
-            return None
-        return self._merged.get(self.series.uid, self.series.image)
-
-    def use_merged(self, image: DynamicImage | None) -> None:
-        """Let an image take the place of the shown series' own; None gives that its place back."""
-        if self.series is not None:
-            self._merged.pop(self.series.uid, None)
-            if image is not None:
-                self._merged[self.series.uid] = image
-            self.series_changed.emit()
-
-    @property
-    def overrides(self) -> Overrides:
-        """Values that the user entered for the open study."""
-        return dict(self._overrides)
-
-    @property
-    def identity(self) -> str:
-        """Changes whenever results computed before no longer belong to what is open."""
-        if self.series is None:
-            return ""
-        given = ",".join(f"{name}={self._overrides[name]}" for name in sorted(self._overrides))
-        steps = () if self.image is None else self.image.steps
-        return "|".join([self.series.uid, given, *(f"{step.name} {step.text}" for step in steps)])
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What was noticed about the shown series."""
-        return () if self.series is None else self.series.findings
+    def why_no_image(self) -> str:
+        """What the user can do where nothing is open."""
+        if self.arriving is None:
+            return "Open a study first."
+        return "The study is still being read; this waits until all frames are there."
 
     @property
     def pending_fields(self) -> tuple[str, ...]:
@@ -133,30 +101,15 @@ class StudyViewModel(QObject):
         named = [field for finding in self.findings for field in finding.fields]
         return tuple(dict.fromkeys([*self._pending_fields, *named]))
 
-    @property
-    def suv_verdict(self) -> Verdict:
-        """Whether SUV may be shown."""
-        return self._verdict(finding.suv for finding in self._open_findings())
-
-    @property
-    def kinetics_verdict(self) -> Verdict:
-        """Whether Ki may be computed."""
-        return self._verdict(finding.kinetics for finding in self._open_findings())
-
-    def _verdict(self, verdicts: Iterable[Verdict]) -> Verdict:
-        return Verdict.REFUSED if self.series is None else worst(verdicts)
-
-    def _open_findings(self) -> list[Finding]:
-        """Findings that the user has not confirmed."""
-        return [f for f in self.findings if self.verdict_of(f) is not Verdict.READY]
-
     def open_path(self, path: Path, overrides: Overrides | None = None) -> None:
         """Read a study; it replaces the open one when that worked."""
         if self._task is not None:
             self._task.cancel()
+        self._bring_back()
         self._asked = (path, dict(overrides or {}))
         job = partial(self._open_job, *self._asked)
         task = self._runner.start(f"Opening {path.name or path}", job)
+        task.offered.connect(self._on_offered)
         task.succeeded.connect(self._on_opened)
         task.failed.connect(self._on_failed)
         task.finished.connect(self._on_finished)
@@ -187,56 +140,69 @@ class StudyViewModel(QObject):
         if self.path is not None:
             self.open_path(self.path, overrides)
 
-    def confirm(self, code: str) -> None:
-        """Take note that the user looked at a finding and agrees."""
-        self.confirmed |= {code}
-        self.findings_changed.emit()
-
-    def restore_confirmed(self, codes: frozenset[str]) -> None:
-        """Take over what was confirmed before."""
-        self.confirmed = codes
-        self.findings_changed.emit()
-
-    def verdict_of(self, finding: Finding) -> Verdict:
-        """What a finding means now: a confirmed one is ready."""
-        verdict = worst((finding.suv, finding.kinetics))
-        is_confirmed = verdict is Verdict.CONFIRM and finding.code in self.confirmed
-        return Verdict.READY if is_confirmed else verdict
-
-    def told(self, finding: Finding) -> str:
-        """The sentence of a finding, with whether the user confirmed it."""
-        confirmed = " Confirmed by the user." if finding.code in self.confirmed else ""
-        return f"{finding.message}{confirmed}"
-
-    def show_series(self, uid: str) -> None:
-        """Show another series of the open study."""
-        for series in self.study.series if self.study is not None else ():
-            if series.uid == uid and series.image is not None and series is not self.series:
-                self.series = series
-                self.series_changed.emit()
-
     def close_study(self) -> None:
-        """Forget the open study and free its voxels."""
+        """Forget the open study and free its voxels; one that is being shown early is not read."""
+        if self.arriving is not None and self._task is not None:
+            self._task.cancel()
+        self.arriving = self._aside = None
         self.study = self.series = self.path = None
         self._overrides, self._pending_fields, self._merged = {}, (), {}
+        self._announce()
+
+    def _announce(self) -> None:
         self.study_changed.emit()
         self.series_changed.emit()
+        self.arriving_changed.emit()
+
+    def _on_offered(self, arriving: ArrivingImage) -> None:
+        task = self._task
+        if self.sender() is not task or self._asked is None or task is None:
+            return
+        before, (path, overrides) = self._before, self._asked
+        if task.cancel_requested or not before.lets_show(arriving, path):
+            return
+        is_first = self.arriving is None
+        self.arriving = arriving
+        if not is_first:
+            self.arriving_changed.emit()
+            return
+        self._aside = before
+        if self.path != path:
+            self.confirmed = frozenset()
+        self.study = self.series = None
+        self.path, self._overrides, self._merged = path, overrides, {}
+        self._announce()
+
+    @property
+    def _before(self) -> PutAside:
+        """What was open before the study that is being read."""
+        if self._aside is not None:
+            return self._aside
+        return PutAside(
+            self.study, self.series, self.path, self._overrides, self._merged, self.confirmed
+        )
+
+    def _bring_back(self) -> None:
+        """Open again what was put aside for a study that will not come."""
+        aside, self._aside, self.arriving = self._aside, None, None
+        if aside is not None:
+            self.study, self.series, self.path = aside.study, aside.series, aside.path
+            self._overrides, self._merged = aside.overrides, aside.merged
+            self.confirmed = aside.confirmed
+            self._announce()
 
     def _on_opened(self, study: Study) -> None:
         if self.sender() is not self._task or self._asked is None:
             return
-        is_same = self.path == self._asked[0]
-        shown = self.series.uid if is_same and self.series is not None else ""
-        before = self.findings if is_same else ()
-        self.path, self._overrides = self._asked
+        before, (path, overrides) = self._before, self._asked
+        self.path, self._overrides, self._merged = path, overrides, {}
         self._pending_fields = ()
-        self._merged = {}
-        self.study, self.series = study, _series_of(study, shown)
-        still = {finding.code for finding in self.findings if finding in before}
-        self.confirmed &= still
+        self.study, self.series = study, before.series_to_show(study, path)
+        if self.arriving is None or before.path == path:
+            self.confirmed &= before.still_told(self.findings, path)
+        self.arriving = self._aside = None
         self._remember(study)
-        self.study_changed.emit()
-        self.series_changed.emit()
+        self._announce()
 
     def _on_failed(self, failure: TaskFailure) -> None:
         if self.sender() is not self._task:
@@ -248,6 +214,7 @@ class StudyViewModel(QObject):
     def _on_finished(self) -> None:
         if self.sender() is self._task:
             self._task = None
+            self._bring_back()
             self.opening_changed.emit()
 
     def _remember(self, study: Study) -> None:
@@ -262,12 +229,6 @@ class StudyViewModel(QObject):
         )
         others = [other for other in self.known if other.path != self.path]
         self.known = (known, *others)
-
-
-def _series_of(study: Study, uid: str) -> Series | None:
-    """The series with this UID if it can be shown, else the one to show first."""
-    same = (s for s in study.series if s.uid == uid and s.image is not None)
-    return next(same, study.main_series)
 
 
 def study_title(study: Study, path: Path) -> str:

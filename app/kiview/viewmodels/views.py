@@ -91,8 +91,8 @@ class ViewsViewModel(QObject):
         """The layer whose window the window controls show."""
         return self._layers.get(self.active_key) or next(iter(self._layers.values()), None)
 
-    def set_image(self, image: DynamicImage | None) -> None:
-        """Show another image; maps of the one before are removed."""
+    def set_image(self, image: DynamicImage | None, arrived: frozenset[int] | None = None) -> None:
+        """Show another image, of which some frames (None: all) have been read; maps go."""
         self.image = image
         self.loader.forget()
         self._layers.clear()
@@ -103,7 +103,7 @@ class ViewsViewModel(QObject):
             self.link.set_bounds(*bounds_lps_mm(image.geometry))
             middle = np.array(image.geometry.shape_zyx) // 2
             self.link.set_cursor(image.geometry.to_lps_mm(middle))
-        self.frames.open_image(image)
+        self.frames.open_image(image, arrived)
         self.layout_changed.emit()
         self.active_changed.emit()
 
@@ -202,9 +202,10 @@ class ViewsViewModel(QObject):
     def _on_frame_changed(self) -> None:
         self.loader.forget()
         if self.image is not None:
-            layer = image_layer(self.image, self.frames.shown)
+            pending = self.frames.is_pending
+            layer = replace(image_layer(self.image, self.frames.shown), pending=pending)
             self._layers = {IMAGE_KEY: layer} | self._layers | {IMAGE_KEY: layer}
-            if not self.scales.knows(layer.quantity):
+            if not pending and not self.scales.knows(layer.quantity):
                 self.scales.set_default_window(layer.quantity.code, needed_window(layer))
         self.layers_changed.emit()
 
@@ -218,7 +219,7 @@ class ViewsViewModel(QObject):
 
     def fit_window(self, quantity: Quantity) -> None:
         """Set the window to what the shown planes of a quantity need."""
-        shown = [layer for layer in self.layers if layer.quantity == quantity]
+        shown = [x for x in self.layers if x.quantity == quantity and not x.pending]
         windows = [needed_window(layer, self.link.cursor_lps_mm) for layer in shown]
         if windows:
             low, high = min(w.low for w in windows), max(w.high for w in windows)

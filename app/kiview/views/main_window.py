@@ -186,6 +186,7 @@ class MainWindow(QMainWindow):
         models = self._models
         models.study.study_changed.connect(self._on_study_changed)
         models.study.series_changed.connect(self._on_study_changed)
+        models.study.arriving_changed.connect(self._on_study_changed)
         models.export.overwrite_asked.connect(self._on_overwrite_asked)
         self.canvas.frame_bar.merge_asked.connect(self.show_merge)
         self._empty.demo_asked.connect(self.demo_asked)
@@ -242,7 +243,8 @@ class MainWindow(QMainWindow):
 
     def _on_study_changed(self) -> None:
         study = self._models.study
-        self._middle.setCurrentIndex(0 if study.series is None else 1)
+        is_empty = study.series is None and study.arriving is None
+        self._middle.setCurrentIndex(0 if is_empty else 1)
         name = f"{study.known[0].title} \N{EM DASH} " if study.study and study.known else ""
         self.setWindowTitle(f"{name}KiView [Research use only]")
 

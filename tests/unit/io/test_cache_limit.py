@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.helpers.dicom_factory import write_dynamic_series
 from tests.helpers.phantoms import asymmetric_phantom, axial_affine
+from tests.helpers.stores import put_all
 
 from kiview.io import cache_limit
 from kiview.io.cache_limit import entries, prune, remove_entry
@@ -29,7 +30,7 @@ def key(letter: str) -> str:
 def fill(folder: Path, letter: str, used_s: float, value: int = 1):
     """A store that was last used at a certain time; returns its mapped voxels."""
     with VoxelCache(folder, memory_limit_bytes=0).create(key(letter), SHAPE, np.int16) as writer:
-        writer.voxels[:] = value
+        put_all(writer, np.full(SHAPE, value, np.int16))
         voxels = writer.finish({})
     os.utime(folder / key(letter) / LOCK, (used_s, used_s))
     return voxels
@@ -125,7 +126,7 @@ def test_that_leftovers_of_killed_processes_go_and_files_of_others_stay(tmp_path
 def test_that_what_is_being_written_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(cache_limit, "YOUNG_S", 0.0)
     with VoxelCache(tmp_path, 0).create(key("a"), SHAPE, np.int16) as writer:
-        writer.voxels[:] = 3
+        put_all(writer, np.full(SHAPE, 3, np.int16))
         prune(tmp_path, 0)
         assert (writer.finish({}) == 3).all()
 
@@ -163,7 +164,7 @@ def test_that_a_store_with_an_emptied_page_is_imported_again(tmp_path, place):
 
     def fill_large() -> None:
         with cache.create(key("a"), values.shape, np.int16) as writer:
-            writer.voxels[:] = values
+            put_all(writer, values)
             writer.finish({})
 
     fill_large()
@@ -187,7 +188,7 @@ def test_that_two_imports_of_one_study_at_once_both_get_its_voxels(tmp_path):
         for _ in range(10):
             barrier.wait()
             with cache.create(key("a"), SHAPE, np.int16) as writer:
-                writer.voxels[:] = 7
+                put_all(writer, np.full(SHAPE, 7, np.int16))
                 results.append(bool((writer.finish({}) == 7).all()))
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.helpers.dicom_factory import write_dynamic_series
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
+from tests.helpers.stores import put_all
 
 from kiview.core.errors import ReadError
 from kiview.io import frame_store
@@ -18,7 +19,7 @@ SHAPE = (2, 3, 4, 5)
 def fill(cache: VoxelCache, key: str) -> np.ndarray:
     values = np.arange(120, dtype=np.int16).reshape(SHAPE)
     with cache.create(key, SHAPE, np.int16) as writer:
-        writer.voxels[:] = values
+        put_all(writer, values)
         writer.finish({"note": "kept"})
     return values
 
@@ -47,7 +48,7 @@ def test_that_large_series_are_mapped_and_found_again(tmp_path: Path) -> None:
 def test_that_a_broken_import_leaves_nothing(tmp_path: Path) -> None:
     cache = VoxelCache(tmp_path / "cache", memory_limit_bytes=0)
     with cache.create("a", SHAPE, np.int16) as writer:
-        writer.voxels[0] = 1
+        writer.put(0, 0, np.ones(SHAPE[1:], np.int16))
     assert list((tmp_path / "cache").iterdir()) == []
     assert cache.find("a") is None
 

@@ -13,6 +13,8 @@ from tests.helpers.dicom_patterns import VENDORS
 from tests.helpers.dicom_patterns.facts import SliceFacts
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
 
+from kiview.core.arriving import ArrivingImage
+from kiview.core.progress import Progress
 from kiview.core.study import Series, SeriesKind, Study, Verdict
 from kiview.jobs.open_study import OpenRequest, open_study
 
@@ -277,3 +279,58 @@ def test_that_parts_that_do_not_fit_are_read_on_their_own(tmp_path: Path) -> Non
     assert len(study.series) == FRAMES
     assert all(series.image is not None for series in study.series)
     assert all("series-joined" not in codes(series) for series in study.series)
+
+
+class Watcher(Progress):
+    """Keeps what is offered before the study is open."""
+
+    def __init__(self) -> None:
+        self.offered: list[ArrivingImage] = []
+
+    def step(self, fraction: float | None, message: str) -> None:
+        pass
+
+    def offer(self, early: object) -> bool:
+        assert isinstance(early, ArrivingImage)
+        self.offered.append(early)
+        return True
+
+
+def watched(folder: Path) -> tuple[Study, Watcher]:
+    watcher = Watcher()
+    request = OpenRequest(folder, {}, folder.parent / "cache", memory_limit_bytes=0)
+    return open_study(request, watcher), watcher
+
+
+def test_that_a_joined_scan_is_shown_while_it_is_read(tmp_path: Path) -> None:
+    study, watcher = watched(write(tmp_path / "s", "ge", lambda facts: facts.frame))
+    assert [max({*range(FRAMES)} - early.frames, default=-1) for early in watcher.offered] == [
+        2,
+        1,
+        0,
+        -1,
+    ]
+    early = watcher.offered[-1].image
+    assert early.series_uid == study.series[0].uid
+    np.testing.assert_allclose(early.timing.start_s, START_S, atol=1e-3)
+    np.testing.assert_allclose(early.store.frame(3), PHANTOM[3], rtol=1e-6)
+
+
+def test_that_the_scan_with_most_slices_is_read_first_though_each_part_has_fewer(
+    tmp_path: Path,
+) -> None:
+    def other(ds: Any, _facts: SliceFacts) -> None:
+        ds.SeriesDescription = "Late"
+
+    later = {
+        "start": START_S[:2] + 7200,
+        "duration": DURATION_S[:2],
+        "activity": PHANTOM[:2],
+        "change": other,
+    }
+    write(tmp_path / "s" / "a", "ge", lambda _: 9, study_uid="1.2.3", **later)
+    write(tmp_path / "s" / "b", "ge", lambda facts: facts.frame, study_uid="1.2.3")
+    study, watcher = watched(tmp_path / "s")
+    assert len(study.series) == 2
+    order = dict.fromkeys(early.image.frame_count for early in watcher.offered)
+    assert list(order) == [FRAMES, 2]

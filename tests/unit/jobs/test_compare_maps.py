@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tests.helpers import small_study
 
+from kiview.core.agreement import body_mask
 from kiview.core.geometry import VolumeGeometry
-from kiview.core.images import ParametricMap
+from kiview.core.images import DynamicImage, ParametricMap, Slab
 from kiview.core.progress import NullProgress
 from kiview.core.provenance import Provenance
 from kiview.core.roi import Roi, RoiMask
@@ -73,3 +74,26 @@ def test_that_a_region_without_values_is_told_and_the_others_compared(image):
     done = compare_maps(request, NullProgress())
     assert [row.name for row in done.rows] == ["Body", "Rest"]
     assert "Lesion" in done.findings[0]
+
+
+def test_that_the_body_does_not_depend_on_the_slabs_it_is_read_in(monkeypatch):
+    image = small_study.image()
+    whole = body_mask(image)
+    depth = image.geometry.shape_zyx[0]
+    thin = [Slab(z, min(z + 7, depth), 0.0) for z in range(0, depth, 7)]
+    monkeypatch.setattr(DynamicImage, "slabs", lambda *_: iter(thin))
+    np.testing.assert_array_equal(body_mask(image), whole)
+    assert 0.2 < whole.mean() < 0.8  # the ellipse of the phantom
+
+
+def test_that_a_comparison_on_the_disk_equals_one_in_memory(monkeypatch):
+    image, (z, y, x) = small_study.image(), small_study.SHAPE_ZYX
+    coarse = image.geometry.affine_lps_mm.copy()
+    coarse[:, :3] *= 2
+    values = np.random.default_rng(0).random((z // 2, y // 2, x // 2), np.float32)
+    first = ramp(image.geometry)
+    second = map_of(values, VolumeGeometry(values.shape, coarse))
+    request = ComparisonRequest(image, first, second)
+    in_memory = compare_maps(request, NullProgress())
+    monkeypatch.setattr("kiview.io.scratch.LARGE_BYTES", 0)
+    assert compare_maps(request, NullProgress()).rows == in_memory.rows

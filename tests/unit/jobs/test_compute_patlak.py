@@ -1,5 +1,7 @@
 """Patlak maps of whole images."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,14 @@ def test_that_maps_without_any_value_are_refused():
     empty = DynamicImage(store, image.geometry, image.timing, image.quantity)
     with pytest.raises(InvalidInputError, match="no voxel a value"):
         compute_patlak(PatlakRequest(empty, ARTERIAL), NullProgress())
+
+
+def test_that_maps_on_the_disk_equal_those_in_memory(monkeypatch):
+    request = PatlakRequest(patlak_image(per_frame()), ARTERIAL)
+    in_memory = compute_patlak(request, NullProgress())
+    monkeypatch.setattr("kiview.io.scratch.LARGE_BYTES", 0)
+    on_disk = compute_patlak(request, NullProgress())
+    for one, other in zip(in_memory.maps, on_disk.maps, strict=True):
+        assert isinstance(other.values, np.memmap) == (sys.platform == "linux")
+        np.testing.assert_array_equal(other.values, one.values)
+        assert not other.values.flags.writeable

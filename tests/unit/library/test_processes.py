@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.architecture.sources import REPOSITORY
 from tests.helpers.dicom_factory import write_dynamic_series
-from tests.helpers.library_worker import cache_folder, large_record, library_file
+from tests.helpers.library_worker import cache_folder, checksum, large_record, library_file
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
 
 from kiview.io import cache_limit
@@ -80,7 +80,9 @@ def test_that_a_process_killed_at_any_moment_leaves_a_library_that_works(
     dice = random.Random(kills)
     for seed in range(kills):
         worker = start(home, seed, *truth)
-        time.sleep(dice.uniform(0.0, LONGEST_LIFE_S))  # the moment itself is what is tried
+        life_s = dice.uniform(0.0, LONGEST_LIFE_S)
+        sys.stdout.write(f"seed {kills}, kill {seed}: after {life_s:.4f} s\n")
+        time.sleep(life_s)  # the moment itself is what is tried
         worker.kill()
         worker.communicate()
         check_and_use(home, truth)
@@ -101,6 +103,21 @@ def test_that_two_processes_that_record_at_once_lose_nothing(tmp_path):
     expected = [f"{p}{n}" for p in ("a", "b") for n in range(count)]
     assert sorted(names) == sorted([*expected, "shared0", "shared1", "shared2"])
     assert library.findings == ()
+
+
+def test_that_two_processes_that_import_one_study_at_once_both_get_its_voxels(tmp_path):
+    folder = tmp_path / "study"
+    write_study(folder, 1.0)
+    in_memory = open_study(OpenRequest(folder)).series[0].image.store.voxels
+    workers = [start(tmp_path / "home", "open", 12, folder) for _ in range(2)]
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        told, _ = worker.communicate(timeout=60)
+        assert worker.returncode == 0
+        assert set(told.split()) == {str(checksum(in_memory))}
+    assert entries(cache_folder(tmp_path / "home")) == ()
 
 
 def test_that_two_processes_make_a_new_library_together_where_one_was_damaged(tmp_path):

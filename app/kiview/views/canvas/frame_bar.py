@@ -36,6 +36,9 @@ class FrameBar(QWidget):
         self.label.setObjectName("frame-label")
         self.label.setMinimumWidth(self.fontMetrics().horizontalAdvance("early mean · 0-120 s  "))
         self.label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        self._arrived = QLabel()
+        self._arrived.setObjectName("frames-arrived")
+        self._arrived.setProperty("role", "soft")
         self._early = _button(
             "frame-early", "Early", "Mean of the first minute: blood in the vessels"
         )
@@ -57,6 +60,7 @@ class FrameBar(QWidget):
         row.addWidget(self._cine)
         row.addWidget(self.slider, 1)
         row.addWidget(self.label)
+        row.addWidget(self._arrived)
         row.addWidget(self._early)
         row.addWidget(self._late)
         row.addWidget(self._merge)
@@ -69,6 +73,7 @@ class FrameBar(QWidget):
         self._merge.clicked.connect(self._on_merge_clicked)
         self._frames.frame_changed.connect(self._on_frame_changed)
         self._frames.cine_changed.connect(self._on_cine_changed)
+        self._frames.arrived_changed.connect(self._on_arrived_changed)
 
     def _on_slider_moved(self, value: int) -> None:
         self._frames.show_frame(value)
@@ -99,7 +104,12 @@ class FrameBar(QWidget):
         self._late.setChecked(self._frames.shown.name == "late")
         for part in (self._cine, self.slider, self._early, self._late):
             part.setEnabled(self._frames.frame_count > 1)
+        self._on_arrived_changed()
         self._show_steps()
+
+    def _on_arrived_changed(self) -> None:
+        self._arrived.setText(self._frames.arrived_text)
+        self._arrived.setVisible(bool(self._frames.arrived_text))
 
     def _show_steps(self) -> None:
         """The button says what was done to the frames."""

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from kiview.core.reslice import Plane, PlaneGrid, PlaneImage
 from kiview.viewmodels.layers import Layer
-from kiview.viewmodels.readouts import MINUS
+from kiview.viewmodels.readouts import MINUS, PENDING
 from kiview.viewmodels.rois import RoisViewModel, RoiTool
 from kiview.viewmodels.views import IMAGE_KEY, ViewsViewModel
 from kiview.views.canvas import decorations, palette
@@ -75,9 +75,7 @@ class SliceView(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        key, plane = cell
-        self.key = key
-        self.plane = plane
+        self.key, self.plane = key, plane = cell
         self._views = views
         self._rois = rois
         self._drawing = drawing
@@ -123,15 +121,14 @@ class SliceView(QWidget):
         return Viewport.of(self._views.link, self.plane, self.area)
 
     def plane_image(self) -> PlaneImage | None:
-        """The slice through the cursor; None while it is being read."""
+        """The slice through the cursor; None while it is being read or its frame is to come."""
         layer = self.layer
-        if layer is None:
+        if layer is None or layer.pending:
             return None
         return self._views.loader.image(layer.planes, self.plane, self._cursor_mm)
 
     @property
     def _cursor_mm(self) -> float:
-        """Where the cursor is along the normal."""
         return float(self._views.link.cursor_lps_mm[self.plane.normal_axis])
 
     def pixel_of(self, position_lps_mm: ArrayLike) -> QPoint:
@@ -184,6 +181,8 @@ class SliceView(QWidget):
         image = self.plane_image()
         if image is not None:
             self._render(layer, image)
+        elif layer.pending:
+            self._picture = None  # another frame's picture must not pass for this one's
         if self._picture is None:
             painter.fillRect(self.area, QColor(palette.CANVAS))
         else:
@@ -193,7 +192,8 @@ class SliceView(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             painter.drawImage(where, self._picture.image)
         if image is None:
-            decorations.draw_pill(painter, "reading", self.area.center(), palette.MUTED)
+            told = PENDING if layer.pending else "reading"
+            decorations.draw_pill(painter, told, self.area.center(), palette.MUTED)
 
     def _render(self, layer: Layer, image: PlaneImage) -> None:
         """Colour a slice, unless the picture already shows it so."""
