@@ -31,8 +31,9 @@ KEEP_FWHM_MM = 8.0
 KEEP_SIGMAS = 1.0
 """Excess beyond so many standard deviations of Patlak at that scale is given back."""
 DENY_SIGMAS = 2.0
-"""The network may show so many standard deviations more than Patlak at that scale. Of simulated
-bodies, small vessels are what it takes for lesions; 1.5 lowers true lesions too, 3 leaves some."""
+"""The network may show so many standard deviations more than Patlak at that scale. What it
+takes for lesions in simulated bodies are mostly small vessels; 1.5 lowers true lesions as well, and
+3 leaves some vessels."""
 KEEP_NOISE, KEEP_MOST = 0.09, 2.5
 """Noise in units of the normaliser above which more standard deviations are asked for, and how many
 times more at most: what plain noise of up to 4 n adds on average stays below 1 % of n."""
