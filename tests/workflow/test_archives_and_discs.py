@@ -125,3 +125,13 @@ def test_that_every_real_file_is_used_or_told() -> None:
     told = [path for path, _ in study.unused_files]
     there = [str(path) for path in folder.rglob("*") if path.is_file()]
     assert sorted([*used, *told]) == sorted(there)
+
+
+def test_that_a_structure_set_in_an_archive_has_its_name_there(kiview, tmp_path):
+    folder = require_shared_data("ibsi-sts") / "dicom" / "STS_001"
+    archive = zip_folder(tmp_path / "sts.zip", folder, "")
+    code, printed, told = kiview("info", archive, "--json")
+    assert code == 0, told
+    (found,) = (one for one in json.loads(printed)["series"] if one["modality"] == "RTSTRUCT")
+    assert Path(found["path"]) == archive / "PET" / "mask" / "RS.dcm"
+    assert found["structures"] == [{"number": 1, "name": "GTV_Mass_PET"}]

@@ -40,7 +40,7 @@ def _say_text(study: Study) -> None:
     for source in study.region_objects:
         names = ", ".join(one.name for one in source.structures) or "nothing"
         say(f"{SeriesKind.OTHER} {source.modality}  {source.description or '(no description)'}")
-        say(f"  {source.path}")
+        say(f"  {source.shown or source.path}")
         count = len(source.structures)
         say(f"  {count} {'structure' if count == 1 else 'structures'}: {names}")
     if study.unused_files:

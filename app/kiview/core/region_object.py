@@ -35,6 +35,7 @@ class RegionObject:
         description: Label or series description, may be empty.
         structures: What is in it, in the order of the object.
         problem: Why it cannot be read, empty if it can.
+        shown: The file as the user knows it where that is not `path`: its name in an archive.
     """
 
     path: str
@@ -46,6 +47,7 @@ class RegionObject:
     description: str
     structures: tuple[Structure, ...]
     problem: str = ""
+    shown: str = ""
 
     @property
     def kind_name(self) -> str:

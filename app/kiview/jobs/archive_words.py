@@ -29,6 +29,9 @@ def in_words_of(unpacked: Unpacked, study: Study) -> Study:
             (unpacked.shown(path), unpacked.told(reason)) for path, reason in study.unused_files
         ),
         files=(unpacked.archive,),
+        region_objects=tuple(
+            replace(one, shown=unpacked.shown(one.path)) for one in study.region_objects
+        ),
         hold=unpacked.hold,
     )
 

@@ -69,7 +69,7 @@ def _regions_info(source: RegionObject) -> dict[str, Any]:
         "verdict": {"suv": str(Verdict.REFUSED), "kinetics": str(Verdict.REFUSED)},
         "findings": [],
         "user_given": {},
-        "path": source.path,
+        "path": source.shown or source.path,
         "description": source.description,
         "structures": [{"number": one.number, "name": one.name} for one in source.structures],
     }
