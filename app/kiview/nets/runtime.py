@@ -1,5 +1,9 @@
 """ONNX sessions: providers, threads, replaced weights, stopping."""
 
+import contextlib
+import functools
+import importlib.util
+import io
 import logging
 import os
 from collections.abc import Mapping
@@ -17,6 +21,9 @@ from kiview.nets.network_check import INPUT_NAME, check_network
 _logger = logging.getLogger(__name__)
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _SILENT = 4
+_OPTIONS = {CUDA: {"use_tf32": "0"}}
+"""Of providers. TF32 would round every product to ten bits: maps of one network would differ by more
+than 1e-5 from card to processor."""
 
 Volume = NDArray[np.float32]
 
@@ -141,6 +148,7 @@ class NetworkRuntime:
         """A session on the best of what works here."""
         wanted = wanted_providers()
         if wanted[0] != CPU:
+            _load_cuda_libraries()
             try:
                 return self._new_session(wanted)
             except NetworkError:
@@ -155,9 +163,8 @@ class NetworkRuntime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             # Its own way to fall back to the processor prints to the output of the program.
-            return ort.InferenceSession(
-                self._content, options, providers=providers, enable_fallback=0
-            )
+            asked = [(name, _OPTIONS.get(name, {})) for name in providers]
+            return ort.InferenceSession(self._content, options, providers=asked, enable_fallback=0)
         except Exception as error:
             raise NetworkError(
                 f"The network {self._card.id!r} cannot be run here ({type(error).__name__}); its"
@@ -174,6 +181,15 @@ def wanted_providers() -> list[str]:
     """Providers to ask for: CUDA where the library knows it, the processor always."""
     known = ort.get_available_providers()
     return [p for p in (CUDA, CPU) if p in known]
+
+
+@functools.cache
+def _load_cuda_libraries() -> None:
+    """Let the runtime find CUDA and cuDNN where pip installed them; else the system's are taken."""
+    if importlib.util.find_spec("nvidia") is not None:
+        # What is missing is told on the output of the program; the session says it by its providers.
+        with contextlib.redirect_stdout(io.StringIO()):
+            ort.preload_dlls(directory="")
 
 
 def with_tensors(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kitrain.architecture import new_network
 from kitrain.checkpoint import Trained
-from kitrain.config import DataConfig, RunConfig
+from kitrain.config import DataConfig, Initialisation, RunConfig
 from kitrain.config_file import BASE
 from kitrain.data import Report, Split, make_split
 from kitrain.leaks import check_splits
@@ -93,7 +93,8 @@ def common_start(config: RunConfig, place: Place) -> CommonStart:
     verdicts = [verdict]
     if verdict.fit is not Fit.GOOD and config.verdict.retry:
         changed = _retry_config(config, verdict)
-        place.report(f"once again with {_listed(changes(verdict, config.network, config.base))}")
+        proposed = replace(verdict, network=changed.network)
+        place.report(f"once again with {_listed(changes(proposed, config.network, config.base))}")
         others = gather(changed.data, place)
         again = _base(changed, config.seeds[0], others, place)
         second = judge(again.history, config.verdict, changed.network, changed.base)
@@ -123,8 +124,11 @@ def _base(config: RunConfig, seed: int, people: People, place: Place) -> Trained
 
 
 def _retry_config(config: RunConfig, verdict: Verdict) -> RunConfig:
+    """As the verdict proposes; a network that goes on from another keeps its size."""
     data = replace(config.data, draw=config.data.draw + 1)
-    return replace(config, data=data, network=verdict.network, base=verdict.schedule)
+    goes_on = config.initial.kind is Initialisation.NETWORK
+    network = config.network if goes_on else verdict.network
+    return replace(config, data=data, network=network, base=verdict.schedule)
 
 
 def _listed(changed: Mapping[str, tuple[object, object]]) -> str:

@@ -128,11 +128,13 @@ class OptimiserConfig:
         crop: Side of a crop in voxels, a multiple of 4.
         optimiser: Rule of the steps.
         learning_rate: At the start.
+        warm_up: Steps over which the rate first rises from 0.
         schedule: How the rate goes on: to 0 by `cosine` or `linear`, a tenth in the last third by
             `step`, or `constant`.
         momentum: Of `sgd` and `rmsprop`.
         weight_decay: L2 penalty (decoupled in `adamw`).
         tumour_share: Share of the crops centred on a tumour.
+        vessel_share: Share of the other crops centred on a narrow vessel.
         autocast: bf16 arithmetic in the forward pass on CUDA; processors keep float32.
         report_every: Steps between validations.
         checkpoint_every: Steps between checkpoints, 0 for none before the end.
@@ -144,10 +146,12 @@ class OptimiserConfig:
     crop: int = 64
     optimiser: Optimiser = Optimiser.ADAM
     learning_rate: float = 2e-3
+    warm_up: int = 0
     schedule: Schedule = Schedule.COSINE
     momentum: float = 0.9
     weight_decay: float = 0.0
     tumour_share: float = 0.35
+    vessel_share: float = 0.0
     autocast: bool = True
     report_every: int = 250
     checkpoint_every: int = 500
@@ -172,6 +176,8 @@ class LossConfig:
         outside: Weight of voxels outside the body.
         lesion: Factor on the voxels of tumours of middle size; of smaller ones more, so that every
             tumour has its say (`dataset.lesion_weights`).
+        vessel: Factor on the voxels of narrow vessels, which a network else takes for tumours
+            (`dataset.vessel_weights`).
         blur_mm: FWHM of the smoothing of the targets, 0 for none.
     """
 
@@ -186,6 +192,7 @@ class LossConfig:
     sigma: float = 0.05
     outside: float = 0.1
     lesion: float = 1.0
+    vessel: float = 1.0
     blur_mm: float = 0.0
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from kitrain.records import GroupRecord
@@ -13,7 +14,8 @@ from kitrain.targets import Target, direct_v, target_maps
 from kiview.nets.preprocess import SLICE_COUNT
 
 _MIDDLE_VOXELS, _LESION_WEIGHTS = 64, (0.5, 4.0)
-_MAPS = ("ki", "v", "v_direct", "body", "lesion")
+_NARROW_MM, _BRIGHT_V0 = 18.0, 0.25
+_MAPS = ("ki", "v", "v_direct", "body", "lesion", "vessel")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,7 @@ class Batch:
         v_direct: (b, y, x) 4-D direct V / n.
         body: (b, y, x) 1 inside the patient, else 0.
         lesion: (b, y, x) weight of a tumour (`lesion_weights`), 0 elsewhere.
+        vessel: (b, y, x) 1 in a narrow vessel (`vessel_weights`), 0 elsewhere.
     """
 
     features: Tensor
@@ -35,6 +38,7 @@ class Batch:
     v_direct: Tensor
     body: Tensor
     lesion: Tensor
+    vessel: Tensor
 
 
 class SlabSet:
@@ -54,26 +58,25 @@ class SlabSet:
         device: torch.device,
         target: Target = Target.TRUTH,
     ) -> None:
-        stacks: dict[str, list[NDArray[np.float32]]] = {name: [] for name in ("features", *_MAPS)}
-        for record in records:
-            for r in range(len(record.features)):
-                ki, v = target_maps(record, target, r, blur_mm)
-                n = np.float32(record.normaliser[r])
-                stacks["features"].append(np.moveaxis(record.features[r], 0, -1))
-                stacks["ki"].append(ki / n)
-                stacks["v"].append(v / n)
-                stacks["v_direct"].append(direct_v(record, r) / n)
-                stacks["body"].append(record.body.astype(np.float32))
-                stacks["lesion"].append(lesion_weights(record.lesions))
-        self._shapes = np.array([body.shape for body in stacks["body"]])
-        tensors = {k: torch.from_numpy(_stacked(v)).to(device) for k, v in stacks.items()}
-        self._features = tensors["features"]
-        self._maps = torch.stack([tensors[k] for k in _MAPS], dim=-1)
+        samples = [(record, r) for record in records for r in range(len(record.features))]
+        shapes = [record.body.shape for record, _ in samples]
+        largest = (len(samples), *np.max(shapes, axis=0).tolist())
+        kinds = len(records[0].features[0])
+        self._features = torch.zeros((*largest, kinds), device=device)
+        self._maps = torch.zeros((*largest, len(_MAPS)), device=device)
+        self._tumours, self._vessels = [], []
+        for i, (record, r) in enumerate(samples):
+            place = (i, *(slice(size) for size in record.body.shape))
+            maps = _maps(record, r, target, blur_mm)
+            self._features[place] = _on(device, record.features[r]).movedim(0, -1)
+            self._maps[place] = _on(device, np.stack(maps)).movedim(0, -1)
+            self._tumours.append(np.argwhere(maps[_MAPS.index("lesion")] > 0))
+            self._vessels.append(np.argwhere(maps[_MAPS.index("vessel")] > 0))
+        self._shapes = np.array(shapes)
         gains = [record.noise_gain for record in records for _ in record.features]
         self._log_gain = torch.log(torch.tensor(gains, dtype=torch.float32)).to(device)
         self._slice_voxels = sum(record.body.size for record in records)
-        self._boxes = [_bounding_box(body) for body in stacks["body"]]
-        self._tumours = [np.argwhere(lesion > 0) for lesion in stacks["lesion"]]
+        self._boxes = [_bounding_box(record.body) for record, _ in samples]
 
     def __len__(self) -> int:
         """Number of (slab, realisation) samples."""
@@ -89,7 +92,14 @@ class SlabSet:
         """Where the tensors live."""
         return self._features.device
 
-    def draw(self, rng: np.random.Generator, size: int, crop: int, tumour_share: float) -> Batch:
+    def draw(
+        self,
+        rng: np.random.Generator,
+        size: int,
+        crop: int,
+        tumour_share: float,
+        vessel_share: float = 0.0,
+    ) -> Batch:
         """Random crops with random flips and quarter turns.
 
         Args:
@@ -97,8 +107,10 @@ class SlabSet:
             size: Number of crops.
             crop: Side in voxels.
             tumour_share: Share of crops that hold a tumour voxel near their middle.
+            vessel_share: Share of the others that hold a voxel of a narrow vessel there.
         """
-        corners = np.array([self._corner(rng, crop, tumour_share) for _ in range(size)])
+        shares = (tumour_share, vessel_share)
+        corners = np.array([self._corner(rng, crop, shares) for _ in range(size)])
         sample, z, top, left = corners.T
         steps = np.arange(crop)
         flip_y, flip_x, turn, flip_z = rng.integers(0, 2, (4, size)).astype(bool)
@@ -112,12 +124,14 @@ class SlabSet:
         slices = np.clip(z[:, None] + offsets, 0, self._shapes[sample, 0][:, None] - 1)
         return self._gather(sample, slices, rows, columns)
 
-    def _corner(self, rng: np.random.Generator, crop: int, tumour_share: float) -> tuple[int, ...]:
+    def _corner(
+        self, rng: np.random.Generator, crop: int, shares: tuple[float, float]
+    ) -> tuple[int, ...]:
         sample = int(rng.integers(len(self)))
         depth, height, width = self._shapes[sample]
-        tumours = self._tumours[sample]
-        if len(tumours) and rng.random() < tumour_share:
-            z, y, x = tumours[rng.integers(len(tumours))]
+        sought = self._sought(rng, sample, shares)
+        if sought is not None:
+            z, y, x = sought[rng.integers(len(sought))]
             top, left = (int(c - crop // 2 + rng.integers(-crop // 4, crop // 4)) for c in (y, x))
         else:
             z = rng.integers(depth)
@@ -126,6 +140,15 @@ class SlabSet:
             top, left = top - crop // 2, left - crop // 2
         top, left = min(max(top, 0), height - crop), min(max(left, 0), width - crop)
         return sample, int(z), top, left
+
+    def _sought(
+        self, rng: np.random.Generator, sample: int, shares: tuple[float, float]
+    ) -> NDArray[np.int64] | None:
+        """Voxels of which a crop is to hold one, None where it may lie anywhere."""
+        for voxels, share in zip((self._tumours, self._vessels), shares, strict=True):
+            if share and len(voxels[sample]) and rng.random() < share:
+                return voxels[sample]
+        return None
 
     def _gather(
         self,
@@ -163,16 +186,38 @@ def lesion_weights(lesions: NDArray[np.uint8]) -> NDArray[np.float32]:
     return table[lesions].astype(np.float32)
 
 
-def _stacked(volumes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(z, y, x, ...) volumes one after the other, filled up with zeros to the largest."""
-    largest = np.max([volume.shape for volume in volumes], axis=0)
-    out = np.zeros((len(volumes), *largest), np.float32)
-    for place, volume in zip(out, volumes, strict=True):
-        place[tuple(slice(size) for size in volume.shape)] = volume
-    return out
+def vessel_weights(record: GroupRecord) -> NDArray[np.float32]:
+    """1 in a vessel too narrow to be told by its shape: with noise it looks like a small tumour.
+
+    That is where the true V0 stands out by a quarter from what a square of about 18 mm fits into
+    in its slice (white top-hat), and no tumour is.
+
+    Returns:
+        (z, y, x) float32; 0 everywhere where nobody knows the truth.
+    """
+    if record.truth is None:
+        return np.zeros(record.body.shape, np.float32)
+    sides = [2 * int(_NARROW_MM / 2 // d) + 1 for d in record.spacing_mm[1:]]
+    above = ndimage.white_tophat(record.truth.v0, size=(1, *sides))
+    return ((above > _BRIGHT_V0) & (record.lesions == 0)).astype(np.float32)
 
 
-def _bounding_box(body: NDArray[np.float32]) -> NDArray[np.int64]:
+def _maps(
+    record: GroupRecord, realisation: int, target: Target, blur_mm: float
+) -> list[NDArray[np.float32]]:
+    """Those of `_MAPS`, each (z, y, x)."""
+    n = np.float32(record.normaliser[realisation])
+    ki, v = target_maps(record, target, realisation, blur_mm)
+    body = record.body.astype(np.float32)
+    weights = lesion_weights(record.lesions), vessel_weights(record)
+    return [ki / n, v / n, direct_v(record, realisation) / n, body, *weights]
+
+
+def _on(device: torch.device, values: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(values).to(device)
+
+
+def _bounding_box(body: NDArray[np.uint8]) -> NDArray[np.int64]:
     """First and last (row, column) inside the patient, (2, 2)."""
     inside = np.argwhere(body.any(axis=0))
     return np.stack([inside.min(axis=0), inside.max(axis=0)])

@@ -239,4 +239,6 @@ def _targets(sample: ChainSample, slices: NDArray[np.int64]) -> Batch:
     ki = part(sample.ki / n)
     unknown = torch.full_like(ki, torch.nan)
     body = part(sample.body.astype(np.float32))
-    return Batch(unknown, ki, part(sample.v / n), unknown, body, part(sample.lesion))
+    lesion = part(sample.lesion)
+    none = torch.zeros_like(ki)
+    return Batch(unknown, ki, part(sample.v / n), unknown, body, lesion, none)

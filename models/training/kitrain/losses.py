@@ -30,7 +30,8 @@ def loss(outputs: tuple[Tensor, ...], batch: Batch, config: LossConfig) -> Tenso
     """
     ki, v = (part.float() for part in outputs[:2])
     weight = config.outside + (1.0 - config.outside) * batch.body
-    weight = weight * (1.0 + (config.lesion - 1.0) * batch.lesion)
+    more = (config.lesion - 1.0) * batch.lesion + (config.vessel - 1.0) * batch.vessel
+    weight = weight * (1.0 + more)
     error = ki - batch.ki
     relative = error / (batch.ki.clamp(min=0) + config.relative_floor)
     terms = penalty(error, config) + config.relative * relative * relative

@@ -45,7 +45,8 @@ def rate_at(step: int, steps: int, config: OptimiserConfig) -> float:
         Schedule.STEP: 1.0 if done < _LATE else _LATE_FACTOR,
         Schedule.CONSTANT: 1.0,
     }[config.schedule]
-    return config.learning_rate * factor
+    rising = min(1.0, step / config.warm_up) if config.warm_up else 1.0
+    return config.learning_rate * factor * rising
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

@@ -104,7 +104,8 @@ class _Lesson:
 
     def cost(self, rng: np.random.Generator, size: int) -> Tensor:
         schedule = self._job.schedule
-        batch = self._slabs.draw(rng, size, schedule.crop, schedule.tumour_share)
+        shares = schedule.tumour_share, schedule.vessel_share
+        batch = self._slabs.draw(rng, size, schedule.crop, *shares)
         # Channels last: a third faster on processors.
         features = batch.features.contiguous(memory_format=torch.channels_last)
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self._has_bf16):

@@ -106,7 +106,8 @@ class FakeSession:
 
     def __init__(self, _content, _options, providers, enable_fallback):
         assert not enable_fallback
-        self.asked = providers
+        self.options = dict(providers)
+        self.asked = [*self.options]
 
     def get_providers(self):
         return list(self.really)
@@ -123,6 +124,7 @@ def test_that_the_device_is_what_the_session_has_and_not_what_was_asked(
     monkeypatch.setattr(runtime.ort, "InferenceSession", FakeSession)
     found = NetworkRuntime(card())
     assert found._session.asked == [CUDA, CPU]
+    assert found._session.options == {CUDA: {"use_tf32": "0"}, CPU: {}}
     assert found.providers == really
     assert found.device == device
 
