@@ -41,7 +41,7 @@ def run() -> Iterator[Ratio]:
         rounded = NetworkRuntime(card())
     yield Ratio("the same if the card rounded (TF32)", _apart(rounded, slow, block), "")
     whole_s = fastest_s(lambda: infer.run_network(wanted, nobody), 3)
-    with mock.patch.object(runtime, "wanted_providers", lambda: [CPU]):
+    with mock.patch.object(runtime, "wanted_providers", return_value=[CPU]):
         other_s = fastest_s(lambda: infer.run_network(wanted, nobody), 3)
     yield Ratio("whole maps by the processor / by the card", other_s / whole_s, ">= 1")
     yield Ratio("card, 1e5 voxels per second", np.prod(SHAPE_ZYX) / whole_s / 1e5, ">= 4")
@@ -51,7 +51,7 @@ def run() -> Iterator[Ratio]:
 
 
 def _on_processor(tensors: Mapping[str, Volume] | None = None) -> NetworkRuntime:
-    with mock.patch.object(runtime, "wanted_providers", lambda: [CPU]):
+    with mock.patch.object(runtime, "wanted_providers", return_value=[CPU]):
         return NetworkRuntime(card(), tensors)
 
 

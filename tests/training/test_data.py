@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from kitrain.config import DataConfig
+from kitrain.config import DataConfig, LossConfig
 from kitrain.data import is_test_seed, make_split, slab_config, split_seeds
-from kitrain.dataset import SlabSet
+from kitrain.dataset import SlabSet, vessel_weights
 from kitrain.folds import validation_fold
 from kitrain.groups import GroupError
+from kitrain.losses import loss
 from kiview.nets.preprocess import FUR_CHANNEL, SLICE_COUNT
 from kiview.simulate.slab_recipes import standard_config
 from tests.training.slabs import fake_slab
@@ -57,6 +58,17 @@ def test_that_tests_use_the_standard_protocol_and_training_varies():
     assert len({slab_config("train", seed).frame_count for seed in range(40)}) > 3
 
 
+def test_that_some_people_validate_in_every_draw():
+    plain = DataConfig(40, 10, 5)
+    for draw in range(5):
+        before, more = replace(plain, draw=draw), replace(plain, draw=draw, always_validate=6)
+        assert split_seeds("train", more) == split_seeds("train", before)
+        found = split_seeds("validation", more)
+        assert found[:10] == split_seeds("validation", before)
+        assert found[10:] == tuple(range(found[10], found[10] + 6))
+        assert not set(found[10:]) & set(split_seeds("train", more))
+
+
 @pytest.mark.slow
 def test_that_a_split_is_simulated_once_and_lists_what_it_holds(tmp_path):
     size = DataConfig(train=1, validation=1, test=1, seed=3, workers=1)
@@ -99,6 +111,41 @@ def test_that_slabs_of_other_sizes_are_drawn_from_within_their_own_bounds():
     torch.testing.assert_close(
         batch.body[~of_large].flatten(1).mean(dim=1), whole.expand(int((~of_large).sum()))
     )
+
+
+def with_a_vessel(record):
+    """A tube of blood 8 mm wide through soft tissue, beside a block of it 60 mm wide."""
+    v0 = np.full_like(record.truth.v0, 0.2)
+    v0[:, 4:6, 2:30] = 0.9
+    v0[:, 12:27, 10:25] = 0.9
+    return replace(record, truth=replace(record.truth, v0=v0))
+
+
+def test_that_narrow_vessels_are_told_from_wide_ones_and_from_tumours():
+    record = with_a_vessel(fake_slab())
+    lesions = np.zeros_like(record.lesions)
+    lesions[:, 4, 20] = 1
+    weights = vessel_weights(replace(record, lesions=lesions))
+    expected = np.zeros_like(weights)
+    expected[:, 4:6, 2:30] = 1.0
+    expected[:, 4, 20] = 0.0
+    np.testing.assert_array_equal(weights, expected)
+    nobody_knows = replace(record, truth=None)
+    assert not vessel_weights(nobody_knows).any()
+
+
+def test_that_crops_seek_narrow_vessels_and_the_loss_counts_them_more():
+    record = with_a_vessel(fake_slab(side=48))
+    slabs = SlabSet([replace(record, lesions=np.zeros_like(record.lesions))], 0.0, CPU)
+    found = [
+        float((slabs.draw(np.random.default_rng(2), 64, 16, 0.0, share).vessel > 0).float().mean())
+        for share in (0.0, 1.0)
+    ]
+    assert found[1] > 2 * found[0] > 0
+    batch = slabs.draw(np.random.default_rng(2), 8, 16, 0.0, 1.0)
+    wrong, plain = (batch.ki + batch.vessel, batch.v), LossConfig(v_direct=0.0)
+    more = replace(plain, vessel=5.0)
+    assert float(loss(wrong, batch, more)) > 2 * float(loss(wrong, batch, plain))
 
 
 def test_that_a_crop_is_a_flip_or_turn_of_what_the_program_computes():

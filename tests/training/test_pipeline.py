@@ -4,13 +4,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kitrain import pipeline
+from kitrain import architecture, pipeline
+from kitrain.architecture import new_network
 from kitrain.checkpoint import load_trained
 from kitrain.common_start import Place
-from kitrain.config import ConfigError, Ship
+from kitrain.config import ConfigError, InitialConfig, Initialisation, Ship
 from kitrain.config_file import read_config
 from kitrain.parallel import World
-from kitrain.pipeline import load_run, load_seeds, load_variant, run
+from kitrain.pipeline import final_variants, load_run, load_seeds, load_variant, run
 from kitrain.stages import run_stages
 from kitrain.verdict import Fit
 from tests.training.slabs import fill
@@ -126,6 +127,15 @@ def test_that_the_weights_of_every_seed_are_read_back_as_they_would_be_shipped(c
         assert weights["head.bias"].numpy() == pytest.approx(known["head.bias"].numpy(), abs=1e-7)
 
 
+def test_that_a_variant_on_the_way_to_another_is_no_network_of_its_own():
+    variants = {
+        "early": {"start": "base", "target": "direct"},
+        "late": {"start": "early", "target": "direct"},
+        "indep": {"start": "early", "target": "indep"},
+    }
+    assert final_variants(variants) == {"late": "direct", "indep": "indep"}
+
+
 def test_that_a_run_goes_on_after_the_trainings_that_are_there(config, place):
     run(config, place)
     (place.out / "sharp-1.safetensors").unlink()
@@ -165,6 +175,21 @@ def test_that_an_underfit_start_is_repeated_once_on_other_validation_people(conf
     assert kept.validation <= other.validation
     assert made.variants["base"]["head.weight"].shape[1] == width
     assert load_run(place.out).size.width == width
+
+
+def test_that_a_network_that_goes_on_from_another_keeps_its_size_in_a_retry(
+    config, place, monkeypatch
+):
+    known = new_network(config.network, 3).state_dict()
+    monkeypatch.setattr(architecture, "go_on_with", lambda n, *_: n.load_state_dict(known))
+    initial = InitialConfig(Initialisation.NETWORK, network="known")
+    verdict = replace(config.verdict, accuracy=0.999)
+    telling, lines = saying(place)
+    made = run(replace(config, verdict=verdict, initial=initial, seeds=(0,)), telling)
+    assert made.size.width == 8
+    told = [line for line in lines if line.startswith("once again")]
+    assert len(told) == 1
+    assert "width" not in told[0]
 
 
 def _manifests(place):

@@ -190,6 +190,13 @@ def test_that_the_rate_follows_its_schedule(schedule, middle, last):
     assert rates == pytest.approx([1.0, middle, last], abs=2e-3)
 
 
+def test_that_the_rate_rises_first_where_a_warm_up_is_asked_for():
+    plain = OptimiserConfig(learning_rate=0.2)
+    config = replace(plain, warm_up=10)
+    rising = [rate_at(step, 1000, config) / rate_at(step, 1000, plain) for step in (1, 5, 10, 11)]
+    assert rising == pytest.approx([0.1, 0.5, 1.0, 1.0])
+
+
 @pytest.mark.parametrize("kind", list(Optimiser))
 def test_that_every_optimiser_goes_downhill(kind):
     """f(x) = x^2 from 3: a hundred steps at a usual rate come closer to 0."""

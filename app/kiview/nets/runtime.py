@@ -22,8 +22,8 @@ _logger = logging.getLogger(__name__)
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _SILENT = 4
 _OPTIONS = {CUDA: {"use_tf32": "0"}}
-"""Of providers. TF32 would round every product to ten bits: maps of one network would differ by more
-than 1e-5 from card to processor."""
+"""Of providers. TF32 would round every product to ten bits: the maps of a card would differ from
+those of a processor by far more than 1e-5."""
 
 Volume = NDArray[np.float32]
 
@@ -187,7 +187,7 @@ def wanted_providers() -> list[str]:
 def _load_cuda_libraries() -> None:
     """Let the runtime find CUDA and cuDNN where pip installed them; else the system's are taken."""
     if importlib.util.find_spec("nvidia") is not None:
-        # What is missing is told on the output of the program; the session says it by its providers.
+        # It prints what it does not find; the session tells by its providers.
         with contextlib.redirect_stdout(io.StringIO()):
             ort.preload_dlls(directory="")
 

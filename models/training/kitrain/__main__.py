@@ -12,7 +12,7 @@ from kitrain import bundle, curve_bundle, curve_judge, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.architecture import MODELS
 from kitrain.common_start import Place
-from kitrain.config import ConfigError, RunConfig
+from kitrain.config import ConfigError, RunConfig, as_table
 from kitrain.config_file import read_config
 from kitrain.evaluate import Effort, judge_network
 from kitrain.joint_bundle import JointRecipe, make_joint_networks
@@ -71,8 +71,8 @@ def _judge_all(
 ) -> list[int]:
     """Judge every network of a run, written beside its card; the exit statuses."""
     variants = {
-        said.target: folder.with_name(f"{folder.name}-{name}")
-        for name, said in config.variants.items()
+        target: folder.with_name(f"{folder.name}-{name}")
+        for name, target in pipeline.final_variants(as_table(config)["variants"]).items()
     }
     direct, independent = variants.get(Target.DIRECT), variants.get(Target.INDEPENDENT)
     asked: list[dict[str, Path | None]] = [

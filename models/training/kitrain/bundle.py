@@ -21,7 +21,7 @@ from kitrain.domain import domain_table
 from kitrain.evaluate import Judgement
 from kitrain.export_onnx import export, tensor_offsets
 from kitrain.methods import SHIPPED
-from kitrain.pipeline import Run
+from kitrain.pipeline import Run, final_variants
 from kitrain.report import summary, write_report
 from kitrain.toml_writer import to_toml
 from kitrain.update_card import Learnt, update_card, update_text
@@ -76,9 +76,9 @@ def write_bundle(run: Run, parent: Path, recipe: str) -> Path:
     """
     folder = parent / str(run.record["config"]["network_id"])
     _write_network(run, folder, recipe)
-    for name, said in run.record["config"].get("variants", {}).items():
-        if name in run.variants and said["target"] in _TITLES:
-            alone = run.variant(name, said["target"])
+    for name, target in final_variants(run.record["config"].get("variants", {})).items():
+        if name in run.variants and target in _TITLES:
+            alone = run.variant(name, target)
             _write_network(alone, parent / f"{folder.name}-{name}", recipe)
     return folder
 

@@ -70,6 +70,7 @@ class DataConfig:
         seed: Which people; training and test draw from ranges of seeds that never meet.
         workers: Processes that simulate; 0 takes all cores.
         draw: Which of the people validate: another number, others than before.
+        always_validate: More people who validate in every draw and are never learnt from.
     """
 
     train: int
@@ -78,6 +79,7 @@ class DataConfig:
     seed: int = 1
     workers: int = 0
     draw: int = 0
+    always_validate: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 99),
     "workers": (0, 1024),
     "draw": (0, 99),
+    "always_validate": (0, 10_000),
     "width": (2, 256),
     "levels": (3, 3),
     "kernel": (3, 3),

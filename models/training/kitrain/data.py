@@ -57,13 +57,17 @@ def split_seeds(name: str, config: DataConfig) -> tuple[int, ...]:
     """Seeds of the people of a split.
 
     Training and validation share the people of one range; `config.draw` decides who of them
-    validates. Test people come from a range of their own.
+    validates, with those behind them who always do. Test people come from a range of their own.
     """
     if name == "test":
         return _part(TEST_SEEDS, config.seed, config.test)
-    pool = _part(POOL_SEEDS, config.seed, config.train + config.validation)
+    drawn = config.train + config.validation
+    people = _part(POOL_SEEDS, config.seed, drawn + config.always_validate)
+    pool, others = people[:drawn], people[drawn:]
     chosen = validation_fold([str(seed) for seed in pool], config.validation, config.draw)
-    return tuple(seed for seed in pool if (str(seed) in chosen) == (name == "validation"))
+    if name == "train":
+        return tuple(seed for seed in pool if str(seed) not in chosen)
+    return tuple(seed for seed in pool if str(seed) in chosen) + others
 
 
 def spare_seeds(config: DataConfig, count: int) -> tuple[int, ...]:

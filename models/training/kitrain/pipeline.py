@@ -30,7 +30,8 @@ RECORD_NAME = "run.json"
 _MEAN_MARGIN = 0.01
 """A mean of seeds is shipped although the best of them validates better by this share."""
 _VARIANT_SEED = 1000
-"""Added to the seed of the common start for the crops of the variants."""
+"""Added to the seed of the common start for the crops of a variant, once more for what it starts
+from, so that no training sees the crops of the one before."""
 Weights = dict[str, Tensor]
 
 
@@ -116,10 +117,16 @@ class _VariantStage:
             self.said.schedule,
             self.said.loss,
             self.said.target,
-            self.seed + _VARIANT_SEED,
+            self.seed + _VARIANT_SEED * _generation(self.variant, config.variants),
             config.stop,
         )
         return finished(job, self.start.people.groups, place.out, place.world, place.report)
+
+
+def _generation(name: str, variants: Mapping[str, VariantConfig]) -> int:
+    """1 for a variant of the common start, one more for each variant between."""
+    start = variants[name].start
+    return 1 if start == BASE else 1 + _generation(start, variants)
 
 
 def stage_name(variant: str, seed: int) -> str:
@@ -244,8 +251,19 @@ def load_seeds(out_dir: Path, run: Run) -> dict[int, Weights]:
     return found
 
 
+def final_variants(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Targets of variants by name, without those from which another goes on to the same target.
+
+    Args:
+        variants: As in the record of a run.
+    """
+    ways = {(said.get("start"), said["target"]) for said in variants.values()}
+    aims = {name: str(said["target"]) for name, said in variants.items()}
+    return {name: target for name, target in aims.items() if (name, target) not in ways}
+
+
 def _variant_towards(variants: Mapping[str, Any], target: str) -> str:
-    return next(name for name, said in variants.items() if said["target"] == target)
+    return next(name for name, aim in final_variants(variants).items() if aim == target)
 
 
 def _scores_along(
