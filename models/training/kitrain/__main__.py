@@ -91,6 +91,7 @@ def _judge_all(
         "seed": config.data.seed,
         "write": True,
         "data": options.data,
+        "seeds": [],
     }
     return [_evaluate(argparse.Namespace(**told | one)) for one in asked if one["network"]]
 
@@ -139,7 +140,7 @@ def _asked(options: argparse.Namespace) -> str:
 def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:
     ki_folder = options.ki or load_catalog(MODELS).default.network.path.parent
     args = (options.network, effort, options.data, _say, ki_folder)
-    judged = curve_judge.judge_curve_network(*args)
+    judged = curve_judge.judge_curve_network(*args, seeds=options.seeds)
     _say(curve_judge.report_text(options.network, judged))
     if options.write:
         curve_judge.write_curve_results(options.network, judged)

@@ -1,20 +1,20 @@
 """Judging a curve network, and the report beside its card."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kitrain.bars import Bar
 from kitrain.bundle import list_in_catalogue
 from kitrain.curve_bundle import card_of, ki_network_of, read_curve_model
 from kitrain.curve_report import curve_card_text, curve_report
-from kitrain.curve_scores import CurveScores, curve_bars, score_curves
+from kitrain.curve_scores import CurveModel, CurveScores, curve_bars, score_curves
 from kitrain.evaluate import Effort, test_groups
 from kitrain.group_file import load_group
 from kitrain.learning import Report
 from kitrain.manifest import write_whole
 from kitrain.network import KiNetwork
-from kitrain.report import REPORT_NAME
+from kitrain.report import REPORT_NAME, mean_bar
 from kitrain.test_sets import ROBUSTNESS, STANDARD, TestSet
 from kitrain.toml_writer import to_toml
 from kiview.nets.catalog import CARD_NAME
@@ -32,6 +32,8 @@ class CurveJudgement:
         titles: Of the sets, by name.
         bars: What it has to reach.
         ki_id: Network that made Ki maps with its curves.
+        seeds: Bars of the same training from every seed, its own included; empty where the others
+            were not judged.
     """
 
     effort: Effort
@@ -40,6 +42,7 @@ class CurveJudgement:
     titles: Mapping[str, str]
     bars: Sequence[Bar]
     ki_id: str
+    seeds: Mapping[int, Sequence[Bar]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -48,7 +51,12 @@ class CurveJudgement:
 
 
 def judge_curve_network(
-    folder: Path, effort: Effort, data: Path, report: Report, ki_folder: Path
+    folder: Path,
+    effort: Effort,
+    data: Path,
+    report: Report,
+    ki_folder: Path,
+    seeds: Sequence[Path] = (),
 ) -> CurveJudgement:
     """Judge a curve network on people that no training has seen.
 
@@ -58,22 +66,36 @@ def judge_curve_network(
         data: Cache of simulated scans.
         report: Takes progress lines.
         ki_folder: Of the network that makes Ki maps with the found curve.
+        seeds: Folders of the same network trained from other seeds, for the spread of its numbers.
 
     Raises:
         LeakError: a test person was trained on.
     """
-    model, chain = read_curve_model(folder), ki_network_of(ki_folder)
+    chain = ki_network_of(ki_folder)
 
-    def scored(kind: TestSet, count: int, network: KiNetwork | None) -> CurveScores:
+    def scored(
+        model: CurveModel, kind: TestSet, count: int, network: KiNetwork | None
+    ) -> CurveScores:
         paths = test_groups(kind, effort.size(count), effort.workers, data, report)
         return score_curves((load_group(path) for path in paths), model, report, network)
 
-    standard = scored(STANDARD, effort.scans, chain)
     kinds = ROBUSTNESS if effort.per_condition else ()
-    others = {kind.name: scored(kind, effort.per_condition, None) for kind in kinds}
+    found: dict[int, tuple[CurveScores, dict[str, CurveScores]]] = {}
+    for one in (folder, *seeds):
+        model, seed = read_curve_model(one), _seed_of(one)
+        report(f"curve network from seed {seed}")
+        standard = scored(model, STANDARD, effort.scans, chain)
+        others = {kind.name: scored(model, kind, effort.per_condition, None) for kind in kinds}
+        found[seed] = standard, others
+    each = {seed: curve_bars(*found[seed]) for seed in sorted(found)}
+    own = _seed_of(folder)
     titles = {kind.name: kind.title for kind in (STANDARD, *kinds)}
-    bars = curve_bars(standard, others)
-    return CurveJudgement(effort, standard, others, titles, bars, ki_folder.name)
+    spread = each if seeds else {}
+    return CurveJudgement(effort, *found[own], titles, each[own], ki_folder.name, spread)
+
+
+def _seed_of(folder: Path) -> int:
+    return int(card_of(folder)["training"]["seed"])
 
 
 def report_text(folder: Path, judged: CurveJudgement) -> str:
@@ -87,6 +109,9 @@ def write_curve_results(folder: Path, judged: CurveJudgement) -> None:
     said["results"] = {
         bar.what: round(bar.value, 4) for bar in judged.bars if bar.verdict != "not judged"
     }
+    if judged.seeds:
+        means = [mean_bar(bars) for bars in zip(*judged.seeds.values(), strict=True)]
+        said["results"] |= {f"{bar.what}, mean of the seeds": round(bar.value, 4) for bar in means}
     write_whole(folder / CARD_NAME, to_toml(said))
     write_whole(folder / REPORT_NAME, curve_report(judged, said))
     write_whole(folder / "CARD.md", curve_card_text(said, judged))

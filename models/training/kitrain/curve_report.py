@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitrain.card_text import PEOPLE
 from kitrain.curve_scores import FLOOR, NETWORK, REGION, UNSCALED, CurveScores
-from kitrain.report import REPORT_NAME, bars_table
+from kitrain.report import REPORT_NAME, bars_table, seeds_table
 
 if TYPE_CHECKING:
     from kitrain.curve_judge import CurveJudgement
@@ -26,7 +26,7 @@ has a vessel when at least 2 mL of its slices are blood. Ki maps are made by the
 
 {bars}
 
-## Error of the area under the curve (over the frames)
+{seeds}## Error of the area under the curve (over the frames)
 
 {table}
 
@@ -35,6 +35,16 @@ has a vessel when at least 2 mL of its slices are blood. Ki maps are made by the
 It refuses when the mean probability of what it attends to is below {threshold}.
 
 {refused}
+"""
+
+
+_SEEDS = """## Every seed of the training
+
+The same training from other seeds, with the same people, on the same scans (`--seeds`). Those
+networks do not come with the program.
+
+{table}
+
 """
 
 
@@ -105,6 +115,7 @@ def curve_report(judged: "CurveJudgement", card: Mapping[str, Any]) -> str:
         version=card["version"],
         options=_options(judged.effort, judged.ki_id),
         bars=bars_table(judged.bars),
+        seeds=_SEEDS.format(table=seeds_table(judged.seeds)) if judged.seeds else "",
         table=_table(judged.titles, sets),
         threshold=card["least_probability"],
         refused=_refused(judged.titles, sets),

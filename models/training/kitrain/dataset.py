@@ -66,13 +66,14 @@ class SlabSet:
         self._maps = torch.zeros((*largest, len(_MAPS)), device=device)
         self._tumours, self._vessels = [], []
         for i, (record, r) in enumerate(samples):
-            place = (i, *(slice(size) for size in record.body.shape))
+            depth, height, width = record.body.shape
+            place = (i, slice(depth), slice(height), slice(width))
             maps = _maps(record, r, target, blur_mm)
             self._features[place] = _on(device, record.features[r]).movedim(0, -1)
             self._maps[place] = _on(device, np.stack(maps)).movedim(0, -1)
             self._tumours.append(np.argwhere(maps[_MAPS.index("lesion")] > 0))
             self._vessels.append(np.argwhere(maps[_MAPS.index("vessel")] > 0))
-        self._shapes = np.array(shapes)
+        self._shapes: NDArray[np.int64] = np.array(shapes)
         gains = [record.noise_gain for record in records for _ in record.features]
         self._log_gain = torch.log(torch.tensor(gains, dtype=torch.float32)).to(device)
         self._slice_voxels = sum(record.body.size for record in records)
@@ -199,7 +200,8 @@ def vessel_weights(record: GroupRecord) -> NDArray[np.float32]:
         return np.zeros(record.body.shape, np.float32)
     sides = [2 * int(_NARROW_MM / 2 // d) + 1 for d in record.spacing_mm[1:]]
     above = ndimage.white_tophat(record.truth.v0, size=(1, *sides))
-    return ((above > _BRIGHT_V0) & (record.lesions == 0)).astype(np.float32)
+    weights: NDArray[np.float32] = ((above > _BRIGHT_V0) & (record.lesions == 0)).astype(np.float32)
+    return weights
 
 
 def _maps(

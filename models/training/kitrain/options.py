@@ -47,6 +47,9 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command.add_argument(
         "--ki", type=Path, help="network that makes maps with the curves of a curve network"
     )
+    command.add_argument(
+        "--seeds", type=Path, nargs="+", default=[], help="the curve network from other seeds"
+    )
     command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
     command.add_argument("--conditions", type=int, default=8, metavar="SLABS")
     command.add_argument("--write", action="store_true", help="put the results into the card")

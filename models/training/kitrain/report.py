@@ -104,7 +104,7 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         validation=judged.validation_scans,
         shipped=SHIPPED,
         bars=bars_table(judged.bars),
-        seeds=_seeds(judged.seeds) if judged.seeds else "",
+        seeds=_SEEDS.format(table=seeds_table(judged.seeds)) if judged.seeds else "",
         table=scores_table(judged.standard.methods),
         organs=_organs(judged.standard),
         coverage=told if covered else "",
@@ -142,7 +142,8 @@ that the training left in its folder (`--run`); they do not come with the networ
 """
 
 
-def _seeds(seeds: Mapping[int, Sequence[Bar]]) -> str:
+def seeds_table(seeds: Mapping[int, Sequence[Bar]]) -> str:
+    """What several seeds reached, and their mean, as Markdown."""
     heads = ["what", *(f"seed {seed}" for seed in seeds), "mean", "to reach", ""]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for bars in zip(*seeds.values(), strict=True):
@@ -150,7 +151,7 @@ def _seeds(seeds: Mapping[int, Sequence[Bar]]) -> str:
         cells = [mean.what, *(f"{bar.value:.3g}" for bar in (*bars, mean))]
         cells += [f"{mean.sign} {mean.bound:.3g}", mean.verdict]
         lines.append("| " + " | ".join(cells) + " |")
-    return _SEEDS.format(table="\n".join(lines))
+    return "\n".join(lines)
 
 
 def mean_bar(bars: Sequence[Bar]) -> Bar:
