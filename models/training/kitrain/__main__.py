@@ -151,8 +151,10 @@ def _curve(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     if config.curve is None:
         raise ConfigError(f"{options.config.name} has no [curve]; give a --config that has.")
-    recipe = f"curve --network models/{options.network.name}"
-    made = curve_bundle.Recipe(config.curve, config.data, options.network, recipe)
+    recipe, curve = f"curve --network models/{options.network.name}", config.curve
+    if options.seed is not None:
+        recipe, curve = f"{recipe} --seed {options.seed}", replace(curve, seed=options.seed)
+    made = curve_bundle.Recipe(curve, config.data, options.network, recipe)
     folder = curve_bundle.make_curve_network(made, options.data, options.out, _say)
     _say(f"wrote {folder}")
     return 0

@@ -30,6 +30,7 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command.add_argument("--network", type=Path, required=True, help="whose maps it sees")
     command.add_argument("--config", type=Path, default=training / "configs" / "full.toml")
     command.add_argument("--out", type=Path, default=training / "runs" / "curve")
+    command.add_argument("--seed", type=int, help="another one than the configuration's")
     command = commands.add_parser("joint", help="train a network and a curve network together")
     command.add_argument("--network", type=Path, required=True, help="that makes the maps")
     command.add_argument("--curve", type=Path, required=True, help="folder of the curve network")
