@@ -7,7 +7,7 @@ in the frame values, so a whole slab is one small matrix times (frames, voxels).
 This module is the only place where seconds become minutes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,8 +21,12 @@ from kiview.core.tracer import F18_HALF_LIFE_S, decay_factor
 
 SECONDS_PER_MINUTE = 60.0
 _SMALLEST_SPREAD = 1e-9  # of the frames along the Patlak plot, relative
-CHUNK_VOXELS = 1 << 16
-"""Voxels fitted at once: (frames, chunk) in float64 stays in the last-level cache."""
+_RESULTS = 5  # rows of a piece besides its frames: those of `PatlakDesign.fitted`, sum of squares
+_SMALLEST_REST = 1e-7
+"""Share of the squares above which what the fit leaves may be a difference: its root is then right
+to 1e-7 with as many as 80 frames, better than float32 holds it."""
+CHUNK_VOXELS = 1 << 13
+"""Voxels fitted at once: (frames, chunk) in float64 stays in the cache of one core."""
 
 
 class Weighting(StrEnum):
@@ -69,14 +73,19 @@ class PatlakDesign:
         x_min: (n,) integral / Cp at mid-frame, in minutes; NaN where Cp is not positive, which only
             the linear forms allow.
         cp: (n,) Cp at mid-frame in the image's quantity.
-        matrix: (n, n) float64: row 0 gives Ki (per min), row 1 gives V0, the other n - 2 rows are
-            a basis of the residuals, scaled so that their norm is the standard error of Ki.
+        fitted: (4, n) float64: row 0 gives Ki (per min), row 1 gives V0, rows 2 and 3 are a basis
+            of the fitted curves.
+        residual: (n - 2, n) a basis of the residuals; their norm is the standard error of Ki.
+        scale: (n,) of the frames in the two bases: norm of the scaled frames squared = norm in the
+            fitted basis squared + norm in the residual basis squared.
     """
 
     frames: NDArray[np.intp]
     x_min: NDArray[np.float64]
     cp: NDArray[np.float64]
-    matrix: NDArray[np.float64]
+    fitted: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,10 +141,10 @@ def design(
         raise InvalidInputError("All frames lie at one point of the Patlak plot; widen the window.")
     estimate = np.linalg.solve(r[:2, :2], q[:, :2].T)
     variance = float(np.square(np.linalg.inv(r[:2, :2])[0]).sum())
-    ki_scale = np.sqrt(variance / max(1, len(frames) - 2))
-    matrix = np.vstack([estimate, ki_scale * q[:, 2:].T]) * root_weight
+    scale = root_weight * np.sqrt(variance / max(1, len(frames) - 2))
+    fitted = np.vstack([estimate * root_weight, q[:, :2].T * scale])
     x_min = np.divide(integral_min, cp, out=np.full_like(cp, np.nan), where=cp > 0)
-    return PatlakDesign(frames, x_min, cp, matrix)
+    return PatlakDesign(frames, x_min, cp, fitted, q[:, 2:].T * scale, scale)
 
 
 def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
@@ -172,7 +181,7 @@ def fit_into(
     intercept: NDArray[np.float64] | None = None,
     work: NDArray[np.float64] | None = None,
 ) -> None:
-    """Fit stored voxels without scaling them first: slope and intercept go into the matrix.
+    """Fit stored voxels; slopes go into the fit, so that the voxels need not be scaled first.
 
     Args:
         patlak: From `design`, for these frames.
@@ -183,32 +192,69 @@ def fit_into(
         work: From `workspace`, to be used again by the same thread; None makes one.
     """
     n, count = voxels.shape
-    matrix = patlak.matrix if slope is None else patlak.matrix * slope
-    offset = None
-    if intercept is not None and intercept.any():
-        offset = (patlak.matrix @ intercept)[:, None]
+    factor = np.ones(n) if slope is None else slope
+    added = np.zeros(n) if intercept is None else intercept
+    is_shifted = bool(added.any())
+    if not is_shifted:
+        patlak = _of_stored(patlak, factor)
     memory = workspace(patlak) if work is None else work
     pieces = -(-count // CHUNK_VOXELS)
-    for piece in range(pieces):  # of nearly equal size
-        part = slice(count * piece // pieces, count * (piece + 1) // pieces)
-        used = n * (part.stop - part.start)
-        chunk, result = memory[0, :used].reshape(n, -1), memory[1, :used].reshape(n, -1)
-        np.copyto(chunk, voxels[:, part])
-        np.matmul(matrix, chunk, out=result)
-        if offset is not None:
-            result += offset
-        out[:2, part] = result[:2]
-        if n > 2:
-            np.sqrt(
-                np.einsum("fv,fv->v", result[2:], result[2:]), out=out[2, part], casting="unsafe"
-            )
+    for k in range(pieces):  # of nearly equal size
+        part = slice(count * k // pieces, count * (k + 1) // pieces)
+        piece = voxels[:, part]
+        if is_shifted:
+            piece = piece * factor[:, None] + added[:, None]
+        _fit_piece(patlak, piece, out[:, part], memory)
     if n == 2:
         out[2] = np.nan
 
 
 def workspace(patlak: PatlakDesign) -> NDArray[np.float64]:
     """Memory for `fit_into`: fresh pages for every call would cost more than the fit."""
-    return np.empty((2, len(patlak.frames) * CHUNK_VOXELS))
+    return np.empty((len(patlak.frames) + _RESULTS) * CHUNK_VOXELS)
+
+
+def _of_stored(patlak: PatlakDesign, slope: NDArray[np.float64]) -> PatlakDesign:
+    """The fit of voxels that still need a slope per frame."""
+    return replace(
+        patlak,
+        fitted=patlak.fitted * slope,
+        residual=patlak.residual * slope,
+        scale=patlak.scale * slope,
+    )
+
+
+def _fit_piece(
+    patlak: PatlakDesign,
+    voxels: NDArray[Any],
+    out: NDArray[np.float32],
+    memory: NDArray[np.float64],
+) -> None:
+    """Fit at most `CHUNK_VOXELS` voxels.
+
+    The squares of what the fit leaves are those of the frames less those of the fitted curve: two
+    products with few rows where a basis of the residuals has as many rows as frames. Where next to
+    nothing is left, the difference would be rounding and the basis is used.
+    """
+    n, count = voxels.shape
+    used = memory[: (n + _RESULTS) * count].reshape(-1, count)
+    frames, result, total = used[:n], used[n:-1], used[-1]
+    np.copyto(frames, voxels)
+    np.matmul(patlak.fitted, frames, out=result)
+    out[:2] = result[:2]
+    if n == 2:
+        return
+    np.square(frames, out=frames)
+    np.matmul(np.square(patlak.scale), frames, out=total)
+    rest = np.einsum("fv,fv->v", result[2:], result[2:], out=result[0])
+    with np.errstate(invalid="ignore"):  # infinite voxels have no standard error
+        np.subtract(total, rest, out=rest)
+    total *= _SMALLEST_REST
+    small = np.flatnonzero(rest < total)
+    if small.size:
+        residual = patlak.residual @ voxels[:, small].astype(np.float64)
+        rest[small] = np.einsum("fv,fv->v", residual, residual)
+    np.sqrt(rest, out=out[2], casting="unsafe")
 
 
 def _root_weights(

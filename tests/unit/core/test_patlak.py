@@ -80,12 +80,12 @@ def test_that_patlak_gives_the_published_ki_and_v0_of_each_tissue(row, window):
     assert fitted.v0[0] == pytest.approx(v0, abs=0.003)
 
 
-def noisy_problem(frames=8, voxels=40, seed=3):
+def noisy_problem(frames=8, voxels=40, seed=3, noise=0.1):
     rng = np.random.default_rng(seed)
     timing = FrameTiming(1800 + 240.0 * np.arange(frames), np.full(frames, 240.0))
     settings = PatlakSettings(1800, 1800 + 240 * frames)
     design = patlak.design(timing, feng_input(0.14354), settings)
-    y = 0.4 + 0.03 * design.x_min[:, None] + rng.normal(0, 0.1, (frames, voxels))
+    y = 0.4 + 0.03 * design.x_min[:, None] + rng.normal(0, noise, (frames, voxels))
     return timing, settings, design, y, y * design.cp[:, None]
 
 
@@ -105,6 +105,17 @@ def test_that_float32_frames_keep_the_standard_error_to_1e_6_of_their_own_values
     fitted = patlak.fit(design, stored)
     ratio = stored.astype(np.float64) / design.cp[:, None]
     truth = [stats.linregress(design.x_min, ratio[:, v]).stderr for v in range(ratio.shape[1])]
+    np.testing.assert_allclose(fitted.ki_se, truth, rtol=1e-6)
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3, 3e-4, 1e-4, 1e-6])
+def test_that_the_standard_error_of_nearly_noise_free_voxels_is_that_of_their_residuals(noise):
+    """Not against linregress: its 1 - r ** 2 is rounding there."""
+    _, _, design, _, activity = noisy_problem(frames=40, voxels=200, noise=noise)
+    fitted = patlak.fit(design, activity)
+    ratio, x = activity / design.cp[:, None], design.x_min
+    residual = ratio - np.vander(x, 2) @ np.polyfit(x, ratio, 1)
+    truth = np.sqrt((residual**2).sum(axis=0) / (len(x) - 2) / ((x - x.mean()) ** 2).sum())
     np.testing.assert_allclose(fitted.ki_se, truth, rtol=1e-6)
 
 
@@ -146,6 +157,21 @@ def test_that_a_voxel_with_a_missing_frame_is_not_fitted_and_its_neighbours_are(
     for result in (fitted.ki, fitted.v0, fitted.ki_se):
         assert np.isnan(result[5])
         assert np.isfinite(np.delete(result, 5)).all()
+
+
+def test_that_a_voxel_with_an_infinite_frame_has_no_standard_error_and_its_neighbours_have():
+    _, _, design, _, activity = noisy_problem()
+    activity[3, 5] = np.inf
+    fitted = patlak.fit(design, activity)
+    assert not np.isfinite([fitted.ki[5], fitted.v0[5], fitted.ki_se[5]]).any()
+    assert np.isnan(fitted.ki_se[5])
+    assert np.isfinite(np.delete(fitted.ki_se, 5)).all()
+
+
+def test_that_empty_voxels_have_zero_in_every_map():
+    _, _, design, _, _ = noisy_problem()
+    fitted = patlak.fit(design, np.zeros((8, 3), np.int16))
+    assert not np.any([fitted.ki, fitted.v0, fitted.ki_se])
 
 
 def test_that_chunked_and_whole_fits_are_the_same():
