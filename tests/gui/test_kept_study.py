@@ -1,4 +1,4 @@
-"""A study opened again in another window is as it was left, and as its files say after one click."""
+"""A study opened again in another window is as it was left, and one click from its files."""
 
 import logging
 import os

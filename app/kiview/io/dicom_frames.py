@@ -20,7 +20,7 @@ from kiview.io.overrides import UserGiven
 SAME_TIME_S = 1e-3
 GAP_TOLERANCE_S = 1.0
 ROOM_FOR_A_PASS = 0.5
-"""Of the shorter pass beside it: a pause between passes over beds that is longer is told."""
+"""Of the shorter pass beside it: what a pause between passes over beds may exceed the usual by."""
 UNKNOWN_TIMES = "frame-times-unknown"
 """Code of the finding that says that the frame times in the image are stand-ins."""
 
@@ -206,14 +206,16 @@ def pass_findings(timing: FrameTiming) -> tuple[Finding, ...]:
     """Pauses between passes over beds in which a pass may be missing.
 
     A slice waits for the other beds between two passes; the scanner does not. What counts is the
-    time from the end of the last slice to the start of the first one of the next pass.
+    time from the end of the last slice to the start of the first one of the next pass. Where there
+    are several pauses the shortest is the usual one.
     """
     if not timing.is_per_slice:
         return ()
     begins, ends = timing.start_s.min(axis=1), timing.end_s.max(axis=1)
     pause, lasts = begins[1:] - ends[:-1], ends - begins
     room = ROOM_FOR_A_PASS * np.minimum(lasts[1:], lasts[:-1])
-    wide = pause > np.maximum(room, GAP_TOLERANCE_S)
+    usual = max(float(pause.min()), 0.0) if len(pause) > 1 else 0.0
+    wide = pause > usual + np.maximum(room, GAP_TOLERANCE_S)
     if not wide.any():
         return ()
     first, count = int(np.argmax(wide)), int(wide.sum())

@@ -142,7 +142,6 @@ def test_that_every_maker_and_layout_gives_the_same_times_activity_and_suv(maker
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_that_weight_and_height_change_no_voxel(maker):
-    """So a map of them need not be made again."""
     columns = MAKERS[maker](LAYOUTS["dynamic, one bed"])
     as_told, entered = read(columns), read(columns, weight_kg="140", height_m="1.5")
     np.testing.assert_array_equal(values(entered), values(as_told))
