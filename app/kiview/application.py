@@ -20,8 +20,9 @@ from kiview.jobs.compute_patlak import compute_patlak
 from kiview.jobs.demo_study import demo_regions, ensure_demo_study
 from kiview.jobs.export import export_maps
 from kiview.jobs.input_curve import build_input_function
-from kiview.jobs.library import list_studies, record_study, remove_study
+from kiview.jobs.library import keep_entered, list_studies, record_study, remove_study
 from kiview.jobs.networks import installed_networks
+from kiview.jobs.open_kept import open_as_kept
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.preview_network import PreviewJob, preview_network
 from kiview.jobs.probe_network import ProbeJob, probe_network
@@ -41,6 +42,7 @@ from kiview.viewmodels.export import ExportJob, ExportViewModel
 from kiview.viewmodels.found_curve import FindCurveJob, FoundCurveViewModel
 from kiview.viewmodels.frame_table import FrameTableViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel, ReadCurveJob
+from kiview.viewmodels.kept import KeepJob, KeptViewModel
 from kiview.viewmodels.layers import DisplayWindow
 from kiview.viewmodels.library import LibraryJobs, LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
@@ -79,7 +81,7 @@ class Jobs:
     """Long work that the window can start; tests pass small fakes.
 
     Attributes:
-        open_study: (path, entered values, progress) -> study.
+        open_study: (path, entered values or None for those kept, progress) -> study.
         read_curve: (path, progress) -> input function.
         find_curve: The input function by a network.
         patlak: Patlak maps.
@@ -90,6 +92,7 @@ class Jobs:
         compare: Agreement of two maps.
         export: Files.
         library: The list of studies.
+        keep: What was entered, for the next time.
         read_structures: Regions of a structure set or segmentation.
         save_regions: Regions to a file.
     """
@@ -105,6 +108,7 @@ class Jobs:
     compare: CompareJob
     export: ExportJob
     library: LibraryJobs
+    keep: KeepJob
     read_structures: ReadJob
     save_regions: SaveJob
 
@@ -186,6 +190,7 @@ def shipped_jobs() -> Jobs:
         compare=compare_maps,
         export=export_maps,
         library=LibraryJobs(record_study, list_studies, remove_study),
+        keep=keep_entered,
         read_structures=read_structures,
         save_regions=save_regions,
     )
@@ -228,6 +233,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         results=results,
         maps=maps,
         merge=merge,
+        kept=KeptViewModel(runner, study, merge, messages, jobs.keep),
         network=network,
         catalog=catalog,
         agreement=agreement,
@@ -274,12 +280,13 @@ def _installed_networks() -> Catalog:
     return installed_networks(store.load().settings.site_networks_folder)
 
 
-def _open_study(path: Path, overrides: Overrides, progress: Progress) -> Study:
+def _open_study(path: Path, overrides: Overrides | None, progress: Progress) -> Study:
     limit_bytes = store.load().settings.voxel_cache_limit_bytes
     if path == paths.demo_study_dir():
         ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
         progress = progress.child(_DEMO_SHARE, 1.0)
-    return open_study(OpenRequest(path, overrides, cache_limit_bytes=limit_bytes), progress)
+    request = OpenRequest(path, overrides or {}, cache_limit_bytes=limit_bytes)
+    return open_as_kept(request, progress) if overrides is None else open_study(request, progress)
 
 
 def _read_curve(path: Path, progress: Progress) -> InputFunction:

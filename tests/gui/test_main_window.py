@@ -158,8 +158,8 @@ def test_that_a_missing_value_is_asked_for_and_the_study_read_again_with_it(qtbo
     given = []
 
     def needs_weight(_path, overrides, _progress):
-        given.append(dict(overrides))
-        if "dose_bq" not in overrides:
+        given.append(dict(overrides or {}))
+        if "dose_bq" not in given[-1]:
             raise MissingInformationError("The dose is missing.", ("dose_bq",))
         return small_study.study()
 

@@ -3,7 +3,8 @@
 `python -m tests.helpers.library_worker HOME SEED STUDY...` never ends by itself;
 `python -m tests.helpers.library_worker HOME record PREFIX COUNT` records COUNT studies;
 `python -m tests.helpers.library_worker HOME open COUNT STUDY` imports STUDY that often, each time
-into an emptied cache, and tells the checksum of its voxels.
+into an emptied cache, and tells the checksum of its voxels;
+`python -m tests.helpers.library_worker HOME keep WEIGHT COUNT` keeps entered values that often.
 """
 
 import random
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kiview.core.kept import Kept
 from kiview.core.study import FileEntry
 from kiview.io.cache_limit import prune
 from kiview.jobs.library import (
@@ -71,6 +73,14 @@ def record_some(home: Path, prefix: str, count: int) -> None:
         library.record(record(f"shared{number % 3}"))
 
 
+def keep_some(home: Path, weight_kg: float, count: int) -> None:
+    """One study of each process, and one that all of them enter values for."""
+    library = Library(library_file(home))
+    for _ in range(count):
+        library.keep(record(f"own{weight_kg:g}"), Kept({"weight_kg": weight_kg}))
+        library.keep(record("shared"), Kept({"weight_kg": weight_kg}))
+
+
 def checksum(voxels: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(voxels))
 
@@ -89,6 +99,9 @@ if __name__ == "__main__":
     if sys.argv[2] == "record":
         sys.stdin.readline()  # both begin at once
         record_some(Path(sys.argv[1]), sys.argv[3], int(sys.argv[4]))
+    elif sys.argv[2] == "keep":
+        sys.stdin.readline()
+        keep_some(Path(sys.argv[1]), float(sys.argv[3]), int(sys.argv[4]))
     elif sys.argv[2] == "open":
         sys.stdin.readline()
         open_some(Path(sys.argv[1]), int(sys.argv[3]), Path(sys.argv[4]))

@@ -125,6 +125,7 @@ def obedient_job(made: Study, asked: list | None = None):
     """
 
     def job(_path: Path, overrides, progress) -> Study:
+        overrides = overrides or {}  # nothing is kept
         progress.step(0.5, "reading")
         if asked is not None:
             asked.append(dict(overrides))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kiview.core.images import DynamicImage
+from kiview.core.kept import Restored
 from kiview.core.region_object import RegionObject
 
 
@@ -161,6 +162,7 @@ class Study:
         files: Every file that was looked at, as it was then; of an archive the archive.
         hold: What must live as long as the study, for example a lock on unpacked files.
         region_objects: Structure sets and segmentations of this patient, by path.
+        restored: What the user had entered before and was looked up; None where it was not.
     """
 
     uid: str
@@ -172,6 +174,7 @@ class Study:
     files: tuple[FileEntry, ...] = field(default=(), repr=False)
     hold: object = field(default=None, repr=False)
     region_objects: tuple[RegionObject, ...] = field(default=(), repr=False)
+    restored: Restored | None = field(default=None, repr=False)
 
     @property
     def main_series(self) -> Series | None:

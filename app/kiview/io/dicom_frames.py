@@ -19,6 +19,8 @@ from kiview.io.overrides import UserGiven
 
 SAME_TIME_S = 1e-3
 GAP_TOLERANCE_S = 1.0
+ROOM_FOR_A_PASS = 0.5
+"""Of the shorter pass beside it: what a pause between passes over beds may exceed the usual by."""
 UNKNOWN_TIMES = "frame-times-unknown"
 """Code of the finding that says that the frame times in the image are stand-ins."""
 
@@ -164,7 +166,7 @@ def frame_table(
         verdicts = (Verdict.READY, Verdict.REFUSED)
         unknown = finding(UNKNOWN_TIMES, message, verdicts, *FIELDS)
         return stand_in_timing(frames.count), (unknown,)
-    return timing, gap_findings(timing)
+    return timing, (*gap_findings(timing), *pass_findings(timing))
 
 
 def given_table(given: UserGiven, count: int) -> FrameTiming:
@@ -198,3 +200,29 @@ def gap_findings(timing: FrameTiming) -> tuple[Finding, ...]:
         f" {first + 2} ({int(wide.sum())} gaps in all); check that no frame is missing."
     )
     return (finding("frame-gaps", message, (Verdict.READY, Verdict.CONFIRM), *FIELDS),)
+
+
+def pass_findings(timing: FrameTiming) -> tuple[Finding, ...]:
+    """Pauses between passes over beds in which a pass may be missing.
+
+    A slice waits for the other beds between two passes; the scanner does not. What counts is the
+    time from the end of the last slice to the start of the first one of the next pass. Where there
+    are several pauses the shortest is the usual one.
+    """
+    if not timing.is_per_slice:
+        return ()
+    begins, ends = timing.start_s.min(axis=1), timing.end_s.max(axis=1)
+    pause, lasts = begins[1:] - ends[:-1], ends - begins
+    room = ROOM_FOR_A_PASS * np.minimum(lasts[1:], lasts[:-1])
+    usual = max(float(pause.min()), 0.0) if len(pause) > 1 else 0.0
+    wide = pause > usual + np.maximum(room, GAP_TOLERANCE_S)
+    if not wide.any():
+        return ()
+    first, count = int(np.argmax(wide)), int(wide.sum())
+    others = f" ({count} such pauses in all)" if count > 1 else ""
+    message = (
+        f"Nothing was measured for {pause[first]:.0f} s between passes {first + 1} and {first + 2},"
+        f" which last {lasts[first]:.0f} and {lasts[first + 1]:.0f} s{others}; a pass may be"
+        " missing. Copy the study again, or confirm the pause."
+    )
+    return (finding("pass-missing", message, (Verdict.READY, Verdict.CONFIRM)),)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiview import paths
+from kiview.core.kept import Kept
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.study import Finding, Study
 from kiview.io.cache_limit import PruneReport, forget, prune
@@ -24,6 +25,23 @@ class RecordRequest:
 
     study: Study
     path: Path
+    library_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeepRequest:
+    """What to keep with a study.
+
+    Attributes:
+        study: The opened study.
+        path: What was opened.
+        kept: What the user entered for it.
+        library_file: The library; None takes the user's.
+    """
+
+    study: Study
+    path: Path
+    kept: Kept
     library_file: Path | None = None
 
 
@@ -74,6 +92,17 @@ def record_study(
     record = record_of(request.study, request.path, progress)
     progress.step(None, "Remembering the study")
     return library.record(record), library.findings
+
+
+def keep_entered(request: KeepRequest, _progress: Progress | None = None) -> None:
+    """Keep what the user entered for a study; short, so that it is not stopped halfway.
+
+    Raises:
+        ReadError: the library cannot be used.
+        LibraryVersionError: it belongs to a newer KiView.
+    """
+    library = Library(request.library_file or paths.library_file())
+    library.keep(record_of(request.study, request.path, None), request.kept)
 
 
 def list_studies(request: ListRequest, progress: Progress | None = None) -> LibraryListing:

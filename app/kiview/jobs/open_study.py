@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from kiview import paths
 from kiview.core.errors import InvalidInputError, MissingInformationError, ReadError
 from kiview.core.progress import NullProgress, Progress
-from kiview.core.study import Finding, PatientInfo, Series, SeriesKind, Study, Verdict
+from kiview.core.study import FileEntry, Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.io.cache_limit import prune
 from kiview.io.dicom_joined import join, joined
 from kiview.io.dicom_pet import ReadSeries, read_pet
@@ -50,6 +50,10 @@ _ORDER = (
 )
 
 
+LookUp = Callable[[str, tuple[FileEntry, ...]], Mapping[str, OverrideValue]]
+"""Study UID and files that were found -> values in place of the request's."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
     """What to open.
@@ -70,12 +74,15 @@ class OpenRequest:
     cache_limit_bytes: int | None = None
 
 
-def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
+def open_study(
+    request: OpenRequest, progress: Progress | None = None, look_up: LookUp | None = None
+) -> Study:
     """Read a study.
 
     Args:
         request: What to open.
         progress: Told at each step; may raise `Cancelled`.
+        look_up: Asked once it is known which study this is; None takes the request's values.
 
     Returns:
         The study; a series that cannot be used has a finding that says why.
@@ -88,12 +95,16 @@ def open_study(request: OpenRequest, progress: Progress | None = None) -> Study:
     progress = progress or NullProgress()
     given = parse_overrides(request.overrides)
     if not is_zip(request.path):
-        return _read_study(request, given, None, progress)
+        index = _index(request.path, None, _cache_folder(request), _scanning(progress))
+        given = given if look_up is None else _looked_up(look_up, index, index.entries)
+        return _read_study(request, given, index, progress)
     part = progress.child(0.0, _UNPACK_SHARE)
     unpacked = unpack(request.path, _cache_folder(request), part)
     with errors_in_words_of(unpacked):
         part = InWordsOf(unpacked, progress.child(_UNPACK_SHARE, 1.0))
-        study = _read_study(request, given, unpacked, part)
+        index = _index(request.path, unpacked, _cache_folder(request), _scanning(part))
+        given = given if look_up is None else _looked_up(look_up, index, (unpacked.archive,))
+        study = _read_study(request, given, index, part)
     return in_words_of(unpacked, study)
 
 
@@ -101,11 +112,18 @@ def _cache_folder(request: OpenRequest) -> Path:
     return request.cache_folder or paths.voxel_cache_dir()
 
 
+def _scanning(progress: Progress) -> Progress:
+    return progress.child(0.0, _SCAN_SHARE)
+
+
+def _looked_up(look_up: LookUp, index: StudyIndex, files: tuple[FileEntry, ...]) -> UserGiven:
+    return parse_overrides({} if index.is_empty else look_up(_study_uid(index), files))
+
+
 def _read_study(
-    request: OpenRequest, given: UserGiven, unpacked: Unpacked | None, progress: Progress
+    request: OpenRequest, given: UserGiven, index: StudyIndex, progress: Progress
 ) -> Study:
     folder = _cache_folder(request)
-    index = _index(request.path, unpacked, folder, progress.child(0.0, _SCAN_SHARE))
     if index.is_empty:
         raise ReadError(_nothing_found(index))
     cache = VoxelCache(folder, request.memory_limit_bytes)

@@ -260,5 +260,6 @@ def _finding(file: Path, aside: str) -> Finding:
     return Finding(
         "library-damaged",
         f"The study library {file} was damaged and a new one was begun; the old file was kept as"
-        f" {aside}. Your studies are untouched: open them again to list them.",
+        f" {aside}. Your studies are untouched: open them again to list them, and enter again what"
+        " you had entered for them.",
     )

@@ -15,13 +15,13 @@ from kiview.library.thumbnail import thumbnail_of
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
 
 
-def record_of(study: Study, path: Path, progress: Progress) -> StudyRecord:
+def record_of(study: Study, path: Path, progress: Progress | None) -> StudyRecord:
     """Describe a study.
 
     Args:
         study: As it was opened.
         path: What was opened; kept as an absolute path, links are not followed.
-        progress: Told while the picture is made; may raise `Cancelled`.
+        progress: Told while the picture is made; may raise `Cancelled`. None makes no picture.
     """
     main = study.main_series
     image = None if main is None else main.image
@@ -31,7 +31,7 @@ def record_of(study: Study, path: Path, progress: Progress) -> StudyRecord:
         tracer = injection.tracer.partition(" -- ")[0] or injection.radionuclide.name
     return StudyRecord(
         uid=study.uid,
-        source=Path(os.path.abspath(path)),  # noqa: PTH100 - links stay as the user gave them
+        source=source_of(path),
         patient_id=study.patient.patient_id,
         patient_name=study.patient.name,
         patient_sex=study.patient.sex,
@@ -42,8 +42,13 @@ def record_of(study: Study, path: Path, progress: Progress) -> StudyRecord:
         main_series=None if main is None else study.series.index(main),
         files=study.files,
         fingerprint=index_key(study.files),
-        thumbnail=None if image is None else _picture(image, progress),
+        thumbnail=None if image is None or progress is None else _picture(image, progress),
     )
+
+
+def source_of(path: Path) -> Path:
+    """The path by which the library knows a study; links stay as the user gave them."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - it would follow links
 
 
 def _series_record(series: Series) -> SeriesRecord:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kiview.core.errors import InvalidInputError, ReadError
+from kiview.core.kept import Kept, Restored
 from kiview.core.study import FileEntry, Finding
 from kiview.library.database import (
     DamagedLibraryError,
@@ -25,14 +26,18 @@ from kiview.library.database import (
     transaction,
     unusable,
 )
+from kiview.library.kept import find_kept, put_kept
 from kiview.library.records import (
     ID_PREFIX,
     LibrarySort,
     LibraryStudy,
     SeriesRecord,
     StudyRecord,
+    name_of,
+    path_below,
     read_file,
     read_study,
+    search_text,
     stored_path,
     stored_text,
 )
@@ -120,6 +125,36 @@ class Library:
             return library_id
 
         return self._run(put)
+
+    def keep(self, record: StudyRecord, kept: Kept) -> None:
+        """Keep what the user entered for a study; one that is not listed is put in first.
+
+        Raises:
+            ReadError: the library cannot be used.
+            LibraryVersionError: it belongs to a newer KiView.
+        """
+
+        def put(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
+                row = connection.execute(
+                    "SELECT id FROM studies WHERE source = ?", (stored_path(record.source),)
+                ).fetchone()
+                number = None if row is None else int(row[0])
+                if number is None:
+                    number, _ = _put_study(connection, record)
+                    _put_series(connection, number, record)
+                put_kept(connection, number, record.uid, record.fingerprint, kept)
+
+        self._run(put)
+
+    def kept(self, source: Path, uid: str, fingerprint: str) -> Restored:
+        """What the user entered for a study with these files, see `kiview.library.kept`.
+
+        Raises:
+            ReadError: the library cannot be used.
+            LibraryVersionError: it belongs to a newer KiView.
+        """
+        return self._run(lambda connection: find_kept(connection, source, uid, fingerprint))
 
     def search(self, query: LibraryQuery) -> LibraryListing:
         """Studies that fit a query; entries that cannot be are left out with a finding."""
@@ -278,8 +313,8 @@ def _put_study(connection: sqlite3.Connection, record: StudyRecord) -> tuple[int
         "file_count": len(record.files),
         "size_bytes": sum(entry.size for entry in record.files),
         "fingerprint": stored_text(record.fingerprint),
-        "search_text": _search_text(record),
-        "sort_name": _name(record).casefold(),
+        "search_text": search_text(record),
+        "sort_name": name_of(record).casefold(),
         "opened_s": now_s,
     }
     new = {
@@ -305,10 +340,10 @@ def _patient(connection: sqlite3.Connection, record: StudyRecord) -> int:
     connection.execute(
         "INSERT INTO patients (patient_id, name, sex) VALUES (?, ?, ?)"
         " ON CONFLICT (patient_id, name) DO UPDATE SET sex = excluded.sex",
-        (patient_id, _name(record), sex),
+        (patient_id, name_of(record), sex),
     )
     row = connection.execute(
-        "SELECT id FROM patients WHERE patient_id = ? AND name = ?", (patient_id, _name(record))
+        "SELECT id FROM patients WHERE patient_id = ? AND name = ?", (patient_id, name_of(record))
     ).fetchone()
     return int(row[0])
 
@@ -327,7 +362,7 @@ def _put_series(connection: sqlite3.Connection, number: int, record: StudyRecord
         [
             (
                 number,
-                stored_path(_below(root, entry.path)),
+                stored_path(path_below(root, entry.path)),
                 places.get(entry.path),
                 entry.size,
                 entry.modified_ns,
@@ -354,26 +389,3 @@ def _put_thumbnail(connection: sqlite3.Connection, number: int, record: StudyRec
 
 def _drop_lonely_patients(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM patients WHERE id NOT IN (SELECT patient FROM studies)")
-
-
-def _name(record: StudyRecord) -> str:
-    return stored_text(record.patient_name)
-
-
-def _search_text(record: StudyRecord) -> str:
-    """All that a search looks through, one line a thing, in one case."""
-    parts = (
-        record.patient_name.replace("^", " "),
-        record.patient_id,
-        record.study_date,
-        record.tracer,
-        str(record.source),
-        *(one.description for one in record.series),
-    )
-    return "\n".join(stored_text(part) for part in parts).casefold()
-
-
-def _below(root: str, path: str) -> str:
-    """The part of a path below a folder; other paths stay whole."""
-    start = root.rstrip(os.sep) + os.sep
-    return path[len(start) :] if path.startswith(start) else path

@@ -157,6 +157,30 @@ def is_library_id(text: str) -> bool:
     return text.startswith(ID_PREFIX) and len(digits) == _ID_DIGITS and _is_hex(digits)
 
 
+def name_of(record: StudyRecord) -> str:
+    """The patient's name as it is kept."""
+    return stored_text(record.patient_name)
+
+
+def search_text(record: StudyRecord) -> str:
+    """All that a search looks through, one line a thing, in one case."""
+    parts = (
+        record.patient_name.replace("^", " "),
+        record.patient_id,
+        record.study_date,
+        record.tracer,
+        str(record.source),
+        *(one.description for one in record.series),
+    )
+    return "\n".join(stored_text(part) for part in parts).casefold()
+
+
+def path_below(root: str, path: str) -> str:
+    """The part of a path below a folder; other paths stay whole."""
+    start = root.rstrip(os.sep) + os.sep
+    return path[len(start) :] if path.startswith(start) else path
+
+
 def stored_text(text: str) -> str:
     """A text as it may be kept: no unpaired surrogates, no control characters, not endless."""
     sound = text.encode("utf-8", "replace").decode("utf-8")

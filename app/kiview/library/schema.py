@@ -69,10 +69,21 @@ _THUMBNAILS = (
     )""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _THUMBNAILS)
+_KEPT = (
+    """CREATE TABLE kept (
+        study INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+        uid TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        content TEXT NOT NULL,
+        kept_s REAL NOT NULL,
+        PRIMARY KEY (study, fingerprint)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _THUMBNAILS, _KEPT)
 """Statements that lead from version n to n + 1."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-TABLES = frozenset(("patients", "studies", "series", "files", "thumbnails"))
+TABLES = frozenset(("patients", "studies", "series", "files", "thumbnails", "kept"))
 """What a file of this version holds; views and triggers belong to no version."""

@@ -38,10 +38,10 @@ class DemoViewModel(QObject):
         network.changed.connect(self._go_on)
 
     def start(self) -> None:
-        """Open the demo study; it is made first where it does not exist."""
+        """Open the demo study as its files are; it is made first where it does not exist."""
         self._is_leading = True
         self._tried.clear()
-        self._study.open_path(self._folder)
+        self._study.open_path(self._folder, {})
 
     def _on_series_changed(self) -> None:
         if not self._is_leading or self._study.path != self._folder:

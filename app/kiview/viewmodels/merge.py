@@ -64,6 +64,11 @@ class MergeViewModel(QObject):
         return None if series is None else self._settings.get(series.uid)
 
     @property
+    def all_settings(self) -> dict[str, MergeSettings]:
+        """How frames are merged, by series UID; others are as acquired."""
+        return dict(self._settings)
+
+    @property
     def is_merged(self) -> bool:
         """Whether merged frames are used."""
         return self.settings is not None
@@ -151,10 +156,13 @@ class MergeViewModel(QObject):
     def _change(self, settings: MergeSettings | None) -> None:
         if settings is not None:
             self._merged(settings)  # refused before anything changes
-        before = self.settings
-        if settings != before and self._history.record(before, f"{before} to {settings}"):
-            self.step_made.emit()
+        if settings != self.settings:
+            self._note_step(self.settings, settings)
         self._take(settings)
+
+    def _note_step(self, before: MergeSettings | None, after: MergeSettings | None) -> None:
+        if self._history.record(before, f"{before} to {after}"):
+            self.step_made.emit()
 
     def _take(self, settings: MergeSettings | None) -> None:
         series = self._study.series
@@ -179,9 +187,13 @@ class MergeViewModel(QObject):
         else:
             self._is_aside, self._known = False, study
             self._history.clear()
+            restored = None if study is None else study.restored
+            settings = self._settings if restored is None else restored.kept.merges
             known = () if study is None else tuple(series.uid for series in study.series)
-            self._settings = {uid: it for uid, it in self._settings.items() if uid in known}
+            self._settings = {uid: it for uid, it in settings.items() if uid in known}
             self._merge_again()  # other series when they are shown
+            if restored is not None and self.is_merged:
+                self._note_step(None, self.settings)  # to be taken back like one just made
         self.changed.emit()
 
     def _on_series_changed(self) -> None:

@@ -87,6 +87,15 @@ class OverridesViewModel(QObject):
             self._going_to = None
             self.study.read_again(kept)
 
+    @property
+    def can_use_files(self) -> bool:
+        """Whether values were entered that could be taken back now."""
+        return bool(self.values) and not self.study.is_opening
+
+    def use_files(self) -> None:
+        """Take back every entered value in one step."""
+        self.change(dict.fromkeys(self.values))
+
     def undo(self) -> None:
         """Take back the last change."""
         if self.can_undo:
@@ -111,7 +120,8 @@ class OverridesViewModel(QObject):
             return
         study, path, values = self.study.study, self.study.path, dict(self.study.overrides)
         if path is None or path != self._path:
-            self._path, self._steps, self._at = path, [values], 0
+            first: Values = values if study is None or study.restored is None else {}
+            self._path, self._steps, self._at = path, [first], 0  # restored values are a step
             self._going_to = None
             self.files.clear()
         if study is not None:

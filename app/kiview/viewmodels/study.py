@@ -20,7 +20,8 @@ from kiview.viewmodels.shown_series import ShownSeries
 
 Overrides = Mapping[str, float | str]
 DOT = " \N{MIDDLE DOT} "
-OpenJob = Callable[[Path, Overrides, Progress], Study]
+OpenJob = Callable[[Path, Overrides | None, Progress], Study]
+"""Path and entered values; None stands for those that are kept with the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class StudyViewModel(ShownSeries):
         self._messages = messages
         self._open_job = open_job
         self._task: Task | None = None
-        self._asked: tuple[Path, dict[str, float | str]] | None = None
+        self._asked: tuple[Path, dict[str, float | str] | None] | None = None
         self._pending_fields: tuple[str, ...] = ()
         self._aside: PutAside | None = None
         self.arriving: ArrivingImage | None = None
@@ -102,11 +103,16 @@ class StudyViewModel(ShownSeries):
         return tuple(dict.fromkeys([*self._pending_fields, *named]))
 
     def open_path(self, path: Path, overrides: Overrides | None = None) -> None:
-        """Read a study; it replaces the open one when that worked."""
+        """Read a study; it replaces the open one when that worked.
+
+        Args:
+            path: What to open.
+            overrides: Entered values; None takes those that are kept with it.
+        """
         if self._task is not None:
             self._task.cancel()
         self._bring_back()
-        self._asked = (path, dict(overrides or {}))
+        self._asked = (path, None if overrides is None else dict(overrides))
         job = partial(self._open_job, *self._asked)
         task = self._runner.start(f"Opening {path.name or path}", job)
         task.offered.connect(self._on_offered)
@@ -133,7 +139,7 @@ class StudyViewModel(ShownSeries):
         path, before = self._asked if self._asked is not None else (self.path, {})
         if path is not None:
             mine = self._overrides if path == self.path else before  # never another patient's
-            self.open_path(path, {**mine, **values})
+            self.open_path(path, {**(mine or {}), **values})
 
     def read_again(self, overrides: Overrides) -> None:
         """Read the open study again with these values in place of those entered before."""
@@ -170,7 +176,8 @@ class StudyViewModel(ShownSeries):
         if self.path != path:
             self.confirmed = frozenset()
         self.study = self.series = None
-        self.path, self._overrides, self._merged = path, overrides, {}
+        given = dict(arriving.image.user_given) if overrides is None else overrides
+        self.path, self._overrides, self._merged = path, given, {}
         self._announce()
 
     @property
@@ -195,6 +202,8 @@ class StudyViewModel(ShownSeries):
         if self.sender() is not self._task or self._asked is None:
             return
         before, (path, overrides) = self._before, self._asked
+        if overrides is None:
+            overrides = {} if study.restored is None else dict(study.restored.kept.values)
         self.path, self._overrides, self._merged = path, overrides, {}
         self._pending_fields = ()
         self.study, self.series = study, before.series_to_show(study, path)

@@ -10,6 +10,7 @@ from kiview.viewmodels.curves import CurvesViewModel
 from kiview.viewmodels.export import ExportViewModel
 from kiview.viewmodels.frame_table import FrameTableViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
+from kiview.viewmodels.kept import KeptViewModel
 from kiview.viewmodels.library import LibraryViewModel
 from kiview.viewmodels.machine import MachineViewModel
 from kiview.viewmodels.maps import MapsViewModel
@@ -54,6 +55,7 @@ class WindowModels:
     results: ResultsViewModel
     maps: MapsViewModel
     merge: MergeViewModel
+    kept: KeptViewModel
     network: NetworkViewModel
     catalog: CatalogViewModel
     agreement: AgreementViewModel

@@ -140,6 +140,18 @@ def test_that_every_maker_and_layout_gives_the_same_times_activity_and_suv(maker
     assert not codes(series) - {"single-frame", "frame-times-by-decay-factor", "frame-gaps"}
 
 
+@pytest.mark.parametrize("maker", MAKERS)
+def test_that_weight_and_height_change_no_voxel(maker):
+    columns = MAKERS[maker](LAYOUTS["dynamic, one bed"])
+    as_told, entered = read(columns), read(columns, weight_kg="140", height_m="1.5")
+    np.testing.assert_array_equal(values(entered), values(as_told))
+    assert entered.image.timing == as_told.image.timing
+    assert entered.image.quantity == as_told.image.quantity
+    ratio = entered.image.suv_factor / as_told.image.suv_factor
+    own = maker == "Philips in counts"  # its files hold a factor of their own
+    assert ratio == pytest.approx(1.0 if own else 2.0)
+
+
 def test_that_equal_frames_of_uih_and_canon_are_asked_about():
     """Without a moving AcquisitionTime and without DecayFactor nothing tells start from centre."""
     times = table(2400.0 + PASSES[:, None], 300.0)
@@ -201,6 +213,31 @@ def test_that_passes_with_a_pause_at_each_slice_have_no_gap_finding():
     """Between two passes a slice is not measured; that is no missing frame."""
     columns = tags(LAYOUTS["dynamic, passes of a moving bed"], "SIEMENS", "average")
     assert "frame-gaps" not in codes(read(columns))
+
+
+@pytest.mark.parametrize("layout", ["dynamic, passes over beds", "dynamic, passes of a moving bed"])
+def test_that_a_missing_pass_is_to_be_confirmed(layout):
+    """Passes of 250 s every 300 s, or of 78 s every 100 s: the third of five is not there."""
+    start, duration = LAYOUTS[layout]
+    every_s = 100.0 if "moving" in layout else 300.0
+    passes = start[0] + every_s * np.arange(5)[:, None]
+    lengths = np.broadcast_to(duration[0], passes.shape)
+    assert "pass-missing" not in codes(read(tags((passes, lengths), "SIEMENS", "average")))
+    there = [0, 1, 3, 4]
+    series = read(tags((passes[there], lengths[there]), "SIEMENS", "average"))
+    (found,) = [one for one in series.findings if one.code == "pass-missing"]
+    pause_s = {300.0: 350, 100.0: 122}[every_s]
+    assert f"{pause_s} s between passes 2 and 3" in found.message
+    assert "such pauses" not in found.message
+    assert (found.suv, found.kinetics) == (Verdict.READY, Verdict.CONFIRM)
+
+
+@pytest.mark.parametrize(("pause_s", "is_told"), [(124.0, False), (126.0, True)])
+def test_that_a_pause_of_less_than_half_a_pass_is_the_way_back_of_the_bed(pause_s, is_told):
+    first = 130.0 * BEDS  # two beds of 120 s: a pass of 250 s
+    start = np.stack([first, first + 250.0 + pause_s])
+    columns = tags((start, np.full_like(start, 120.0)), "SIEMENS", "average")
+    assert ("pass-missing" in codes(read(columns))) is is_told
 
 
 def test_that_images_lie_frame_by_frame_in_the_helper():

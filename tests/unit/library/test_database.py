@@ -13,9 +13,11 @@ import pytest
 from tests.helpers.library import record
 
 from kiview.core.errors import ReadError
+from kiview.core.kept import Kept, Restored
 from kiview.library import database
 from kiview.library.database import LibraryVersionError, open_database
 from kiview.library.library import Library, LibraryQuery
+from kiview.library.records import Thumbnail
 from kiview.library.schema import APPLICATION_ID, SCHEMA_VERSION
 
 DAY_ONE = """
@@ -43,6 +45,14 @@ PRAGMA application_id = 1265194615;
 PRAGMA user_version = 1;
 """
 """A library as the first version wrote it, `/old` in it; written down here once and for all."""
+
+SECOND = f"""{DAY_ONE}
+CREATE TABLE thumbnails (study INTEGER PRIMARY KEY REFERENCES studies (id) ON DELETE CASCADE,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, grey BLOB NOT NULL);
+INSERT INTO thumbnails VALUES (1, 1, 2, X'00FF');
+PRAGMA user_version = 2;
+"""
+"""The same as the second version wrote it, with pictures."""
 
 
 @pytest.fixture
@@ -93,6 +103,19 @@ def test_that_a_library_of_the_first_version_is_brought_up_to_date_with_its_stud
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     library.record(record())
     assert library.search(LibraryQuery()).found_count == 2
+
+
+def test_that_a_library_of_the_second_version_keeps_its_pictures_and_takes_entered_values(file):
+    execute(file, SECOND)
+    library = Library(file)
+    (study,) = library.search(LibraryQuery()).studies
+    assert study.thumbnail == Thumbnail(1, 2, b"\x00\xff")
+    assert library.kept(study.path, study.uid, "ff") == Restored()
+    library.keep(record("old", uid=study.uid, fingerprint="ff"), Kept({"weight_kg": 82.0}))
+    assert library.search(LibraryQuery()).found_count == 1  # the entry that was there
+    assert library.kept(study.path, study.uid, "ff").kept.values == {"weight_kg": 82.0}
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,) == (3,)
 
 
 def test_that_a_migration_that_fails_changes_nothing(file, monkeypatch):

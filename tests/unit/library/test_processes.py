@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.architecture.sources import REPOSITORY
 from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.library import record
 from tests.helpers.library_worker import cache_folder, checksum, large_record, library_file
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
 
@@ -102,6 +103,25 @@ def test_that_two_processes_that_record_at_once_lose_nothing(tmp_path):
     names = [study.path.name for study in library.search(LibraryQuery()).studies]
     expected = [f"{p}{n}" for p in ("a", "b") for n in range(count)]
     assert sorted(names) == sorted([*expected, "shared0", "shared1", "shared2"])
+    assert library.findings == ()
+
+
+def test_that_two_processes_that_keep_values_at_once_leave_whole_ones(tmp_path):
+    workers = [start(tmp_path, "keep", weight, 25) for weight in ("70", "82")]
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        worker.communicate(timeout=60)
+        assert worker.returncode == 0
+    library = Library(library_file(tmp_path))
+    kept = {}
+    for name in ("own70", "own82", "shared"):
+        one = record(name)
+        kept[name] = library.kept(one.source, one.uid, one.fingerprint).kept.values["weight_kg"]
+    assert (kept["own70"], kept["own82"]) == (70.0, 82.0)
+    assert kept["shared"] in (70.0, 82.0)
+    assert library.search(LibraryQuery()).found_count == 3
     assert library.findings == ()
 
 

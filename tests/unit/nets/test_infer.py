@@ -15,6 +15,7 @@ from tests.unit.nets.fakes import (
 from kiview.core.errors import NetworkError, QuantityMismatchError
 from kiview.core.images import ScaledFrameStore
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
+from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, SUV_BW, V0
 from kiview.nets import infer
@@ -195,6 +196,13 @@ def test_that_a_refusal_says_why():
 def test_that_a_study_unlike_the_training_is_computed_with_a_warning():
     image = fake_image(spacing_zyx_mm=(2.0, 2.0, 2.0))
     assert any("voxels are 2 x 2 x 2 mm" in finding for finding in run(image).findings)
+
+
+def test_that_the_scale_of_suv_and_so_the_weight_change_nothing():
+    image = fake_image()
+    light = dataclasses.replace(image, suv_scale=SuvScale(1e-4), user_given=(("weight_kg", 40.0),))
+    for first, other in zip(run(image).maps, run(light).maps, strict=True):
+        np.testing.assert_array_equal(first.values, other.values)
 
 
 def test_that_a_curve_in_another_unit_is_refused():

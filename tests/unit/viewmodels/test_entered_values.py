@@ -214,7 +214,7 @@ def test_that_a_value_of_one_patient_is_never_used_for_another(qtbot, obedient, 
     works = obedient.study._open_job
 
     def needs_dose(path, overrides, progress):
-        if path == Path("other") and "dose_bq" not in overrides:
+        if path == Path("other") and "dose_bq" not in (overrides or {}):
             raise ReadError("No dose.")
         return works(path, overrides, progress)
 

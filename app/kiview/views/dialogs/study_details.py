@@ -19,11 +19,12 @@ from kiview.views.dialogs.facts_page import FactsPage
 from kiview.views.dialogs.frames_page import FramesPage
 from kiview.views.dialogs.patient_page import PatientPage
 from kiview.views.dialogs.unused_page import UnusedPage
-from kiview.views.parts import text_label
+from kiview.views.parts import button, text_label
 
 PATIENT, FRAMES, FACTS, UNUSED = range(4)
 """Pages, in order."""
 PAGE_TITLES = ("Patient and dose", "Frames", "Where numbers come from", "Files not used")
+_AS_FILES = "Take back every value that you entered, at once; Ctrl+Z brings them back."
 _NO_STUDY = "Open a study first."
 
 
@@ -52,6 +53,10 @@ class StudyDetailsDialog(QDialog):
         self.tabs = self._tabs()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
+        self._overrides = overrides
+        self._as_files = button("As in the files", "detailsAsFiles", _AS_FILES)
+        self._as_files.clicked.connect(overrides.use_files)
+        buttons.addButton(self._as_files, QDialogButtonBox.ButtonRole.ResetRole)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 14, 16, 12)
         layout.setSpacing(8)
@@ -63,6 +68,7 @@ class StudyDetailsDialog(QDialog):
         for keys, slot in (("Ctrl+Z", undo.undo), ("Ctrl+Y", undo.redo)):
             QShortcut(QKeySequence(keys), self).activated.connect(slot)
         overrides.changed.connect(self._refresh)
+        study.opening_changed.connect(self._refresh)
         self._refresh()
 
     def _tabs(self) -> QTabWidget:
@@ -94,6 +100,7 @@ class StudyDetailsDialog(QDialog):
         name = "" if series is None else series.description
         self._title.setText(f"{name} \N{EM DASH} {about}" if name else about)
         study = self._study.study
+        self._as_files.setEnabled(self._overrides.can_use_files)
         count = 0 if study is None else len(study.unused_files)
         self.tabs.setTabText(UNUSED, f"{PAGE_TITLES[UNUSED]} ({count})")
 
