@@ -239,7 +239,7 @@ def build_models(jobs: Jobs) -> WindowModels:
         probe=ProbeViewModel(runner, network, messages, jobs.probe),
         update=update,
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
-        session=SessionViewModel(study, rois, views, input_function, maps, messages),
+        session=SessionViewModel(runner, study, rois, views, input_function, maps, messages),
         machine=MachineViewModel(network),
         undo=UndoViewModel(rois, network, overrides, merge),
     )
