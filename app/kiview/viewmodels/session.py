@@ -38,6 +38,25 @@ _NOT_RESTORED = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class KeptModels:
+    """View models of which something is kept.
+
+    Attributes:
+        study: The open series; its confirmed findings.
+        rois: Its regions.
+        views: Choices about the views.
+        input_function: Choices about the input function.
+        maps: The window of Patlak.
+    """
+
+    study: StudyViewModel
+    rois: RoisViewModel
+    views: ViewsViewModel
+    input_function: InputFunctionViewModel
+    maps: MapsViewModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Step:
     """Reading or writing what is kept; one follows the other, so that none reads half a change."""
 
@@ -58,18 +77,12 @@ class SessionViewModel(QObject):
     restored = Signal()
 
     def __init__(
-        self,
-        runner: TaskRunner,
-        study: StudyViewModel,
-        rois: RoisViewModel,
-        views: ViewsViewModel,
-        input_function: InputFunctionViewModel,
-        maps: MapsViewModel,
-        messages: MessagesViewModel,
+        self, runner: TaskRunner, models: KeptModels, messages: MessagesViewModel
     ) -> None:
         super().__init__()
-        self._runner, self._study, self._rois, self._views = runner, study, rois, views
-        self._input, self._maps, self._messages = input_function, maps, messages
+        self._runner, self._messages = runner, messages
+        self._study, self._rois, self._views = models.study, models.rois, models.views
+        self._input, self._maps = models.input_function, models.maps
         self._steps: deque[_Step] = deque()  # the first one is under way
         self._task: Task | None = None
         self._awaited: _Step | None = None
@@ -80,11 +93,11 @@ class SessionViewModel(QObject):
         self._delay.setSingleShot(True)
         self._delay.setInterval(SAVE_AFTER_MS)
         self._delay.timeout.connect(self.save)
-        study.series_changed.connect(self._on_series_changed)
-        rois.rois_changed.connect(self._schedule)
-        input_function.changed.connect(self._schedule)
-        maps.changed.connect(self._schedule)
-        study.findings_changed.connect(self._on_findings_changed)
+        models.study.series_changed.connect(self._on_series_changed)
+        models.rois.rois_changed.connect(self._schedule)
+        models.input_function.changed.connect(self._schedule)
+        models.maps.changed.connect(self._schedule)
+        models.study.findings_changed.connect(self._on_findings_changed)
 
     @property
     def is_restoring(self) -> bool:

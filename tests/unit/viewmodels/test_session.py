@@ -160,7 +160,7 @@ def gate(monkeypatch):
 
 
 @pytest.fixture
-def waiting(qtbot, with_aorta, gate):
+def waiting(qtbot, with_aorta, gate):  # noqa: ARG001 - it holds back the reading
     """A study with a kept aorta, shown again, before the aorta is there."""
     save(qtbot, with_aorta)
     show(with_aorta, "9.9", qtbot)
