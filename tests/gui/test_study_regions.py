@@ -20,7 +20,6 @@ from tests.helpers.qt import child
 from tests.helpers.region_objects import circle, write_structure_set
 
 from kiview import application
-from kiview.core.geometry import VolumeGeometry
 from kiview.core.progress import NullProgress
 from kiview.core.reslice import Plane
 from kiview.core.roi import Roi
@@ -28,7 +27,6 @@ from kiview.core.roi_voxels import VoxelSet
 from kiview.jobs.region_objects import list_region_object
 from kiview.jobs.regions import read_regions
 from kiview.jobs.save_regions import SaveRegionsRequest, save_regions
-from kiview.jobs.session import KeepRequest, keep_session
 from kiview.views.canvas.handles import grabbed
 
 NAMES = (
@@ -274,48 +272,6 @@ class TestLarge:
                 heart.note = "undo"
                 models.rois.undo()
                 rest(qtbot, models)
-            return heart
-
-        assert freezes(walk) == []
-
-
-class TestLargeVoxelSets:
-    """Six organs of a segmentation on a fine grid: 58 million voxels each, kept with the study."""
-
-    @pytest.fixture
-    def kept(self, tmp_path):
-        affine = np.diag([0.3, 0.3, 0.6, 1.0])[:, [2, 1, 0, 3]]
-        affine[:3, 3] = (-66.0, -66.0, 210.0)
-        geometry = VolumeGeometry((300, 440, 440), affine, "1.2.3")
-        z, y, x = np.ogrid[-1:1:300j, -1:1:440j, -1:1:440j]
-        rois = []
-        for number in range(1, 7):
-            shape = VoxelSet(x**2 + y**2 + z**2 < 1 - number / 50, geometry)
-            rois.append(Roi(f"region-{number}", f"Organ {number}", "#22aa44", shape))
-        keep_session(KeepRequest(tmp_path.name, tuple(rois), {}, {}), NullProgress())
-
-    @pytest.mark.slow
-    @pytest.mark.usefixtures("kept")
-    def test_that_the_window_answers_while_they_are_restored_and_kept(self, qtbot, window, models):
-        def walk(_number):
-            models.study.close_study()
-            with Heartbeat() as heart:
-                qtbot.wait(50)
-                heart.note = "restore"
-                models.study.open_path(Path("small"))
-                qtbot.waitUntil(lambda: len(models.rois.rois) == 6, timeout=60_000)
-                rest(qtbot, models)
-                heart.note = "go"
-                window.show_panel("Regions")
-                models.rois.select("region-1")
-                click(qtbot, window, "regionGo")
-                heart.note = "undo"
-                models.rois.delete("region-1")
-                models.rois.undo()
-                rest(qtbot, models)
-                heart.note = "keep"
-                models.session.save()
-                qtbot.waitUntil(lambda: models.session.is_resting, timeout=60_000)
             return heart
 
         assert freezes(walk) == []
