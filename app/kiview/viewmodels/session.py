@@ -76,9 +76,7 @@ class SessionViewModel(QObject):
 
     restored = Signal()
 
-    def __init__(
-        self, runner: TaskRunner, models: KeptModels, messages: MessagesViewModel
-    ) -> None:
+    def __init__(self, runner: TaskRunner, models: KeptModels, messages: MessagesViewModel) -> None:
         super().__init__()
         self._runner, self._messages = runner, messages
         self._study, self._rois, self._views = models.study, models.rois, models.views
