@@ -57,7 +57,7 @@ from kiview.viewmodels.preview import PreviewViewModel
 from kiview.viewmodels.probe import ProbeViewModel
 from kiview.viewmodels.results import ResultsViewModel
 from kiview.viewmodels.rois import RoisViewModel
-from kiview.viewmodels.session import SessionViewModel
+from kiview.viewmodels.session import KeptModels, SessionViewModel
 from kiview.viewmodels.study import OpenJob, Overrides, StudyViewModel
 from kiview.viewmodels.study_regions import ReadJob, SaveJob, StudyRegionsViewModel
 from kiview.viewmodels.tasks import TasksViewModel
@@ -245,7 +245,9 @@ def build_models(jobs: Jobs) -> WindowModels:
         probe=ProbeViewModel(runner, network, messages, jobs.probe),
         update=update,
         export=ExportViewModel(runner, study, input_function, results, messages, jobs.export),
-        session=SessionViewModel(study, rois, views, input_function, maps, messages),
+        session=SessionViewModel(
+            runner, KeptModels(study, rois, views, input_function, maps), messages
+        ),
         machine=MachineViewModel(network),
         undo=UndoViewModel(rois, network, overrides, merge),
     )

@@ -1,6 +1,7 @@
 """Writes RT structure sets as treatment planning does, and damages objects for tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+
+from kiview.core.errors import ReadError
 
 COLOURS = ([255, 0, 0], [0, 200, 80], [40, 90, 255])
 
@@ -91,3 +94,27 @@ def _contour(points: np.ndarray, kind: str) -> Dataset:
     item.ContourGeometricType, item.NumberOfContourPoints = kind, len(points)
     item.ContourData = [f"{value:.10g}"[:16] for value in np.ravel(points)]
     return item
+
+
+def damaged(path: Path, count: int, seed: int) -> Iterator[int]:
+    """Write a file again, each time cut off or with three other bytes behind the preamble."""
+    whole = path.read_bytes()
+    random = np.random.default_rng(seed)
+    for trial in range(count):
+        content = bytearray(whole)
+        if trial % 3 == 0:
+            content = content[: random.integers(len(content))]
+        else:
+            for place in random.integers(132, len(content), 3):
+                content[place] = random.integers(256)
+        path.write_bytes(content)
+        yield trial
+
+
+@contextmanager
+def told_in_one_sentence() -> Iterator[None]:
+    """Reading may go well, as most changes do no harm, or be refused in one line."""
+    try:
+        yield
+    except ReadError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - both ends are right

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kiview.core._arrays import frozen_view
 from kiview.core.errors import GeometryMismatchError, InvalidInputError
 from kiview.core.geometry import VolumeGeometry
+from kiview.core.progress import NullProgress, Progress
 from kiview.core.roi_shapes import Shape, shape_from_dict
 from kiview.core.roi_voxels import VoxelSet
 
@@ -152,8 +153,15 @@ def to_dict(rois: tuple[Roi, ...]) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, "regions": [roi.to_dict() for roi in rois]}
 
 
-def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the JSON file held
+def from_dict(
+    document: Any,  # noqa: ANN401 - whatever the JSON file held
+    progress: Progress | None = None,
+) -> tuple[Roi, ...]:
     """Regions of a JSON document written by `to_dict`.
+
+    Args:
+        document: As read.
+        progress: Told before each region.
 
     Raises:
         InvalidInputError: the document is something else, or was written by a newer version.
@@ -167,7 +175,12 @@ def from_dict(document: Any) -> tuple[Roi, ...]:  # noqa: ANN401 - whatever the 
     regions = document.get("regions")
     if not isinstance(regions, list):
         raise InvalidInputError("The region file has no list of regions.")
-    return tuple(_roi_from_dict(entry, number) for number, entry in enumerate(regions, 1))
+    told = progress or NullProgress()
+    rois = []
+    for number, entry in enumerate(regions, 1):
+        told.step((number - 1) / len(regions), f"Region {number}")
+        rois.append(_roi_from_dict(entry, number))
+    return tuple(rois)
 
 
 def _roi_from_dict(entry: Any, number: int) -> Roi:  # noqa: ANN401 - whatever the JSON file held

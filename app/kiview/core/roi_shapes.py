@@ -49,6 +49,9 @@ class Shape(ABC):
     def centre_lps_mm(self) -> NDArray[np.float64]:
         """A point to go to when the region is looked for, (3,) mm."""
 
+    def prepare(self) -> None:  # noqa: B027 - most shapes have nothing to prepare
+        """Work out what takes long and is asked for by the window; called beside its thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sphere(Shape):

@@ -129,7 +129,11 @@ class VoxelSet(Shape):
         ]
         found = np.zeros([len(one) for one in nearest], np.bool_)
         kept = [one[ok] for one, ok in zip(nearest, valid, strict=True)]
-        found[np.ix_(*valid)] = self.inside[np.ix_(*kept)]
+        if all(len(one) and (np.diff(one) == 1).all() for one in kept):
+            to_box, own = tuple(map(_slice_of, map(np.flatnonzero, valid))), map(_slice_of, kept)
+            found[to_box] = self.inside[tuple(own)]  # 20 times faster than by lists of indices
+        else:
+            found[np.ix_(*valid)] = self.inside[np.ix_(*kept)]
         return found
 
     def edges(self, plane: Plane, position_mm: float) -> NDArray[np.float64] | None:
@@ -183,9 +187,43 @@ class VoxelSet(Shape):
     @property
     def centre_lps_mm(self) -> NDArray[np.float64]:
         """The voxel of the region that lies nearest to its centre of mass."""
-        index = np.argwhere(self.inside)
-        offset = (index - index.mean(axis=0)) * self.geometry.spacing_zyx_mm
-        return self.geometry.to_lps_mm(index[np.argmin((offset**2).sum(axis=1))])
+        if "centre" not in self._kept:
+            self._kept["centre"] = self._nearest_to_mean()
+        return self.geometry.to_lps_mm(self._kept["centre"])
+
+    def _nearest_to_mean(self) -> NDArray[np.intp]:
+        """Index of that voxel, slice by slice: all indices take 24 times the memory of a region."""
+        spacing = self.geometry.spacing_zyx_mm
+        mean = self._mean_index()
+        best, nearest_2 = np.zeros(3, np.intp), np.inf
+        for z in np.argsort(np.abs(np.arange(len(self.inside)) - mean[0]), kind="stable"):
+            beyond_2 = ((z - mean[0]) * spacing[0]) ** 2
+            if beyond_2 > nearest_2:
+                break
+            index_yx = np.argwhere(self.inside[z])
+            if not len(index_yx):
+                continue
+            apart_2 = (((index_yx - mean[1:]) * spacing[1:]) ** 2).sum(axis=1) + beyond_2
+            at = int(np.argmin(apart_2))
+            if apart_2[at] < nearest_2:
+                best, nearest_2 = np.array([z, *index_yx[at]]), float(apart_2[at])
+        return best
+
+    def _mean_index(self) -> NDArray[np.float64]:
+        """(3,) mean of the indices of the voxels."""
+        per_slice = [np.count_nonzero(plane) for plane in self.inside]
+        per_row = np.zeros(self.inside.shape[1])
+        per_column = np.zeros(self.inside.shape[2])
+        for plane in self.inside:
+            per_row += np.count_nonzero(plane, axis=1)
+            per_column += np.count_nonzero(plane, axis=0)
+        counts = (np.array(per_slice), per_row, per_column)
+        return np.array([(np.arange(len(n)) * n).sum() / n.sum() for n in counts])
+
+    def prepare(self) -> None:
+        """Pack the voxels and find their centre, which are kept."""
+        self.to_dict()
+        _ = self.centre_lps_mm
 
     @property
     def volume_ml(self) -> float:
@@ -231,6 +269,10 @@ class VoxelSet(Shape):
         return cls(
             bits.astype(np.bool_).reshape(z, y, x), VolumeGeometry((z, y, x), affine, reference)
         )
+
+
+def _slice_of(consecutive: NDArray[np.intp]) -> slice:
+    return slice(int(consecutive[0]), int(consecutive[-1]) + 1)
 
 
 def _nearest(index: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -11,19 +11,16 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.sr.coding import Code
-from pydicom.uid import generate_uid
 
 from kiview.core.images import ParametricMap
 from kiview.core.units import Quantity
 from kiview.io.dicom_common import (
-    APPLICATION,
     PRIVATE_SCHEME,
     SourceHeader,
     add_body_part,
     coding_scheme_sequence,
-    plane_attributes,
 )
-from kiview.io.dicom_stand_in import stand_in
+from kiview.io.dicom_stand_in import new_object, planes, put_source_in_place, stand_in
 from kiview.io.highdicom_tables import load_tables
 from kiview.io.map_record import (
     derivation_code,
@@ -53,20 +50,10 @@ def write_parametric_map(
     """
     load_tables()
     geometry, provenance = parametric_map.geometry, parametric_map.provenance
-    version = version_mark(provenance)
     low, high = _range(parametric_map.values)
-    plane = {name: [float(v) for v in texts] for name, texts in plane_attributes(geometry).items()}
     written = highdicom.pm.ParametricMap(
         source_images=[stand_in(header, geometry)],
         pixel_array=np.ascontiguousarray(parametric_map.values, np.float32),
-        series_instance_uid=generate_uid(),
-        series_number=series_number,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-        manufacturer=APPLICATION,
-        manufacturer_model_name=APPLICATION,
-        software_versions=version,
-        device_serial_number=f"{APPLICATION}-{version}",
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(parametric_map.quantity, low, high)],
         voi_lut_transformations=[
@@ -76,18 +63,10 @@ def write_parametric_map(
                 voi_lut_function="LINEAR_EXACT",
             )
         ],
-        pixel_measures=highdicom.PixelMeasuresSequence(
-            plane["PixelSpacing"], plane["SliceThickness"][0]
-        ),
-        plane_orientation=highdicom.PlaneOrientationSequence(
-            "PATIENT", plane["ImageOrientationPatient"]
-        ),
-        plane_positions=[
-            highdicom.PlanePositionSequence("PATIENT", geometry.to_lps_mm([z, 0, 0]).tolist())
-            for z in range(geometry.shape_zyx[0])
-        ],
         content_label=parametric_map.quantity.code.upper()[:CODE_LIMIT],
         content_description=series_description(parametric_map),
+        **new_object(series_number, version_mark(provenance)),
+        **planes(geometry, range(geometry.shape_zyx[0])),
     )
     _complete(written, parametric_map, header)
     written.save_as(path)
@@ -118,8 +97,7 @@ def _range(values: NDArray[np.float32]) -> tuple[float, float]:
 
 def _complete(written: Dataset, parametric_map: ParametricMap, header: SourceHeader) -> None:
     """Add names, descriptions and marks; drop references to the stand-in, which is no file."""
-    for keyword in ("PatientName", "ReferringPhysicianName"):
-        written[keyword] = header.dataset[keyword]
+    put_source_in_place(written, header)
     written.SeriesDescription = series_description(parametric_map)
     written.DerivationDescription = derivation_text(parametric_map, missing_as_zero=False)
     written.ContributingEquipmentSequence = equipment(header, parametric_map, missing_as_zero=False)
@@ -131,5 +109,3 @@ def _complete(written: Dataset, parametric_map: ParametricMap, header: SourceHea
     derivation.SourceImageSequence = Sequence()
     for frame in written.PerFrameFunctionalGroupsSequence:
         frame.DerivationImageSequence = Sequence([derivation])
-    for keyword in ("ReferencedSeriesSequence", "SourceImageSequence"):
-        written.pop(keyword, None)

@@ -19,18 +19,16 @@ from kiview.core.geometry import VolumeGeometry
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
 from kiview.io.dicom_common import (
-    APPLICATION,
     ORTHOGONAL_TOLERANCE,
     RESEARCH_USE,
     SHORT_LIMIT,
     SourceHeader,
     add_body_part,
     code_item,
-    plane_attributes,
     scanner_items,
 )
 from kiview.io.dicom_headers import Header, read_header
-from kiview.io.dicom_stand_in import stand_in
+from kiview.io.dicom_stand_in import new_object, planes, put_source_in_place, stand_in
 from kiview.io.dicom_tags import MULTI_FRAME_PET
 from kiview.io.dicom_templates import TemplateReader
 from kiview.io.highdicom_tables import load_tables
@@ -139,33 +137,19 @@ def write_segmentation(
     load_tables()
     inside = np.stack([one.mask.inside for one in segments], axis=-1)
     used = np.flatnonzero(inside.any(axis=(1, 2, 3)))
-    plane = {name: [float(v) for v in texts] for name, texts in plane_attributes(geometry).items()}
-    measures = highdicom.PixelMeasuresSequence(plane["PixelSpacing"], plane["SliceThickness"][0])
-    measures[0].SpacingBetweenSlices = plane["SliceThickness"][0]
+    frames = planes(geometry, used.tolist())
+    measures = frames["pixel_measures"][0]
+    measures.SpacingBetweenSlices = measures.SliceThickness
     written = highdicom.seg.Segmentation(
         source_images=[stand_in(header, geometry)],
         pixel_array=inside[used].astype(np.uint8),
         segmentation_type="BINARY",
         segment_descriptions=[_description(i, one) for i, one in enumerate(segments, 1)],
-        series_instance_uid=generate_uid(),
-        series_number=series_number,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-        manufacturer=APPLICATION,
-        manufacturer_model_name=APPLICATION,
-        software_versions=__version__,
-        device_serial_number=f"{APPLICATION}-{__version__}",
         content_label="REGIONS",
         content_description=RESEARCH_USE[:SHORT_LIMIT],
-        pixel_measures=measures,
-        plane_orientation=highdicom.PlaneOrientationSequence(
-            "PATIENT", plane["ImageOrientationPatient"]
-        ),
-        plane_positions=[
-            highdicom.PlanePositionSequence("PATIENT", geometry.to_lps_mm([int(z), 0, 0]).tolist())
-            for z in used
-        ],
         series_description="Regions, research use only",
+        **new_object(series_number, __version__),
+        **frames,
     )
     _complete(written, header, sources, geometry)
     written.save_as(path)
@@ -205,15 +189,12 @@ def _complete(
     geometry: VolumeGeometry,
 ) -> None:
     """Put the names and the real source in place of the stand-in, which is no file."""
-    for keyword in ("PatientName", "ReferringPhysicianName"):
-        written[keyword] = header.dataset[keyword]
+    put_source_in_place(written, header)
     if header.dataset.get("BodyPartExamined"):
         add_body_part(written, header.dataset)  # else a segmentation has no side either
     equipment = scanner_items(header)
     if equipment:
         written.ContributingEquipmentSequence = DicomSequence(equipment)
-    for keyword in ("ReferencedSeriesSequence", "SourceImageSequence"):
-        written.pop(keyword, None)
     if sources:
         written.ReferencedSeriesSequence = _series(sources)
     places = _source_places(sources, geometry)

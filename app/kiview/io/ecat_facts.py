@@ -73,13 +73,15 @@ def facts_of(
             np.broadcast_to(file.frames.scale[:, None], shape),
             f"scale_factor of each frame, besides ecat_calibration_factor {calibration:g}",
         ),
-        facts.dose_fact(
-            known.dose_bq, facts.source_of(given, "dose_bq", "the header's dosage has no unit")
-        ),
-        *facts.patient_facts(
+        *facts.dose_and_patient_facts(
+            given,
+            known.dose_bq,
             known.patient,
-            facts.source_of(given, "weight_kg", _told(file, "patient_weight")),
-            facts.source_of(given, "height_m", _told(file, "patient_height")),
+            (
+                "the header's dosage has no unit",
+                _told(file, "patient_weight"),
+                _told(file, "patient_height"),
+            ),
         ),
         _half_life_fact(known),
         facts.slices_fact(
@@ -155,9 +157,8 @@ def _decay_fact(known: EcatPet) -> Fact:
 
 def _half_life_fact(known: EcatPet) -> Fact:
     nuclide = ecat_meaning.nuclide_of(known.file)
-    source = "isotope_halflife"
-    if known.file.number("isotope_halflife") <= 0:
-        source = f"known of {nuclide}" if nuclide else "neither half-life nor nuclide is told"
+    stated_s = known.file.number("isotope_halflife")
+    source = facts.half_life_source(stated_s, "isotope_halflife", nuclide)
     return facts.half_life_fact(
         known.half_life_s, nuclide, facts.source_of(known.given, "half_life_s", source)
     )

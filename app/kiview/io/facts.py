@@ -99,6 +99,32 @@ def patient_facts(patient: PatientInfo, weight_source: str, height_source: str) 
     return tuple(told)
 
 
+def dose_and_patient_facts(
+    given: UserGiven,
+    dose_bq: float | None,
+    patient: PatientInfo,
+    told: tuple[str, str, str],
+) -> tuple[Fact, ...]:
+    """What SUV needs besides the values.
+
+    Args:
+        given: What the user entered.
+        dose_bq: Or None.
+        patient: Weight and height, as far as known.
+        told: Where dose, weight and height come from if the user did not enter them.
+    """
+    names = ("dose_bq", "weight_kg", "height_m")
+    dose, weight, height = (source_of(given, *pair) for pair in zip(names, told, strict=True))
+    return (dose_fact(dose_bq, dose), *patient_facts(patient, weight, height))
+
+
+def half_life_source(stated_s: float | None, field: str, nuclide: str) -> str:
+    """Where a half-life comes from: a field with a positive number, else the nuclide."""
+    if stated_s is not None and stated_s > 0:
+        return field
+    return f"known of {nuclide}" if nuclide else "neither half-life nor nuclide is told"
+
+
 def half_life_fact(half_life_s: float | None, nuclide: str, source: str) -> Fact:
     """Half-life with its radionuclide and how far it is from the known one."""
     name = nuclide_name(nuclide)

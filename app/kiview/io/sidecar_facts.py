@@ -71,14 +71,11 @@ def facts_of(
             np.full(shape, known.header.slope),
             f"NIfTI header, intercept {known.header.intercept:g}",
         ),
-        facts.dose_fact(
+        *facts.dose_and_patient_facts(
+            given,
             known.dose_bq,
-            facts.source_of(given, "dose_bq", _told(sidecar, "InjectedRadioactivity")),
-        ),
-        *facts.patient_facts(
             patient,
-            facts.source_of(given, "weight_kg", _NO_WEIGHT),
-            facts.source_of(given, "height_m", _NO_WEIGHT),
+            (_told(sidecar, "InjectedRadioactivity"), _NO_WEIGHT, _NO_WEIGHT),
         ),
         _half_life_fact(known),
         facts.slices_fact(shape, step_mm, "NIfTI header, in its order"),
@@ -194,9 +191,7 @@ def _decay_fact(known: SidecarPet) -> Fact:
 def _half_life_fact(known: SidecarPet) -> Fact:
     stated = known.sidecar.number("RadionuclideHalfLife")
     nuclide = bids_sidecar.nuclide_of(known.sidecar)
-    source = "RadionuclideHalfLife"
-    if not stated or stated <= 0:
-        source = f"known of {nuclide}" if nuclide else "neither half-life nor nuclide is told"
+    source = facts.half_life_source(stated, "RadionuclideHalfLife", nuclide)
     return facts.half_life_fact(
         known.half_life_s, nuclide, facts.source_of(known.given, "half_life_s", source)
     )

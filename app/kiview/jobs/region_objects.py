@@ -208,9 +208,8 @@ def _roi(
         shape, rule = _contoured(structure, read, request.geometry, findings, progress)
     origin = f"{source.kind_name} {source.uid}, structure {structure.number}, {rule}"
     roi_id = f"{source.uid}-{structure.number}"
-    roi = Roi(roi_id, structure.name, read.colour, shape, origin=origin)
-    roi.to_dict()  # packs the voxels here and keeps them, so that the window need not when it saves
-    return roi
+    shape.prepare()
+    return Roi(roi_id, structure.name, read.colour, shape, origin=origin)
 
 
 def _on_grid(roi: Roi, geometry: VolumeGeometry) -> RoiVoxels:

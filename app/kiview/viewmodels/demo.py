@@ -28,11 +28,12 @@ class DemoViewModel(QObject):
         super().__init__()
         self._folder, self._find_regions = folder, find_regions
         self._study, self._rois, self._results = models.study, models.rois, models.results
-        self._maps, self._network = models.maps, models.network
+        self._maps, self._network, self._session = models.maps, models.network, models.session
         study, maps, network = models.study, models.maps, models.network
         self._is_leading = False
         self._tried: set[str] = set()
         study.series_changed.connect(self._on_series_changed)
+        models.session.restored.connect(self._on_series_changed)
         study.open_failed.connect(self._on_failed)
         maps.changed.connect(self._go_on)
         network.changed.connect(self._go_on)
@@ -47,7 +48,7 @@ class DemoViewModel(QObject):
         if not self._is_leading or self._study.path != self._folder:
             self._is_leading = False
             return
-        if self._study.series is None:  # its frames are still being read
+        if self._study.series is None or self._session.is_restoring:  # still being read
             return
         if not self._rois.rois:
             for roi in self._find_regions(self._folder):

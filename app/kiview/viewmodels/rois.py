@@ -1,14 +1,12 @@
 """The regions: drawing, changing, undo and redo."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from itertools import count
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from kiview.core import roi as roi_files
 from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.roi import Roi, RoiMask, RoiVoxels
@@ -19,6 +17,10 @@ COLOURS = ("#ff6b6b", "#4cd964", "#ffb340", "#b48cff", "#ff8ad8", "#5ee0d0", "#e
 UNDO_STEPS = 200
 CHANGED = ", changed by hand"
 """Follows the origin of a region that was read and then moved or resized."""
+
+
+_Key = tuple[str, int]
+"""Id and revision of a region."""
 
 
 class RoiTool(StrEnum):
@@ -59,7 +61,8 @@ class RoisViewModel(QObject):
         self._redo: list[tuple[Roi, ...]] = []
         self._numbers = count(1)
         self._revisions = count(1)
-        self._voxels: dict[tuple[str, int], list[RoiVoxels]] = {}
+        self._voxels: dict[_Key, list[RoiVoxels]] = {}
+        self._read: set[_Key] = set()  # their voxels take long: kept as long as undo may need them
 
     # What there is
 
@@ -101,7 +104,7 @@ class RoisViewModel(QObject):
 
     def voxels(self, roi: Roi, geometry: VolumeGeometry) -> RoiVoxels:
         """Voxels of a region on a grid as a small box, kept for display."""
-        kept = self._voxels.setdefault((roi.roi_id, roi.revision), [])
+        kept = self._voxels.setdefault(_key(roi), [])
         for voxels in kept:
             if voxels.geometry is geometry or voxels.geometry.matches(geometry):
                 return voxels
@@ -141,18 +144,12 @@ class RoisViewModel(QObject):
             voxels: Of each region on the image's grid, kept for display.
         """
         added: list[Roi] = []
-        taken = {roi.roi_id for roi in self._rois}
         for roi, on_grid in zip(rois, voxels, strict=True):
-            number = next(n for n in self._numbers if f"region-{n}" not in taken)
-            added.append(
-                replace(
-                    roi,
-                    roi_id=f"region-{number}",
-                    colour=roi.colour or COLOURS[(number - 1) % len(COLOURS)],
-                    revision=next(self._revisions),
-                )
-            )
-            self._voxels[(added[-1].roi_id, added[-1].revision)] = [on_grid]
+            number = self._free_number()
+            colour = roi.colour or COLOURS[(number - 1) % len(COLOURS)]
+            named = replace(roi, roi_id=f"region-{number}", colour=colour)
+            added.append(replace(named, revision=next(self._revisions)))
+            self._keep(added[-1], on_grid)
         if added:
             self._change((*self._rois, *added))
             self.select(added[-1].roi_id)
@@ -188,6 +185,7 @@ class RoisViewModel(QObject):
         self._undo.clear()
         self._redo.clear()
         self._voxels.clear()
+        self._read.clear()
         self._take(())
 
     # Undo
@@ -214,25 +212,43 @@ class RoisViewModel(QObject):
             self._undo.append(self._rois)
             self._take(self._redo.pop())
 
-    # Saving
+    def restore(self, rois: Iterable[Roi], voxels: Iterable[RoiVoxels]) -> None:
+        """Put regions kept with the study before those drawn since it was opened.
 
-    def to_dict(self) -> dict[str, Any]:
-        """Regions for JSON, see `kiview.core.roi`."""
-        return roi_files.to_dict(self._rois)
+        They are there in every step of the history: undo takes back only what was drawn.
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Take over saved regions; the history starts anew.
-
-        Raises:
-            InvalidInputError: the document is no region document.
+        Args:
+            rois: As kept; they keep ids and revisions, so that maps made from them stay fresh.
+            voxels: Of each region on the image's grid, kept for display.
         """
-        rois = roi_files.from_dict(dict(saved))
-        self.clear()
-        self._revisions = count(max((roi.revision for roi in rois), default=0) + 1)
-        self._take(rois)
+        kept = tuple(rois)
+        for roi, on_grid in zip(kept, voxels, strict=True):
+            self._keep(roi, on_grid)
+        last = max((roi.revision for roi in kept), default=0)
+        self._revisions = count(max(next(self._revisions), last + 1))
+        taken = {roi.roi_id for roi in kept}
+        drawn = {roi.roi_id for state in (*self._undo, *self._redo, self._rois) for roi in state}
+        renamed = {
+            old: f"region-{self._free_number(*taken, *drawn)}" for old in sorted(drawn & taken)
+        }
 
-    def _free_number(self) -> int:
-        taken = {roi.roi_id for roi in self._rois}
+        def after_kept(state: tuple[Roi, ...]) -> tuple[Roi, ...]:
+            ids = (renamed.get(roi.roi_id, roi.roi_id) for roi in state)
+            return (*kept, *(replace(roi, roi_id=i) for roi, i in zip(state, ids, strict=True)))
+
+        self._undo = [after_kept(state) for state in self._undo]
+        self._redo = [after_kept(state) for state in self._redo]
+        if self._selected_id in renamed:
+            self._selected_id = renamed[self._selected_id]
+        self._take(after_kept(self._rois))
+
+    def _keep(self, roi: Roi, on_grid: RoiVoxels) -> None:
+        """Keep the voxels of a region that was read."""
+        self._read.add(_key(roi))
+        self._voxels[_key(roi)] = [on_grid]
+
+    def _free_number(self, *others: str) -> int:
+        taken = {*others, *(roi.roi_id for roi in self._rois)}
         return next(n for n in self._numbers if f"region-{n}" not in taken)
 
     def _free_name(self, number: int) -> str:
@@ -251,8 +267,13 @@ class RoisViewModel(QObject):
 
     def _take(self, rois: tuple[Roi, ...]) -> None:
         self._rois = rois
-        current = {(roi.roi_id, roi.revision) for roi in rois}
-        self._voxels = {key: kept for key, kept in self._voxels.items() if key in current}
+        remembered = {_key(roi) for state in (*self._undo, *self._redo) for roi in state}
+        needed = {_key(roi) for roi in rois} | (remembered & self._read)
+        self._voxels = {key: kept for key, kept in self._voxels.items() if key in needed}
         if self._selected_id is not None and self.selected is None:
             self.select(None)
         self.rois_changed.emit()
+
+
+def _key(roi: Roi) -> _Key:
+    return roi.roi_id, roi.revision

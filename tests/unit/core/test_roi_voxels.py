@@ -123,6 +123,31 @@ def test_that_a_moved_set_holds_the_same_voxels_elsewhere():
     np.testing.assert_array_equal(moved, block(where=np.s_[2:5, 3:7, 4:9]))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_that_the_centre_is_the_voxel_nearest_to_the_mean_of_all(seed):
+    inside = np.random.default_rng(seed).random(GRID.shape_zyx) > 0.98
+    shape = VoxelSet(inside, GRID)
+    index = np.argwhere(inside)
+    apart = np.linalg.norm((index - index.mean(axis=0)) * GRID.spacing_zyx_mm, axis=1)
+    found = GRID.to_index(shape.centre_lps_mm)
+    own = np.linalg.norm((found - index.mean(axis=0)) * GRID.spacing_zyx_mm)
+    assert inside[GRID.nearest_index(shape.centre_lps_mm)]
+    assert own == pytest.approx(apart.min(), abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", [(0, 0, 0), (1, -2, 3), (-1, 0, 400)])
+def test_that_voxels_of_a_shifted_grid_are_those_looked_up_one_by_one(shift):
+    inside = np.random.default_rng(3).random(GRID.shape_zyx) > 0.5
+    shape = VoxelSet(inside, GRID)
+    affine = GRID.affine_lps_mm.copy()
+    affine[:3, 3] = GRID.to_lps_mm(np.array(shift))
+    other = VolumeGeometry(GRID.shape_zyx, affine)
+    whole = tuple(slice(0, n) for n in GRID.shape_zyx)
+    place = np.stack(np.meshgrid(*map(np.arange, GRID.shape_zyx), indexing="ij"), axis=-1)
+    expected = shape.signed_distance_mm(other.to_lps_mm(place)) > 0
+    np.testing.assert_array_equal(shape.sampled(whole, other), expected)
+
+
 def test_that_the_centre_is_a_voxel_of_the_region():
     ring = block(where=np.s_[2:3, 1:8, 1:9])
     ring[2, 2:7, 2:8] = False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.helpers import torso
 
-from kiview.core.errors import InvalidInputError
+from kiview.core import roi as roi_files
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.roi import Roi
 from kiview.core.roi_shapes import Sphere
@@ -14,11 +14,16 @@ from kiview.viewmodels.rois import CHANGED, COLOURS, RoisViewModel, RoiTool
 
 BALL = Sphere((0, 0, 0), 10)
 ELSEWHERE = Sphere((5, 0, 0), 10)
+GRID = VolumeGeometry((4, 20, 20), np.diag([1.0, 1, 1, 1])[:, [2, 1, 0, 3]])
 
 
 @pytest.fixture
 def rois():
     return RoisViewModel()
+
+
+def voxels_of(read):
+    return [roi.voxels(GRID) for roi in read]
 
 
 def test_that_the_first_region_is_the_aorta_and_every_one_has_its_colour(rois):
@@ -104,9 +109,9 @@ def test_that_deleting_the_selected_region_selects_none(rois, qtbot):
 def test_that_regions_survive_saving_and_start_a_new_history(rois):
     rois.add(BALL)
     rois.add(ELSEWHERE, "Liver")
-    saved = json.loads(json.dumps(rois.to_dict()))
+    saved = roi_files.from_dict(json.loads(json.dumps(roi_files.to_dict(rois.rois))))
     other = RoisViewModel()
-    other.restore(saved)
+    other.restore(saved, voxels_of(saved))
     assert other.rois == rois.rois
     assert not other.can_undo
     new = other.add(BALL)
@@ -114,12 +119,43 @@ def test_that_regions_survive_saving_and_start_a_new_history(rois):
     assert other.roi(new).revision > max(roi.revision for roi in rois.rois)
 
 
-def test_that_a_damaged_document_changes_nothing(rois):
-    rois.add(BALL)
-    before = rois.rois
-    with pytest.raises(InvalidInputError):
-        rois.restore({"schema_version": 99})
-    assert rois.rois == before
+def test_that_what_was_drawn_before_the_kept_ones_came_stays_and_can_be_taken_back(rois):
+    first = rois.add(BALL, "Drawn")
+    rois.add(ELSEWHERE, "Also drawn")
+    rois.undo()
+    kept = [Roi(first, "Kept", "#112233", BALL, revision=7), Roi("region-9", "Liver", "", BALL)]
+    rois.restore(kept, voxels_of(kept))
+    names = ["Kept", "Liver", "Drawn"]
+    assert [roi.name for roi in rois.rois] == names
+    assert len({roi.roi_id for roi in rois.rois}) == 3
+    assert rois.roi(first).name == "Kept"
+    rois.redo()
+    assert [roi.name for roi in rois.rois] == [*names, "Also drawn"]
+    assert len({roi.roi_id for roi in rois.rois}) == 4
+    rois.undo()
+    rois.undo()
+    assert [roi.name for roi in rois.rois] == ["Kept", "Liver"]
+    assert not rois.can_undo
+
+
+def test_that_kept_regions_keep_their_revision_and_new_ones_get_others(rois):
+    kept = [Roi("region-1", "Aorta", "#112233", BALL, revision=7)]
+    rois.restore(kept, voxels_of(kept))
+    assert rois.rois[0].revision == 7
+    rois.reshape("region-1", ELSEWHERE)
+    assert rois.rois[0].revision == 8
+
+
+@pytest.mark.parametrize("way", ["read", "restored"])
+def test_that_undo_does_not_work_out_voxels_again_that_were_read(rois, way):
+    roi = Roi("a", "Liver", "#112233", BALL)
+    (on_grid,) = voxels_of([roi])
+    (rois.add_all if way == "read" else rois.restore)([roi], [on_grid])
+    rois.delete(rois.rois[0].roi_id)
+    rois.undo()
+    assert rois.voxels(rois.rois[0], GRID) is on_grid
+    rois.clear()
+    assert rois._voxels == {}
 
 
 def test_that_a_mask_holds_the_voxels_and_is_none_without_any(rois):
@@ -157,10 +193,9 @@ def test_that_tools_and_selection_tell_only_of_changes(rois, qtbot):
 
 
 def test_that_read_regions_come_in_one_step_with_their_voxels(rois):
-    grid = VolumeGeometry((4, 20, 20), np.diag([1.0, 1, 1, 1])[:, [2, 1, 0, 3]])
     drawn = rois.add(BALL)
     read = [Roi("a", "Liver", "#112233", BALL, origin="SEG 1"), Roi("b", "Spleen", "", ELSEWHERE)]
-    kept = [roi.voxels(grid) for roi in read]
+    kept = voxels_of(read)
     rois.add_all(read, kept)
     assert [roi.name for roi in rois.rois] == ["Aorta", "Liver", "Spleen"]
     assert len({roi.roi_id for roi in rois.rois}) == 3
@@ -168,15 +203,14 @@ def test_that_read_regions_come_in_one_step_with_their_voxels(rois):
     assert rois.rois[1].colour == "#112233"
     assert rois.rois[2].colour in COLOURS
     assert rois.selected.name == "Spleen"
-    assert rois.voxels(rois.rois[1], grid) is kept[0]
+    assert rois.voxels(rois.rois[1], GRID) is kept[0]
     rois.undo()
     assert [roi.roi_id for roi in rois.rois] == [drawn]
 
 
 def test_that_a_read_region_keeps_its_origin_until_it_is_changed(rois):
-    grid = VolumeGeometry((4, 20, 20), np.diag([1.0, 1, 1, 1])[:, [2, 1, 0, 3]])
     roi = Roi("a", "Liver", "#112233", BALL, origin="SEG 1")
-    rois.add_all([roi], [roi.voxels(grid)])
+    rois.add_all([roi], voxels_of([roi]))
     roi_id = rois.rois[0].roi_id
     rois.rename(roi_id, "Liver, left")
     assert rois.roi(roi_id).origin == "SEG 1"

@@ -41,6 +41,12 @@ class RegionPainter:
         """Start with nothing kept."""
         self._rois = rois
         self._cuts: OrderedDict[_Cut, _Drawn] = OrderedDict()
+        rois.rois_changed.connect(self._on_rois_changed)
+
+    def _on_rois_changed(self) -> None:
+        """Without regions another study may come, whose regions have the same ids."""
+        if not self._rois.rois:
+            self._cuts.clear()
 
     def tints(self, layer: Layer, plane: Plane, position_mm: float) -> list[Tint]:
         """Voxels of every region on a slice of a layer."""
