@@ -210,10 +210,11 @@ class Journey:
         """Build the window; nothing is open."""
         application.make_qt_application()
 
-        def open_it(path: Path, overrides: Overrides, progress: Progress) -> Study:
+        def open_it(path: Path, overrides: Overrides | None, progress: Progress) -> Study:
             if self.prepared is not None:
                 return self.prepared
-            return open_study(OpenRequest(path, overrides, cache, memory_limit_bytes=0), progress)
+            request = OpenRequest(path, overrides or {}, cache, memory_limit_bytes=0)
+            return open_study(request, progress)
 
         jobs = replace(
             application.shipped_jobs(), open_study=open_it, read_curve=lambda *_: plasma()
