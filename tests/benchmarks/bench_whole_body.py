@@ -54,7 +54,7 @@ from tests.helpers.large_study import write_large_series
 DURATIONS_S = np.array([5.0] * 24 + [10.0] * 12 + [30.0] * 10 + [120.0] * 11 + [180.0] * 12)
 """69 frames of an hour."""
 LATE_S = (1800.0, 3600.0)
-KI_PER_MIN, V0 = 0.005, 0.4
+KI_PER_MIN, V0, NOISE = 0.005, 0.4, 0.02
 MANY_FILES = 4000
 FIELD_ZYX_MM = (1064.0, 726.0, 726.0)
 SPHERE_OF_2_ML_MM = (3 * 2000 / (4 * np.pi)) ** (1 / 3)
@@ -114,10 +114,14 @@ def frame_starts_s() -> NDArray[np.float64]:
 
 
 def slopes() -> NDArray[np.float64]:
-    """(t,) Bq/mL of stored value 1: the tissue takes up tracer as Patlak says."""
+    """(t,) Bq/mL of stored value 1: the tissue takes up tracer as Patlak says, but for some noise.
+
+    Without it the fit would leave nothing, as in no scan, and that takes longer.
+    """
     mid = frame_starts_s() + DURATIONS_S / 2
     curve = KI_PER_MIN * plasma().integral(mid) / 60 + V0 * plasma().at(mid)
-    return curve / 20000
+    noise = np.random.default_rng(1).standard_normal(len(mid))
+    return curve * (1 + NOISE * noise) / 20000
 
 
 def shared_frames(folder: Path) -> Study:
