@@ -413,7 +413,7 @@ def test_that_progress_never_goes_back(tmp_path: Path) -> None:
 
 
 def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) -> None:
-    start = np.array(START_S)[:, None] + np.array([0.0, 0.0, 0.5, 0.5])
+    start = np.array([0.0, 60.0, 120.0])[:, None] + np.array([0.0, 0.0, 0.5, 0.5])
     write(tmp_path, "multibed", start=start, duration=np.full((3, 4), 25.0))
     document = study_info(open_study(OpenRequest(tmp_path)))
     series = document["series"][0]
