@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiview.io.file_lock import release, try_lock
-from kiview.io.frame_store import GONE, LOCK, PART
+from kiview.io.file_lock import exclusive, release, try_lock
+from kiview.io.frame_store import GONE, LOCK, PART, PLACING
 
 YOUNG_S = 60.0
 """A half-written entry younger than this may belong to a process that has no lock yet."""
@@ -100,19 +100,30 @@ def remove_entry(path: Path) -> bool:
         with suppress(OSError):
             path.unlink(missing_ok=True)
         return not path.exists()
-    lock = path / LOCK
-    held = try_lock(lock, shared=False)
-    if held is None and lock.exists():
-        return False
     aside = path.with_name(f"{path.name}{GONE}{uuid.uuid4().hex[:8]}")
+    try:
+        # Else a process that stores the same study could put it there between lock and rename.
+        with exclusive(path.parent / PLACING):
+            if not _is_set_aside(path, aside):
+                return not path.exists()
+    except OSError:  # the folder cannot be written
+        return False
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _is_set_aside(path: Path, aside: Path) -> bool:
+    """Rename a folder that nobody holds; False where somebody does."""
+    held = try_lock(path / LOCK, shared=False)
+    if held is None and (path / LOCK).exists():
+        return False
     try:
         path.rename(aside)
     except OSError:  # Windows: open in a process
-        return not path.exists()
+        return False
     finally:
         if held is not None:
             release(held)
-    shutil.rmtree(aside, ignore_errors=True)
     return True
 
 
