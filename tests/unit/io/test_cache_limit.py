@@ -86,6 +86,25 @@ def test_that_a_store_found_again_is_in_use_too(tmp_path):
     assert remove_entry(tmp_path / key("a"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="platform: open stores cannot be renamed")
+def test_that_a_store_placed_while_an_unused_one_is_removed_stays(tmp_path, monkeypatch):
+    fill(tmp_path, "a", 100.0)
+    real, found = cache_limit.try_lock, []
+    other = threading.Thread(target=lambda: found.append(fill(tmp_path, "a", 200.0, 2)))
+
+    def lock_and_let_another_come(path, *, shared):
+        held = real(path, shared=shared)
+        other.start()
+        other.join(0.5)  # it waits for this removal, or is done by now
+        return held
+
+    monkeypatch.setattr(cache_limit, "try_lock", lock_and_let_another_come)
+    assert remove_entry(tmp_path / key("a"))
+    other.join(20)
+    assert names(tmp_path) == [key("a")]
+    assert (found[0] == 2).all()
+
+
 HOLD = """
 import sys
 from pathlib import Path

@@ -34,6 +34,16 @@ def start(*words: object) -> subprocess.Popen:
     return started
 
 
+def run_at_once(workers):
+    """Let workers that wait begin together; what each said, when all came to a good end."""
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    said = [worker.communicate(timeout=60)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * len(workers)
+    return said
+
+
 def write_study(folder: Path, scale: float) -> np.ndarray:
     activity = asymmetric_phantom() * scale
     write_dynamic_series(
@@ -92,12 +102,7 @@ def test_that_a_process_killed_at_any_moment_leaves_a_library_that_works(
 def test_that_two_processes_that_record_at_once_lose_nothing(tmp_path):
     count = 25
     workers = [start(tmp_path, "record", prefix, count) for prefix in ("a", "b")]
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        worker.communicate(timeout=60)
-        assert worker.returncode == 0
+    run_at_once(workers)
     library = Library(library_file(tmp_path))
     library.repair()
     names = [study.path.name for study in library.search(LibraryQuery()).studies]
@@ -108,12 +113,7 @@ def test_that_two_processes_that_record_at_once_lose_nothing(tmp_path):
 
 def test_that_two_processes_that_keep_values_at_once_leave_whole_ones(tmp_path):
     workers = [start(tmp_path, "keep", weight, 25) for weight in ("70", "82")]
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        worker.communicate(timeout=60)
-        assert worker.returncode == 0
+    run_at_once(workers)
     library = Library(library_file(tmp_path))
     kept = {}
     for name in ("own70", "own82", "shared"):
@@ -130,12 +130,7 @@ def test_that_two_processes_that_import_one_study_at_once_both_get_its_voxels(tm
     write_study(folder, 1.0)
     in_memory = open_study(OpenRequest(folder)).series[0].image.store.voxels
     workers = [start(tmp_path / "home", "open", 12, folder) for _ in range(2)]
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        told, _ = worker.communicate(timeout=60)
-        assert worker.returncode == 0
+    for told in run_at_once(workers):
         assert set(told.split()) == {str(checksum(in_memory))}
     assert entries(cache_folder(tmp_path / "home")) == ()
 
@@ -145,11 +140,6 @@ def test_that_two_processes_make_a_new_library_together_where_one_was_damaged(tm
     file.parent.mkdir()
     file.write_bytes(b"rubbish" * 5000)
     workers = [start(tmp_path, "record", prefix, 5) for prefix in ("a", "b")]
-    for worker in workers:
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        worker.communicate(timeout=60)
-        assert worker.returncode == 0
+    run_at_once(workers)
     assert Library(file).search(LibraryQuery()).found_count == 13
     assert len(list(file.parent.glob("*.damaged-*"))) == 1
