@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kiview.core._arrays import frozen_float64, frozen_view
+from kiview.core._pages import fetch
 from kiview.core.errors import InvalidInputError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.provenance import Provenance, Step
@@ -164,6 +165,7 @@ class ScaledFrameStore(FrameStore):
             stored = self._voxels[t, index : index + 1]
             return np.asarray(self._scale(stored, t, slice(index, index + 1), None)[0])
         frame = self._voxels[t]
+        fetch(frame)
         stored = np.ascontiguousarray(frame[:, index] if axis == 1 else frame[:, :, index])
         scaled = np.multiply(stored, self._slope[t][:, None], dtype=np.float32, casting="unsafe")
         if self._intercept[t].any():

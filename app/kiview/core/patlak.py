@@ -21,12 +21,13 @@ from kiview.core.tracer import F18_HALF_LIFE_S, decay_factor
 
 SECONDS_PER_MINUTE = 60.0
 _SMALLEST_SPREAD = 1e-9  # of the frames along the Patlak plot, relative
-_RESULTS = 5  # rows of a piece besides its frames: those of `PatlakDesign.fitted`, sum of squares
+_RESULTS = 4  # rows of a piece besides its frames
 _SMALLEST_REST = 1e-7
 """Share of the squares above which what the fit leaves may be a difference: its root is then right
 to 1e-7 with as many as 80 frames, better than float32 holds it."""
-CHUNK_VOXELS = 1 << 13
-"""Voxels fitted at once: (frames, chunk) in float64 stays in the cache of one core."""
+PIECE_BYTES = 7 << 19
+"""Of float64 fitted at once. It stays in a core's share of the last cache, and numpy works long
+enough on it that threads seldom wait for the interpreter: at a quarter, two are as slow as one."""
 
 
 class Weighting(StrEnum):
@@ -73,19 +74,23 @@ class PatlakDesign:
         x_min: (n,) integral / Cp at mid-frame, in minutes; NaN where Cp is not positive, which only
             the linear forms allow.
         cp: (n,) Cp at mid-frame in the image's quantity.
-        fitted: (4, n) float64: row 0 gives Ki (per min), row 1 gives V0, rows 2 and 3 are a basis
-            of the fitted curves.
+        ki: (n,) gives Ki (per min).
+        v0: (n,) gives V0.
+        fitted: Norm of the fitted curve squared = (fitted[0] Ki + fitted[1] V0)^2
+            + (fitted[2] V0)^2.
         residual: (n - 2, n) a basis of the residuals; their norm is the standard error of Ki.
-        scale: (n,) of the frames in the two bases: norm of the scaled frames squared = norm in the
-            fitted basis squared + norm in the residual basis squared.
+        rest: (n + 2,) weights that make of the squares of the frames and of the two terms in
+            `fitted` the norm of the residuals squared.
     """
 
     frames: NDArray[np.intp]
     x_min: NDArray[np.float64]
     cp: NDArray[np.float64]
-    fitted: NDArray[np.float64]
+    ki: NDArray[np.float64]
+    v0: NDArray[np.float64]
+    fitted: tuple[float, float, float]
     residual: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    rest: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,12 +144,20 @@ def design(
     q, r = np.linalg.qr(columns, mode="complete")
     if abs(r[1, 1]) <= _SMALLEST_SPREAD * abs(r[0, 1]):
         raise InvalidInputError("All frames lie at one point of the Patlak plot; widen the window.")
-    estimate = np.linalg.solve(r[:2, :2], q[:, :2].T)
+    estimate = np.linalg.solve(r[:2, :2], q[:, :2].T) * root_weight
     variance = float(np.square(np.linalg.inv(r[:2, :2])[0]).sum())
-    scale = root_weight * np.sqrt(variance / max(1, len(frames) - 2))
-    fitted = np.vstack([estimate * root_weight, q[:, :2].T * scale])
+    scale = np.sqrt(variance / max(1, len(frames) - 2))
     x_min = np.divide(integral_min, cp, out=np.full_like(cp, np.nan), where=cp > 0)
-    return PatlakDesign(frames, x_min, cp, fitted, q[:, 2:].T * scale, scale)
+    return PatlakDesign(
+        frames,
+        x_min,
+        cp,
+        ki=estimate[0],
+        v0=estimate[1],
+        fitted=(scale * r[0, 0], scale * r[0, 1], scale * r[1, 1]),
+        residual=q[:, 2:].T * (root_weight * scale),
+        rest=np.append(np.square(root_weight * scale), (-1.0, -1.0)),
+    )
 
 
 def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
@@ -198,29 +211,32 @@ def fit_into(
     if not is_shifted:
         patlak = _of_stored(patlak, factor)
     memory = workspace(patlak) if work is None else work
-    pieces = -(-count // CHUNK_VOXELS)
-    for k in range(pieces):  # of nearly equal size
-        part = slice(count * k // pieces, count * (k + 1) // pieces)
-        piece = voxels[:, part]
-        if is_shifted:
-            piece = piece * factor[:, None] + added[:, None]
-        _fit_piece(patlak, piece, out[:, part], memory)
+    pieces = -(-count // (memory.size // (n + _RESULTS)))
+    with np.errstate(invalid="ignore"):  # infinite voxels have no standard error
+        for k in range(pieces):  # of nearly equal size
+            part = slice(count * k // pieces, count * (k + 1) // pieces)
+            piece = voxels[:, part]
+            if is_shifted:
+                piece = piece * factor[:, None] + added[:, None]
+            _fit_piece(patlak, piece, out[:, part], memory)
     if n == 2:
         out[2] = np.nan
 
 
 def workspace(patlak: PatlakDesign) -> NDArray[np.float64]:
     """Memory for `fit_into`: fresh pages for every call would cost more than the fit."""
-    return np.empty((len(patlak.frames) + _RESULTS) * CHUNK_VOXELS)
+    rows = len(patlak.frames) + _RESULTS
+    return np.empty(PIECE_BYTES // 8 // rows * rows)
 
 
 def _of_stored(patlak: PatlakDesign, slope: NDArray[np.float64]) -> PatlakDesign:
     """The fit of voxels that still need a slope per frame."""
     return replace(
         patlak,
-        fitted=patlak.fitted * slope,
+        ki=patlak.ki * slope,
+        v0=patlak.v0 * slope,
         residual=patlak.residual * slope,
-        scale=patlak.scale * slope,
+        rest=patlak.rest * np.append(np.square(slope), (1.0, 1.0)),
     )
 
 
@@ -230,31 +246,36 @@ def _fit_piece(
     out: NDArray[np.float32],
     memory: NDArray[np.float64],
 ) -> None:
-    """Fit at most `CHUNK_VOXELS` voxels.
+    """Fit as many voxels as the memory takes.
 
-    The squares of what the fit leaves are those of the frames less those of the fitted curve: two
-    products with few rows where a basis of the residuals has as many rows as frames. Where next to
-    nothing is left, the difference would be rounding and the basis is used.
+    The squares of what the fit leaves are those of the frames less those of the fitted curve, which
+    Ki and V0 give: a basis of the residuals has nearly as many rows as there are frames. Where next
+    to nothing is left, the difference would be rounding and the basis is used.
     """
     n, count = voxels.shape
-    used = memory[: (n + _RESULTS) * count].reshape(-1, count)
-    frames, result, total = used[:n], used[n:-1], used[-1]
+    rows = memory[: (n + _RESULTS) * count].reshape(-1, count)
+    frames, squared = rows[:n], rows[: n + 2]
+    along, v0, ki, rest = rows[n:]
     np.copyto(frames, voxels)
-    np.matmul(patlak.fitted, frames, out=result)
-    out[:2] = result[:2]
+    np.matmul(patlak.ki, frames, out=ki)
+    np.matmul(patlak.v0, frames, out=v0)
+    out[0], out[1] = ki, v0
     if n == 2:
         return
-    np.square(frames, out=frames)
-    np.matmul(np.square(patlak.scale), frames, out=total)
-    rest = np.einsum("fv,fv->v", result[2:], result[2:], out=result[0])
-    with np.errstate(invalid="ignore"):  # infinite voxels have no standard error
-        np.subtract(total, rest, out=rest)
-    total *= _SMALLEST_REST
-    small = np.flatnonzero(rest < total)
-    if small.size:
-        residual = patlak.residual @ voxels[:, small].astype(np.float64)
-        rest[small] = np.einsum("fv,fv->v", residual, residual)
-    np.sqrt(rest, out=out[2], casting="unsafe")
+    np.multiply(v0, patlak.fitted[1], out=along)
+    ki *= patlak.fitted[0]
+    along += ki
+    v0 *= patlak.fitted[2]
+    np.multiply(squared, squared, out=squared)
+    np.matmul(patlak.rest, squared, out=rest)
+    of_fit = np.add(v0, along, out=ki)
+    of_fit *= _SMALLEST_REST
+    is_small = rest < of_fit
+    if is_small.any():
+        residual = patlak.residual @ voxels[:, is_small].astype(np.float64)
+        rest[is_small] = np.einsum("fv,fv->v", residual, residual)
+    out[2] = rest
+    np.sqrt(out[2], out=out[2])
 
 
 def _root_weights(

@@ -11,7 +11,7 @@ from kiview.core.images import DynamicImage, ParametricMap
 from kiview.core.progress import Progress
 from kiview.core.resample import resample
 from kiview.core.roi import RoiMask
-from kiview.io.scratch import room_for
+from kiview.io.scratch import Room
 
 SHOWN_VOXELS = 2500
 """Voxels drawn in a plot of differences: enough to see a cloud, few enough to draw at once."""
@@ -68,7 +68,8 @@ def compare_maps(request: ComparisonRequest, progress: Progress) -> Comparison:
     progress.step(0.0, "Bringing both maps to one grid")
     second = request.second.values
     if not request.second.geometry.matches(grid):
-        second = resample(second, request.second.geometry, grid, room_for(grid.shape_zyx))
+        with Room(grid.shape_zyx) as room:
+            second = resample(second, request.second.geometry, grid, room.values)
     progress.step(0.2, "Finding the body")
     body = _on_grid(body_mask(request.image), request)
     rows = [agreement(first, second, body, "Body")]

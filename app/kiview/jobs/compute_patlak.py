@@ -2,8 +2,9 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,17 +14,18 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from kiview import __version__
 from kiview.core import patlak
 from kiview.core.errors import InvalidInputError
-from kiview.core.images import DynamicImage, MapSet, ParametricMap, Slab
+from kiview.core.images import DynamicImage, MapSet, ParametricMap
 from kiview.core.input_function import InputFunction, require_same_quantity
 from kiview.core.patlak import PatlakDesign, PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue, Provenance
 from kiview.core.units import KI, KI_STANDARD_ERROR, V0
-from kiview.io.scratch import room_for
+from kiview.io.scratch import Room
 
 _STEP_BYTES = 256 << 20  # of float32, a twentieth of a second of work
 _PARTS_PER_STEP = 4
 _MOST_THREADS = 4
+_MAPS = 3  # Ki, V0 and the standard error of Ki
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,21 +66,23 @@ def compute_patlak(request: PatlakRequest, progress: Progress) -> MapSet:
     image = request.image
     _refuse_unsuitable(request)
     designs = _designs(request)
-    kept = room_for((3, *image.geometry.shape_zyx))
-    out = np.asarray(kept)  # parts of a mapped array are slow to take
-    out[:, [design is None for design in designs]] = np.nan
     frame_count = max(len(design.frames) for design in designs if design is not None)
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
     # The matrices are tiny: threads over voxels are faster than threads inside each product.
-    memory = _Workspaces()
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+    with ExitStack() as stack:
+        rooms = [stack.enter_context(Room(image.geometry.shape_zyx)) for _ in range(_MAPS)]
+        stack.enter_context(threadpool_limits(1, "blas"))
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        fit = _SliceFit(image, designs, rooms)
         for slab in image.slabs(frame_count, _STEP_BYTES):
             progress.step(slab.fraction, f"Patlak, slice {slab.z0 + 1}")
-            for z0, z1, design in _runs(designs, slab):
-                _fit_slices(pool, image, design, out[:, z0:z1], z0, memory)
-    _refuse_nothing_fitted(out[0])
+            count = slab.z1 - slab.z0
+            parts = np.array_split(np.arange(slab.z0, slab.z1), min(count, _PARTS_PER_STEP))
+            list(pool.map(fit.slices, parts))
+    maps = [room.values for room in rooms]
+    _refuse_nothing_fitted(maps[0])
     progress.step(1.0, "Patlak done")
-    return _map_set(request, designs, kept)
+    return _map_set(request, designs, maps)
 
 
 def patlak_record(settings: PatlakSettings) -> dict[str, JsonValue]:
@@ -132,51 +136,57 @@ def _designs(request: PatlakRequest) -> list[PatlakDesign | None]:
     return designs
 
 
-def _runs(
-    designs: list[PatlakDesign | None], slab: Slab
-) -> Iterator[tuple[int, int, PatlakDesign]]:
-    """Neighbouring slices of a slab that share a fit: (z0, z1, fit)."""
-    z0 = slab.z0
-    for z in range(slab.z0 + 1, slab.z1 + 1):
-        if z == slab.z1 or designs[z] is not designs[z0]:
-            design = designs[z0]
-            if design is not None:
-                yield z0, z, design
-            z0 = z
+class _SliceFit:
+    """Fits slices of one image; threads share it, each with memory of its own."""
+
+    def __init__(
+        self, image: DynamicImage, designs: list[PatlakDesign | None], rooms: list[Room]
+    ) -> None:
+        self._store = image.store
+        self._designs = designs
+        self._rooms = rooms
+        self._plane_yx = image.geometry.shape_zyx[1:]
+        self._memory = _Memory()
+
+    def slices(self, part: NDArray[np.intp]) -> None:
+        """Fit slices one by one; NaN where a slice has no fit."""
+        for z in part.tolist():
+            fitted = self._slice(z)
+            for room, values in zip(self._rooms, fitted, strict=True):
+                room.write((z,), values)
+
+    def _slice(self, z: int) -> NDArray[np.float32]:
+        """(3, y, x) of one slice, in the calling thread's memory."""
+        out = self._memory.results(self._plane_yx)
+        design = self._designs[z]
+        if design is None:
+            out[:] = np.nan
+            return out
+        voxels, slope, intercept = self._store.stored_slice(z, design.frames)
+        work = self._memory.workspace(design)
+        flat = voxels.reshape(len(voxels), -1)
+        patlak.fit_into(design, flat, out.reshape(_MAPS, -1), slope, intercept, work)
+        return out
 
 
-def _fit_slices(
-    pool: ThreadPoolExecutor,
-    image: DynamicImage,
-    design: PatlakDesign,
-    out: NDArray[np.float32],
-    z0: int,
-    memory: "_Workspaces",
-) -> None:
-    """Fit slices z0 ... into `out` (3, slices, y, x), a few slices per thread."""
-
-    def fit_part(part: NDArray[np.intp]) -> None:
-        work = memory.of(design)
-        for z in part:
-            voxels, slope, intercept = image.store.stored_slice(z0 + int(z), design.frames)
-            flat = voxels.reshape(len(voxels), -1)
-            patlak.fit_into(design, flat, out[:, z].reshape(3, -1), slope, intercept, work)
-
-    parts = np.array_split(np.arange(out.shape[1]), min(out.shape[1], _PARTS_PER_STEP))
-    list(pool.map(fit_part, parts))
-
-
-class _Workspaces(threading.local):
+class _Memory(threading.local):
     """Memory of each thread, touched once and used for every slice."""
 
-    work: NDArray[np.float64] | None = None
+    _work: NDArray[np.float64] | None = None
+    _out: NDArray[np.float32] | None = None
 
-    def of(self, design: PatlakDesign) -> NDArray[np.float64]:
-        """The calling thread's memory, as large as the fit needs."""
+    def workspace(self, design: PatlakDesign) -> NDArray[np.float64]:
+        """As large as the fit needs."""
         needed = patlak.workspace(design)  # untouched memory costs nothing
-        if self.work is None or self.work.size < needed.size:
-            self.work = needed
-        return self.work
+        if self._work is None or self._work.size < needed.size:
+            self._work = needed
+        return self._work
+
+    def results(self, plane_yx: tuple[int, ...]) -> NDArray[np.float32]:
+        """Room for the maps of one slice."""
+        if self._out is None:
+            self._out = np.empty((_MAPS, *plane_yx), np.float32)
+        return self._out
 
 
 def _refuse_nothing_fitted(ki: NDArray[np.float32]) -> None:
@@ -187,7 +197,7 @@ def _refuse_nothing_fitted(ki: NDArray[np.float32]) -> None:
 
 
 def _map_set(
-    request: PatlakRequest, designs: list[PatlakDesign | None], out: NDArray[np.float32]
+    request: PatlakRequest, designs: list[PatlakDesign | None], values: list[NDArray[np.float32]]
 ) -> MapSet:
     image = request.image
     unfitted = sum(design is None for design in designs)
@@ -209,8 +219,8 @@ def _map_set(
     )
     quantities = (KI, V0, KI_STANDARD_ERROR)
     maps = tuple(
-        ParametricMap(values, quantity, image.geometry, provenance)
-        for values, quantity in zip(out, quantities, strict=True)
+        ParametricMap(map_values, quantity, image.geometry, provenance)
+        for map_values, quantity in zip(values, quantities, strict=True)
     )
     return MapSet(maps, findings)
 

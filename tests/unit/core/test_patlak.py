@@ -174,12 +174,14 @@ def test_that_empty_voxels_have_zero_in_every_map():
     assert not np.any([fitted.ki, fitted.v0, fitted.ki_se])
 
 
-def test_that_chunked_and_whole_fits_are_the_same():
-    _, _, design, _, activity = noisy_problem(voxels=2 * patlak.CHUNK_VOXELS + 7)
+def test_that_pieces_and_whole_fits_are_the_same(monkeypatch):
+    _, _, design, _, activity = noisy_problem(voxels=1000)
     whole = patlak.fit(design, activity)
-    for part in (slice(0, 10), slice(patlak.CHUNK_VOXELS - 3, patlak.CHUNK_VOXELS + 3)):
-        np.testing.assert_allclose(patlak.fit(design, activity[:, part]).ki, whole.ki[part], 1e-6)
-    np.testing.assert_allclose(patlak.fit(design, activity[:, -7:]).ki_se, whole.ki_se[-7:], 1e-5)
+    monkeypatch.setattr(patlak, "PIECE_BYTES", 8 * (8 + 4) * 300)  # 8 frames: 4 pieces
+    pieces = patlak.fit(design, activity)
+    for name in ("ki", "v0", "ki_se"):
+        np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), 1e-5)
+    assert len(patlak.workspace(design)) == (8 + 4) * 300
 
 
 @pytest.mark.parametrize(
