@@ -16,9 +16,10 @@ from scipy.ndimage import correlate1d
 
 from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 
-CONSISTENCY_VERSION = 4
+CONSISTENCY_VERSION = 5
 """Raise when the same map and study become another map: 1 only scaled at coarse scale, 2 corrected
-every coarse difference and asked for one standard deviation everywhere, 3 took nothing away."""
+every coarse difference and asked for one standard deviation everywhere, 3 took nothing away, 4
+left the standard deviation as the network gave it where it followed Patlak's scaling."""
 TIE_FWHM_MM = 30.0
 TIE_ALLOWED = 0.05
 """Logarithm of the coarse ratio that is left as it is: Patlak under 30 mm is itself 4 to 5 % below
@@ -37,6 +38,9 @@ takes for lesions in simulated bodies are mostly small vessels; 1.5 lowers true 
 KEEP_NOISE, KEEP_MOST = 0.09, 2.5
 """Noise in units of the normaliser above which more standard deviations are asked for, and how many
 times more at most: what plain noise of up to 4 n adds on average stays below 1 % of n."""
+SIGMA_OF_KI, SIGMA_OF_NOISE, SIGMA_GROWTH = 0.1, 0.1, 2.5
+"""What a network's own standard deviation does not know, in parts of Ki and of Patlak's noise, and
+how much it grows with that noise beyond `KEEP_NOISE`, both in units of the normaliser."""
 _WIDE_FWHM_MM, _NOISE_FWHM_MM = 16.0, 60.0
 _BODY_LEVEL, _EVEN_SHARE, _UNEVEN_WEIGHT = 0.1, 0.1, 0.05
 _ROOT_MEAN = 0.8221789586624506
@@ -133,7 +137,8 @@ def _radius(fwhm_voxels: float) -> int:
 def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference) -> Consistent:
     """The whole consistency step: scaled to Patlak at coarse scale, then Patlak where it is sure.
 
-    The standard deviation follows the scaling; where Patlak was followed, its noise adds.
+    The standard deviation follows the scaling; where Patlak was followed, its noise adds; everywhere
+    `widened`.
 
     Args:
         ki: (z, y, x) of the network, /min.
@@ -147,7 +152,30 @@ def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference
         scaled = np.minimum(tied, followed)
         factor = np.divide(scaled, ki, out=np.ones_like(ki), where=ki > 0)
         sigma = np.hypot(sigma * factor, np.where(followed != tied, reference.noise, np.float32(0)))
+        sigma = widened(sigma, followed, reference)
     return Consistent(followed, sigma, alarm)
+
+
+def widened(sigma: Volume, ki: Volume, reference: PatlakReference) -> Volume:
+    """Standard deviation of a map with what networks were found not to know of their own errors.
+
+    By itself it is right on average over the counts of training, too small where there are few, and
+    it does not know that a thin tissue is too low as a whole.
+
+    Args:
+        sigma: (z, y, x) of the map, /min.
+        ki: Same grid, the map, /min.
+        reference: Same grid.
+    """
+    noise, n = reference.noise, reference.normaliser_per_min
+    grown = sigma.copy()
+    if n > 0:
+        more = noise * np.float32(SIGMA_GROWTH / n) - np.float32(SIGMA_GROWTH * KEEP_NOISE)
+        grown += np.maximum(more, 0, out=more) * sigma
+    grown *= grown
+    grown += np.square(np.float32(SIGMA_OF_KI) * ki)
+    grown += np.square(np.float32(SIGMA_OF_NOISE) * noise)
+    return np.sqrt(grown, out=grown)
 
 
 def tie_to_patlak(

@@ -22,6 +22,7 @@ from kiview.nets.tie import (
     make_consistent,
     patlak_reference,
     tie_to_patlak,
+    widened,
 )
 
 SPACING = (4.0, 4.0, 4.0)
@@ -207,11 +208,30 @@ def test_that_the_spread_is_scaled_with_the_map_and_grows_where_patlak_was_kept(
     followed = found.ki != tied
     assert (found.ki > tied)[ball].mean() > 0.9
     as_it_was = ~followed & (ki > 0)
-    scaled = sigma * tied / np.maximum(ki, 1e-9)
+    scaled = widened(sigma * tied / np.maximum(ki, 1e-9), found.ki, reference)
     np.testing.assert_allclose(found.sigma[as_it_was], scaled[as_it_was], rtol=1e-5)
     assert (found.sigma >= reference.noise)[followed].all()
     assert make_consistent(ki, None, reference).sigma is None
     assert np.abs(found.ki - truth)[ball].mean() < 0.6 * np.abs(tied - truth)[ball].mean()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_that_the_spread_knows_of_noise_and_of_a_tenth_of_the_map(scale):
+    def row(*values):
+        return scale * np.array([[values]], np.float32)
+
+    noise = row(0.0, 0.0, 0.0009, 0.0019)  # two are above KEEP_NOISE, or at it
+    reference = PatlakReference(noise, noise, noise, scale * 0.01, SPACING)
+    found = widened(row(3e-4, 3e-4, 3e-4, 3e-4), row(0.0, 0.004, 0.004, -0.004), reference)
+    expected = [3e-4, 5e-4, np.sqrt(25e-8 + 81e-10), np.sqrt((3e-4 * 1.25) ** 2 + 16e-8 + 361e-10)]
+    np.testing.assert_allclose(found[0, 0], scale * np.array(expected), rtol=1e-5)
+
+
+def test_that_the_spread_of_an_empty_study_stays():
+    empty = np.zeros((1, 1, 3), np.float32)
+    reference = PatlakReference(empty, empty, empty, 0.0, SPACING)
+    sigma = np.ones((1, 1, 3), np.float32)
+    np.testing.assert_array_equal(widened(sigma, empty, reference), sigma)
 
 
 def test_that_a_part_of_the_reference_is_that_part_of_its_maps():
