@@ -36,7 +36,7 @@ from kiview.simulate.slab_config import SlabConfig
 
 COMPARED = "network trained on the same counts"
 SLIDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-VALIDATION_SCANS, SLIDER_SCANS = 12, 12
+VALIDATION_SCANS, TRADEOFF_SCANS, SLIDER_SCANS = 12, 48, 12
 Report = Callable[[str], None]
 
 
@@ -77,6 +77,7 @@ class Judgement:
         bodies: False hot spots and pictures of whole bodies, None where none were judged.
         bars: What it has to reach.
         validation_scans: People the filters were chosen on.
+        tradeoff_scans: People the trade-off was found on, those among them.
         tradeoff: Scores with more and less of the consistency step, on those people.
         seeds: What every seed of the training reached of those bars that the standard set has, in
             one order; empty where the seeds were not judged.
@@ -92,6 +93,7 @@ class Judgement:
     bodies: WholeBodies | None = None
     bars: Sequence[Bar] = field(default=())
     validation_scans: int = VALIDATION_SCANS
+    tradeoff_scans: int = TRADEOFF_SCANS
     tradeoff: Mapping[str, MethodScores] = field(default_factory=dict)
     seeds: Mapping[int, Sequence[Bar]] = field(default_factory=dict)
     asked: str = ""
@@ -125,13 +127,15 @@ def judge_network(
         LeakError: a test person was trained on.
     """
     size, seeds = effort.size(effort.scans), seeds or {}
-    spare = validation_jobs(size, min(VALIDATION_SCANS, max(effort.scans, 2)))
+    most = max(effort.scans, 2)
+    spare = validation_jobs(size, min(VALIDATION_SCANS, most))
+    more = validation_jobs(size, min(TRADEOFF_SCANS, most))
     chosen = choose_filters([*_records(spare, effort, folder, report)])
     report(f"filters chosen on {len(spare)} validation people: {chosen}")
     weights = run.at(run.shipped_position)
     report("more and less of the consistency step, on validation people")
     tried = tradeoff_family(weights, run.width)
-    tradeoff = score_set(_records(spare, effort, folder, report), [tried], report).methods
+    tradeoff = score_set(_records(more, effort, folder, report), [tried], report).methods
     families = [*conventional(chosen), control_family(), network_family(weights, run.width)]
     if direct is not None:
         theirs = direct.at(direct.shipped_position)
@@ -145,7 +149,7 @@ def judge_network(
     bodies = None
     if effort.bodies:
         args = (folder, effort.workers, report)
-        bodies = judge_bodies(effort.bodies, effort.seed, families, *args)
+        bodies = judge_bodies(effort.bodies, effort.seed, [*families, tried], *args)
     judged = Judgement(
         effort,
         chosen,
@@ -155,6 +159,7 @@ def judge_network(
         run.target,
         bodies,
         validation_scans=len(spare),
+        tradeoff_scans=len(more),
         tradeoff=tradeoff,
         seeds={s: _standard_bars(run.target, standard, f"seed {s}") for s in seeds},
     )

@@ -66,9 +66,10 @@ NRMSE to truth, {per} people each.
 
 ## Consistency step: what it gives and costs
 
-On the {validation} people the filters were chosen on. The program keeps what Patlak shows beyond
-{keep:g} sigma and denies what the network shows beyond {deny:g}, and beyond more where Patlak is
-noisy (`nets/tie.py`), in every row.
+On {more} people who neither trained nor are judged, among them those the filters were chosen on.
+The program keeps what Patlak shows beyond {keep:g} sigma and denies what the network shows beyond
+{deny:g}, and beyond more where Patlak is noisy (`nets/tie.py`), in every row. What each does to
+false hot spots stands with the whole bodies; nothing was chosen by it.
 
 {tradeoff}
 """
@@ -113,6 +114,7 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         slider=_slider(judged) if judged.slider else "The network has none.",
         keep=KEEP_SIGMAS,
         deny=DENY_SIGMAS,
+        more=judged.tradeoff_scans,
         tradeoff=scores_table(judged.tradeoff),
     )
 
