@@ -10,11 +10,13 @@ import pytest
 from tests.architecture.sources import REPOSITORY
 
 SCRIPT = REPOSITORY / "installer" / "dev.py"
+BESIDE = {path.stem for path in SCRIPT.parent.glob("*.py")}
 
 
 @pytest.fixture
 def dev(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """The script as a module that has an environment of its own and runs nothing."""
+    monkeypatch.setattr(sys, "path", sys.path.copy())
     spec = importlib.util.spec_from_file_location("kiview_dev_script", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -23,6 +25,12 @@ def dev(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module.calls = []
     monkeypatch.setattr(module.subprocess, "call", record(module.calls))
     return module
+
+
+@pytest.fixture
+def packages(dev: ModuleType) -> ModuleType:
+    """The module of the script that installs system packages."""
+    return sys.modules[dev.require_libraries.__module__]
 
 
 def record(calls: list[list[str]]):
@@ -45,15 +53,17 @@ def make_venv(dev: ModuleType) -> None:
     dev.interpreter().touch()
 
 
-def test_that_the_script_needs_the_standard_library_only():
-    for node in ast.walk(ast.parse(SCRIPT.read_text(encoding="utf-8"))):
+@pytest.mark.parametrize("name", sorted(BESIDE))
+def test_that_the_script_needs_the_standard_library_only(name):
+    source = SCRIPT.with_name(f"{name}.py").read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
         modules = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             modules = [node.module]
         for module in modules:
-            assert module.split(".")[0] in sys.stdlib_module_names
+            assert module.split(".")[0] in sys.stdlib_module_names | BESIDE
 
 
 def test_that_an_old_python_is_told_so_in_one_sentence(dev, monkeypatch, capsys):
@@ -97,13 +107,13 @@ def test_that_an_interrupted_installation_is_done_again(dev, monkeypatch):
     assert dev.read_stamp() == {}
 
 
-def test_that_missing_libraries_are_told_with_the_exact_line(dev, monkeypatch):
+def test_that_missing_libraries_are_told_with_the_exact_line(dev, packages, monkeypatch):
     monkeypatch.setattr(dev.sys, "platform", "linux")
-    monkeypatch.setattr(dev, "can_load", lambda name: "xcb" not in name)
-    monkeypatch.setattr(dev, "may_use_apt", lambda: False)
+    monkeypatch.setattr(packages, "can_load", lambda name: "xcb" not in name)
+    monkeypatch.setattr(packages, "may_use_apt", lambda: False)
     monkeypatch.setattr(dev.shutil, "which", lambda _program: None)
     line = "sudo apt-get install -y libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1"
-    monkeypatch.setattr(dev, "can_load", lambda name: "xcb" not in name and "x11" not in name)
+    monkeypatch.setattr(packages, "can_load", lambda name: "xcb" not in name and "x11" not in name)
     with pytest.raises(dev.SetupError, match=line):
         dev.require_libraries(dev.WINDOW_LIBRARIES)
     monkeypatch.setattr(dev.shutil, "which", lambda program: program)
@@ -111,10 +121,10 @@ def test_that_missing_libraries_are_told_with_the_exact_line(dev, monkeypatch):
         dev.require_libraries(dev.WINDOW_LIBRARIES)
 
 
-def test_that_root_with_apt_gets_missing_libraries_installed(dev, monkeypatch):
+def test_that_root_with_apt_gets_missing_libraries_installed(dev, packages, monkeypatch):
     monkeypatch.setattr(dev.sys, "platform", "linux")
-    monkeypatch.setattr(dev, "can_load", lambda name: name != "libEGL.so.1")
-    monkeypatch.setattr(dev, "may_use_apt", lambda: True)
+    monkeypatch.setattr(packages, "can_load", lambda name: name != "libEGL.so.1")
+    monkeypatch.setattr(packages, "may_use_apt", lambda: True)
     dev.require_libraries(dev.WINDOW_LIBRARIES)
     assert [call[-1] for call in dev.calls] == ["update", "libegl1"]
 

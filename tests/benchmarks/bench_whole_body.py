@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -23,124 +22,38 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from PySide6.QtCore import QEventLoop, QTimer
 
-from kiview import application
-from kiview.core.feng import FENG_FDG_NO_DELAY
-from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import DynamicImage, ScaledFrameStore
-from kiview.core.input_curves import FengCurve
-from kiview.core.input_function import Compartment, InputFunction, InputSource
 from kiview.core.patlak import PatlakSettings
-from kiview.core.progress import NullProgress, Progress
+from kiview.core.progress import NullProgress
 from kiview.core.roi import Roi
 from kiview.core.roi_shapes import Sphere
-from kiview.core.study import PatientInfo, Series, SeriesKind, Study
-from kiview.core.suv import SuvScale
 from kiview.core.tac import extract
-from kiview.core.timing import FrameTiming
-from kiview.core.tracer import F18_HALF_LIFE_S, Injection, Radionuclide
-from kiview.core.units import ACTIVITY
 from kiview.io.scan import scan
 from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
 from kiview.jobs.open_study import OpenRequest, open_study
-from kiview.viewmodels.results import NETWORK, PATLAK
-from kiview.viewmodels.study import Overrides
-from kiview.viewmodels.window import WindowModels
-from kiview.views.main_window import MainWindow
+from tests.benchmarks.journey import Journey
 from tests.benchmarks.measure import AnonymousPeak, Ratio, fastest_s
+from tests.benchmarks.whole_body import (
+    DURATIONS_S,
+    FULL,
+    REDUCED,
+    Size,
+    affine,
+    frame_starts_s,
+    plasma,
+    shared_frames,
+    slopes,
+    stored_body,
+)
 from tests.helpers.large_study import write_large_series
 
-DURATIONS_S = np.array([5.0] * 24 + [10.0] * 12 + [30.0] * 10 + [120.0] * 11 + [180.0] * 12)
-"""69 frames of an hour."""
 LATE_S = (1800.0, 3600.0)
-KI_PER_MIN, V0, NOISE = 0.005, 0.4, 0.02
 MANY_FILES = 4000
-FIELD_ZYX_MM = (1064.0, 726.0, 726.0)
 SPHERE_OF_2_ML_MM = (3 * 2000 / (4 * np.pi)) ** (1 / 3)
 GB_PER_MIB = 1.048576e-3
-LONGEST_WAIT_S, LOOK_MS = 1800.0, 5
 STEPS = 6
 READ_BYTES = 32 << 20
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large the study is.
-
-    Attributes:
-        shape_zyx: Voxels of a frame.
-        repeats: How often short work is done; 1 where the files exceed the memory.
-    """
-
-    shape_zyx: tuple[int, int, int]
-    repeats: int
-
-
-REDUCED, FULL = Size((96, 220, 220), 3), Size((645, 440, 440), 1)
-
-
-def plasma() -> InputFunction:
-    """Feng input in Bq/mL."""
-    curve = FengCurve(FENG_FDG_NO_DELAY, 1000.0)
-    return InputFunction(curve, InputSource.POPULATION, ACTIVITY, Compartment.PLASMA)
-
-
-def affine(size: Size) -> NDArray[np.float64]:
-    """Index (z, y, x, 1) to LPS mm: a field of view of a whole body about the origin."""
-    spacing = np.array(FIELD_ZYX_MM) / size.shape_zyx
-    made = np.zeros((4, 4))
-    made[[2, 1, 0], [0, 1, 2]] = spacing
-    made[:3, 3] = -((np.array(size.shape_zyx) - 1) / 2 * spacing)[::-1]
-    made[3, 3] = 1
-    return made
-
-
-def stored_body(size: Size) -> NDArray[np.int16]:
-    """(z, y, x) an ellipsoid with some noise."""
-    z, y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in size.shape_zyx)
-    flat = (x / 0.55) ** 2 + (y[:, None] / 0.35) ** 2
-    voxels = np.empty(size.shape_zyx, np.int16)
-    rng = np.random.default_rng(0)
-    for k, at in enumerate(z):
-        inside = np.clip(1.2 - flat - at**4, 0, 1)
-        voxels[k] = inside * (20000 + 400 * rng.standard_normal(flat.shape, np.float32))
-    return voxels
-
-
-def frame_starts_s() -> NDArray[np.float64]:
-    """(t,) one frame after the other."""
-    return np.cumsum(DURATIONS_S) - DURATIONS_S
-
-
-def slopes() -> NDArray[np.float64]:
-    """(t,) Bq/mL of stored value 1: the tissue takes up tracer as Patlak says, but for some noise.
-
-    Without it the fit would leave nothing, as in no scan, and that takes longer.
-    """
-    mid = frame_starts_s() + DURATIONS_S / 2
-    curve = KI_PER_MIN * plasma().integral(mid) / 60 + V0 * plasma().at(mid)
-    noise = np.random.default_rng(1).standard_normal(len(mid))
-    return curve * (1 + NOISE * noise) / 20000
-
-
-def shared_frames(folder: Path) -> Study:
-    """A study of full size whose frames map one file, each with a slope of its own."""
-    path = folder / "frame.npy"
-    np.save(path, stored_body(FULL))
-    one = np.load(path, mmap_mode="r")
-    voxels = np.broadcast_to(one, (len(DURATIONS_S), *FULL.shape_zyx), subok=True)
-    image = DynamicImage(
-        ScaledFrameStore(voxels, slopes()[:, None]),
-        VolumeGeometry(FULL.shape_zyx, affine(FULL)),
-        FrameTiming(frame_starts_s(), DURATIONS_S),
-        ACTIVITY,
-        Injection(Radionuclide("18F", F18_HALF_LIFE_S), 3.5e8, "FDG"),
-        SuvScale(70e3 / 3.5e8),
-        series_uid="1.2.3",
-    )
-    series = Series("1.2.3", SeriesKind.DYNAMIC, "PT", "whole body", image)
-    return Study("1.2", PatientInfo(), (series,), source=str(folder))
 
 
 def in_turn_s(repeats: int, *works: Callable[[], object]) -> list[float]:
@@ -197,116 +110,6 @@ def copy(folder: Path, paths: list[Path]) -> None:
             target.write(path.read_bytes())
         os.fsync(target.fileno())
     (folder / "copy").unlink()
-
-
-class Journey:
-    """A window on the study: what it shows when, and how much memory it takes.
-
-    Attributes:
-        models: View models of the window.
-        first_s: From the click to the first picture of a frame.
-        import_s: From the click to the open study.
-        first_frame: Frame that was seen first.
-        prepared: What opening gives instead of reading files, None to read them.
-    """
-
-    def __init__(self, cache: Path) -> None:
-        """Build the window; nothing is open."""
-        application.make_qt_application()
-
-        def open_it(path: Path, overrides: Overrides | None, progress: Progress) -> Study:
-            if self.prepared is not None:
-                return self.prepared
-            request = OpenRequest(path, overrides or {}, cache, memory_limit_bytes=0)
-            return open_study(request, progress)
-
-        jobs = replace(
-            application.shipped_jobs(), open_study=open_it, read_curve=lambda *_: plasma()
-        )
-        self.models: WindowModels = application.build_models(jobs)
-        application.provide_networks(self.models)
-        self.window = MainWindow(self.models)
-        self.window.resize(1440, 900)
-        self.window.show()
-        self.prepared: Study | None = None
-        self.first_s = self.import_s = 0.0
-        self.first_frame = -1
-
-    def open(self, folder: Path) -> None:
-        """Import, and look at the first frame that comes."""
-        models = self.models
-        begin = time.perf_counter()
-
-        def look() -> None:
-            if self.first_s or models.study.arriving is None or models.views.loader.is_busy:
-                return
-            layer = models.views.layer("image")
-            if layer is not None and not layer.pending:
-                self.window.canvas.grab()
-                self.wait(lambda: not models.views.loader.is_busy)
-                self.window.canvas.grab()
-                self.first_s = time.perf_counter() - begin
-                self.first_frame = models.views.frames.frame
-
-        models.study.arriving_changed.connect(look)
-        models.study.open_path(folder)
-        self.wait(lambda: models.study.study is not None)
-        self.import_s = time.perf_counter() - begin
-        models.study.arriving_changed.disconnect(look)
-        self.settle()
-
-    def patlak(self) -> None:
-        """Patlak maps beside the frames."""
-        models = self.models
-        models.input_function.load_file(Path("plasma.tsv"))
-        self.wait(lambda: not models.maps.why_not)
-        models.maps.compute()
-        self.settle()
-        if models.results.get(PATLAK) is None:
-            raise SystemExit("Patlak gave no map.")
-
-    def network(self) -> str:
-        """Maps of the network besides; returns why it gave none, or nothing."""
-        models = self.models
-        if models.network.why_not:
-            return models.network.why_not
-        models.network.compute()
-        self.settle()
-        told = models.messages.current
-        if models.results.get(NETWORK) is not None:
-            return ""
-        return "no map" if told is None else told.text
-
-    def show(self, frame: int) -> float:
-        """Change the frame; seconds until all views show it."""
-        begin = time.perf_counter()
-        self.models.views.frames.show_frame(frame)
-        self.window.canvas.grab()
-        self.wait(lambda: not self.models.views.loader.is_busy)
-        self.window.canvas.grab()
-        return time.perf_counter() - begin
-
-    def settle(self) -> None:
-        """Until no task runs."""
-        self.wait(lambda: not self.models.runner.tasks)
-
-    @staticmethod
-    def wait(done: Callable[[], bool]) -> None:
-        """Run the event loop, as the program does."""
-        loop, look, began = QEventLoop(), QTimer(), time.monotonic()
-
-        def on_look() -> None:
-            if done() or time.monotonic() > began + LONGEST_WAIT_S:
-                loop.quit()
-
-        look.setInterval(LOOK_MS)
-        look.timeout.connect(on_look)
-        look.start()
-        if not done():
-            loop.exec()
-        look.stop()
-        if not done():
-            raise SystemExit("The window did not come to its end.")
 
 
 def stored(image: DynamicImage) -> NDArray[np.int16]:

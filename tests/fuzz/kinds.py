@@ -1,14 +1,8 @@
 """Every kind of input: which seed it begins with, how it is damaged, how the program opens it."""
 
-import gzip
-import hashlib
 import json
-import random
-import re
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +23,20 @@ from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weight_files import load_weight_set
 from kiview.settings.store import load as load_settings
 from tests.fuzz.case import Case, UnsoundError
-from tests.fuzz.mutate import WORDS, damage_bytes, damage_json, damage_text
+from tests.fuzz.damage import (
+    apply_to,
+    damage_curve_file,
+    damage_image_or_sidecar,
+    damage_library,
+    damage_network,
+    damage_tensors,
+    damage_weight_files,
+    files_of,
+    some_files,
+)
+from tests.fuzz.mutate import damage_bytes, damage_json, damage_text
 from tests.fuzz.mutate_dicom import damage_dicom
-from tests.fuzz.mutate_onnx import damage_onnx
 
-Damage = Callable[[random.Random, bytes], bytes]
-_SHARE_OF_ALL = 0.3
-_CELLS = (None, -1, 2**62, float("inf"), 1e308, b"", b"\xff", b"x" * 3000)
 _CURVE_NAMES = {"c.tac": "Aorta", "e.dft": "aorta pl18", "f.dft": "Plasma"}
 
 
@@ -55,140 +56,6 @@ class Kind:
     damage: Callable[[Case], None]
     open: Callable[[Case], None]
     writes: tuple[str, ...] = ()
-
-
-# --- damage
-
-
-def _files(case: Case, endings: tuple[str, ...]) -> list[Path]:
-    found = sorted(path for path in case.input.rglob("*") if path.is_file())
-    return [path for path in found if not endings or path.name.lower().endswith(endings)]
-
-
-def _some_files(damage: Damage, *endings: str) -> Callable[[Case], None]:
-    """Damage one file, some, or every file in the same way."""
-
-    def apply(case: Case) -> None:
-        files, rng = _files(case, endings), case.rng
-        if rng.random() < _SHARE_OF_ALL:
-            seed = rng.random()
-            for path in files:
-                path.write_bytes(damage(random.Random(seed), path.read_bytes()))
-            return
-        for path in rng.sample(files, min(len(files), rng.choice((1, 1, 2, 3)))):
-            path.write_bytes(damage(rng, path.read_bytes()))
-
-    return apply
-
-
-def _image_with_sidecar(case: Case) -> None:
-    """Damage the image, its sidecar, or both; a packed one within or without."""
-    images = _files(case, (".nii", ".nii.gz", ".v", ".hdr", ".img"))
-    sidecars = _files(case, (".json",))
-    rng = case.rng
-    if images and (not sidecars or rng.random() < 0.6):
-        path = rng.choice(images)
-        content = path.read_bytes()
-        if path.suffix == ".gz" and rng.random() < 0.7:
-            content = _packed(damage_bytes(rng, _unpacked(content)))
-        else:
-            content = damage_bytes(rng, content)
-        path.write_bytes(content)
-    if sidecars and (not images or rng.random() < 0.5):
-        path = rng.choice(sidecars)
-        path.write_bytes(damage_json(rng, path.read_bytes()))
-
-
-def _packed(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
-
-
-def _unpacked(content: bytes) -> bytes:
-    return gzip.decompress(content)
-
-
-def _network(case: Case) -> None:
-    """Damage the card, the catalogue or the network; hashes are often made right again."""
-    home, rng = case.input / "my-network", case.rng
-    what = rng.randrange(10)
-    card_sha256 = hashlib.sha256((home / "card.toml").read_bytes()).hexdigest().encode()
-    if what <= 3:
-        _apply(rng, damage_text, home / "card.toml")
-    elif what == 4:
-        _apply(rng, damage_text, case.input / "catalog.toml")
-    elif what <= 8:
-        content = damage_onnx(rng, (home / "model.onnx").read_bytes())
-        (home / "model.onnx").write_bytes(content)
-        card = (home / "card.toml").read_text(encoding="utf-8")
-        digest = hashlib.sha256(content).hexdigest()
-        card = re.sub(r'(\[network\]\nfile = "model.onnx"\nsha256 = )"\w+"', rf'\1"{digest}"', card)
-        (home / "card.toml").write_text(card, encoding="utf-8")
-    else:
-        _apply(rng, damage_bytes, home / rng.choice(("smooth.safetensors", "sharp.safetensors")))
-    digest = hashlib.sha256((home / "card.toml").read_bytes()).hexdigest().encode()
-    catalog = (case.input / "catalog.toml").read_bytes()
-    (case.input / "catalog.toml").write_bytes(catalog.replace(card_sha256, digest))
-
-
-def _apply(rng: random.Random, damage: Damage, path: Path) -> None:
-    path.write_bytes(damage(rng, path.read_bytes()))
-
-
-def _weight_files(case: Case) -> None:
-    """Damage the choices, or the tensors beside them."""
-    path = case.rng.choice(_files(case, ()))
-    _apply(case.rng, damage_json if path.suffix == ".json" else _damage_tensors, path)
-
-
-def _damage_tensors(rng: random.Random, content: bytes) -> bytes:
-    """Damage the header of a safetensors file as JSON, or its bytes."""
-    length = int.from_bytes(content[:8], "little")
-    if rng.random() < 0.4:
-        return damage_bytes(rng, content)
-    header = damage_json(rng, content[8 : 8 + length])
-    return len(header).to_bytes(8, "little") + header + content[8 + length :]
-
-
-def _library(case: Case) -> None:
-    """Damage the bytes of the database, or what its tables hold."""
-    path, rng = case.input / "library.sqlite", case.rng
-    if rng.random() < 0.4:
-        _apply(rng, damage_bytes, path)
-        return
-    with closing(sqlite3.connect(path)) as database:
-        try:
-            _damage_table(rng, database)
-            database.commit()
-        except sqlite3.Error:  # the database itself refuses such a value
-            database.rollback()
-
-
-def _damage_table(rng: random.Random, database: sqlite3.Connection) -> None:
-    """Put an odd value into a column, or change a table."""
-    tables = [
-        name
-        for (name,) in database.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        )
-    ]
-    table = rng.choice(tables)
-    columns = [row[1] for row in database.execute(f"PRAGMA table_info('{table}')")]
-    column = rng.choice(columns)
-    if rng.random() < 0.6:
-        change = f'UPDATE OR REPLACE "{table}" SET "{column}" = ?'
-        database.execute(change, (rng.choice((*_CELLS, *WORDS)),))
-        return
-    changes = (
-        f'DELETE FROM "{table}"',
-        f'DROP TABLE "{table}"',
-        f'ALTER TABLE "{table}" RENAME COLUMN "{column}" TO other',
-        f"PRAGMA user_version = {rng.choice((0, -1, 2, 99))}",
-        f"PRAGMA application_id = {rng.choice((0, 7))}",
-    )
-    database.execute(rng.choice(changes))
-
-
-# --- opening
 
 
 def _info(case: Case, path: Path, *words: str) -> None:
@@ -242,7 +109,7 @@ def _stored_on_disk(case: Case, path: Path) -> None:
 
 
 def _curve_of(case: Case) -> None:
-    file = case.rng.choice(_files(case, (".json", ".nii.gz")))
+    file = case.rng.choice(files_of(case, (".json", ".nii.gz")))
     words = ["--roi", str(file), "--out", str(case.out / "curve.tsv")]
     names = ("mask 1", "mask 2") if file.suffix == ".gz" else ("aorta", "s0", "s1")
     words += ["--region", case.rng.choice(names)]
@@ -250,21 +117,12 @@ def _curve_of(case: Case) -> None:
 
 
 def _input_curve(case: Case) -> None:
-    tables = [path for path in _files(case, ()) if path.suffix != ".json"]
+    tables = [path for path in files_of(case, ()) if path.suffix != ".json"]
     table = case.rng.choice(tables)
     words = ["--input", str(table), "--method", "patlak", "--out", str(case.out)]
     if table.suffix in (".tac", ".dft"):
         words += ["--region", _CURVE_NAMES[table.name]]
     case.run("map", case.seeds / "study" / "pet.nii.gz", *words)
-
-
-def _curve_file(case: Case) -> None:
-    """Damage one curve file and open that."""
-    path = case.rng.choice(_files(case, ()))
-    for other in _files(case, ()):
-        if other != path:
-            other.unlink()
-    _apply(case.rng, damage_text, path)
 
 
 def _map(case: Case) -> None:
@@ -291,7 +149,7 @@ def _run_record(case: Case) -> None:
 
 
 def _weight_set(case: Case) -> None:
-    for path in (p for p in _files(case, (".json", ".safetensors")) if "-" not in p.name):
+    for path in (p for p in files_of(case, (".json", ".safetensors")) if "-" not in p.name):
         try:
             card, weights = load_weight_set(path, _shipped().cards)
             weights.tensors(card)
@@ -362,7 +220,7 @@ def _cached(case: Case, pattern: str) -> list[Path]:
 def _scan_record(case: Case) -> None:
     for path in _cached(case, "*.index.json"):
         if case.damaged:
-            _apply(case.rng, damage_json, path)
+            apply_to(case.rng, damage_json, path)
     _stored_on_disk(case, case.seeds / "pet" / "ge")
     _info(case, case.seeds / "pet" / "ge")
 
@@ -372,7 +230,7 @@ def _voxel_store(case: Case) -> None:
     path = case.rng.choice(files)
     damage = damage_json if path.suffix == ".json" and case.rng.random() < 0.7 else damage_bytes
     if case.damaged:
-        _apply(case.rng, damage, path)
+        apply_to(case.rng, damage, path)
     _stored_on_disk(case, case.seeds / "pet" / "ge")
 
 
@@ -381,28 +239,28 @@ def _nothing(_case: Case) -> None:
 
 
 KINDS: dict[str, Kind] = {
-    "classic PET": Kind("pet", _some_files(damage_dicom), _study),
-    "enhanced PET": Kind("enhanced", _some_files(damage_dicom), _study),
-    "compressed PET": Kind("compressed", _some_files(damage_dicom), _study),
-    "CT": Kind("ct", _some_files(damage_dicom), _study),
-    "Parametric Map": Kind("parametric-map", _some_files(damage_dicom), _study),
-    "PET map": Kind("rate-map", _some_files(damage_dicom), _study),
-    "NIfTI": Kind("nifti", _image_with_sidecar, _study),
-    "Analyze": Kind("analyze", _image_with_sidecar, _study),
-    "ECAT": Kind("ecat", _image_with_sidecar, _study),
-    "NIfTI map": Kind("map", _image_with_sidecar, _map),
-    "NIfTI mask": Kind("mask", _image_with_sidecar, _curve_of),
-    "region JSON": Kind("regions", _some_files(damage_json), _curve_of),
-    "curve file": Kind("curves", _curve_file, _input_curve),
-    "blood TSV": Kind("blood", _some_files(damage_text, ".tsv"), _input_curve),
-    "blood sidecar": Kind("blood", _some_files(damage_json, ".json"), _input_curve),
-    "run record": Kind("run-record", _some_files(damage_json), _run_record),
-    "weight set": Kind("weights", _weight_files, _weight_set),
-    "safetensors": Kind("tensors", _some_files(_damage_tensors), _weight_set),
-    "card and ONNX": Kind("networks", _network, _user_networks, ("data/models",)),
-    "library": Kind("library", _library, _library_file, ("data/library",)),
-    "settings": Kind("settings", _some_files(damage_json), _settings, ("config",)),
-    "workspace": Kind("workspace", _some_files(damage_json), _workspace, ("data/workspaces",)),
+    "classic PET": Kind("pet", some_files(damage_dicom), _study),
+    "enhanced PET": Kind("enhanced", some_files(damage_dicom), _study),
+    "compressed PET": Kind("compressed", some_files(damage_dicom), _study),
+    "CT": Kind("ct", some_files(damage_dicom), _study),
+    "Parametric Map": Kind("parametric-map", some_files(damage_dicom), _study),
+    "PET map": Kind("rate-map", some_files(damage_dicom), _study),
+    "NIfTI": Kind("nifti", damage_image_or_sidecar, _study),
+    "Analyze": Kind("analyze", damage_image_or_sidecar, _study),
+    "ECAT": Kind("ecat", damage_image_or_sidecar, _study),
+    "NIfTI map": Kind("map", damage_image_or_sidecar, _map),
+    "NIfTI mask": Kind("mask", damage_image_or_sidecar, _curve_of),
+    "region JSON": Kind("regions", some_files(damage_json), _curve_of),
+    "curve file": Kind("curves", damage_curve_file, _input_curve),
+    "blood TSV": Kind("blood", some_files(damage_text, ".tsv"), _input_curve),
+    "blood sidecar": Kind("blood", some_files(damage_json, ".json"), _input_curve),
+    "run record": Kind("run-record", some_files(damage_json), _run_record),
+    "weight set": Kind("weights", damage_weight_files, _weight_set),
+    "safetensors": Kind("tensors", some_files(damage_tensors), _weight_set),
+    "card and ONNX": Kind("networks", damage_network, _user_networks, ("data/models",)),
+    "library": Kind("library", damage_library, _library_file, ("data/library",)),
+    "settings": Kind("settings", some_files(damage_json), _settings, ("config",)),
+    "workspace": Kind("workspace", some_files(damage_json), _workspace, ("data/workspaces",)),
     "scan record": Kind("settings", _nothing, _scan_record),
     "voxel store": Kind("settings", _nothing, _voxel_store),
 }

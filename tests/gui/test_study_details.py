@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,38 +17,23 @@ from PySide6.QtWidgets import (
     QTabWidget,
     QWidget,
 )
-from tests.helpers import small_study
 from tests.helpers.dicom_factory import write_dynamic_series, write_rubbish
 from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 from tests.helpers.qt import child
+from tests.helpers.study_details import (
+    CONFIRM,
+    FACTS_TOLD,
+    click,
+    details,
+    made_study,
+    open_made,
+    settle,
+    text,
+)
 
 from kiview import application
-from kiview.core.images import ScaledFrameStore
-from kiview.core.study import Fact, Finding, Verdict
-from kiview.core.timing import FrameTiming
 from kiview.views.dialogs.study_details import FACTS, FRAMES, PATIENT, UNUSED, StudyDetailsDialog
 from kiview.views.main_window import MainWindow
-
-CONFIRM = Finding(
-    "injection-is-scan-start", "Same time.", Verdict.CONFIRM, Verdict.CONFIRM, ("injection_time",)
-)
-GAPS = Finding(
-    "frame-gaps",
-    "A gap.",
-    Verdict.READY,
-    Verdict.CONFIRM,
-    ("frame_start_s", "frame_duration_s"),
-)
-NOTE = Finding("spacing", "Slice spacing varies.")
-FINDINGS = (NOTE, GAPS, CONFIRM, small_study.WEIGHT_MISSING)
-FACTS_TOLD = (
-    Fact("frame-start", "Start of frames", "0 s", "Acquisition Time; agrees with the decay factor"),
-    Fact("time-zero", "Injection (time zero)", "09:30:00", "Start Time"),
-)
-UNUSED_FILES = (
-    ("/data/study/notes.txt", "is no image"),
-    ("/data/study/sc/1.dcm", "is a screenshot"),
-)
 
 
 @pytest.fixture
@@ -57,62 +41,10 @@ def asked():
     return []
 
 
-def made_study(findings=FINDINGS, **image_changes):
-    made = small_study.study(findings)
-    series = replace(made.series[0], facts=FACTS_TOLD, image=small_study.image(**image_changes))
-    return replace(made, series=(series,), unused_files=UNUSED_FILES, source="/data/study")
-
-
-def open_made(qtbot, models, made, asked=None):
-    models.study._open_job = small_study.obedient_job(made, asked)
-    with qtbot.waitSignal(models.study.study_changed):
-        models.study.open_path(Path("/data/study"))
-    settle(qtbot, models)
-
-
-def settle(qtbot, models):
-    qtbot.waitUntil(lambda: not models.study.is_opening)
-    qtbot.waitUntil(lambda: not models.runner.tasks)
-
-
 @pytest.fixture
 def opened(qtbot, window, models, asked):
     open_made(qtbot, models, made_study(), asked)
     return window
-
-
-def details(window, page) -> StudyDetailsDialog:
-    child(window, QAction, f"action_details_{page}").trigger()
-    return child(window, StudyDetailsDialog, "studyDetails")
-
-
-def click(qtbot, parent, name):
-    button = child(parent, QAbstractButton, name)
-    assert button.isVisible(), name
-    assert button.isEnabled(), f"{name}: {button.toolTip()}"
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def text(parent, name):
-    return child(parent, QLabel, name).text()
-
-
-def cell(table, line, column) -> QPoint:
-    return table.visualItemRect(table.item(line, column)).center()
-
-
-def type_into(qtbot, table, line, column, typed):
-    """Double click a cell, replace what is there, Enter."""
-    viewport = table.viewport()
-    table.scrollToItem(table.item(line, column))
-    qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=cell(table, line, column))
-    qtbot.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=cell(table, line, column))
-    editor = table.findChild(QLineEdit)
-    assert editor is not None, "the cell cannot be edited"
-    editor.selectAll()
-    qtbot.keyClicks(editor, typed)
-    qtbot.keyClick(editor, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: table.findChild(QLineEdit) is None)
 
 
 # Checks
@@ -248,107 +180,6 @@ def test_that_words_are_chosen_and_reset_one_by_one(qtbot, opened, models, asked
     click(qtbot, dialog, "patientApply")
     settle(qtbot, models)
     assert asked[-1] == {}
-
-
-# Frames
-
-
-def test_that_a_time_is_edited_in_place_and_applied(qtbot, opened, models):
-    dialog = details(opened, FRAMES)
-    table = child(dialog, QTableWidget, "timesTable")
-    type_into(qtbot, table, 24, 2, "5:10")
-    assert table.item(24, 2).text() == "310"
-    assert table.item(24, 3).text() == "3610"
-    assert models.study.image.timing.duration_s[24] == 300.0
-    click(qtbot, dialog, "framesApply")
-    settle(qtbot, models)
-    assert models.study.image.timing.duration_s[24] == 310.0
-    assert child(dialog, QLabel, "framesEntered").isVisible()
-    assert text(opened, "userGiven") == "Values entered by you: times of 25 frames."
-
-
-def test_that_a_word_for_a_time_is_refused_and_the_old_time_stays(qtbot, opened):
-    dialog = details(opened, FRAMES)
-    table = child(dialog, QTableWidget, "timesTable")
-    type_into(qtbot, table, 1, 1, "soon")
-    assert table.item(1, 1).text() == "10"
-    assert "'soon' is no time" in text(dialog, "framesProblem")
-    type_into(qtbot, table, 1, 1, "15")
-    assert "Frame 2" in text(dialog, "framesProblem")  # it now overlaps the third
-    assert not child(dialog, QAbstractButton, "framesApply").isEnabled()
-    assert table.item(1, 4).text() == "gap 5 s"
-    assert table.item(2, 4).text() == "overlap 5 s"
-
-
-def test_that_ends_and_gaps_cannot_be_edited(qtbot, opened):
-    table = child(details(opened, FRAMES), QTableWidget, "timesTable")
-    for column in (0, 3, 4):
-        viewport = table.viewport()
-        qtbot.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=cell(table, 1, column))
-        assert table.findChild(QLineEdit) is None
-
-
-def test_that_a_column_is_pasted_at_the_chosen_cell_and_copied_back(qtbot, opened):
-    dialog = details(opened, FRAMES)
-    table = child(dialog, QTableWidget, "timesTable")
-    QGuiApplication.clipboard().setText("1\n1:00\n")
-    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell(table, 4, 2))
-    qtbot.keyClick(table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-    assert [table.item(line, 2).text() for line in range(3, 7)] == ["10", "1", "60", "30"]
-    shift = Qt.KeyboardModifier.ShiftModifier
-    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, shift, cell(table, 5, 2))
-    qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
-    assert QGuiApplication.clipboard().text() == "1\n60"
-    QGuiApplication.clipboard().setText("\n".join("9" * 30))
-    qtbot.keyClick(table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-    assert "30 values were pasted from frame 6 on, but only 20" in text(dialog, "framesProblem")
-
-
-def test_that_all_frames_are_shifted_and_given_back(qtbot, opened):
-    dialog = details(opened, FRAMES)
-    table = child(dialog, QTableWidget, "timesTable")
-    qtbot.keyClicks(child(dialog, QLineEdit, "shiftBy"), "-0:30")
-    click(qtbot, dialog, "shiftFrames")
-    assert table.item(0, 1).text() == "\N{MINUS SIGN}30"
-    click(qtbot, dialog, "framesReset")
-    assert table.item(0, 1).text() == "0"
-    type_into(qtbot, table, 0, 1, "5")
-    click(qtbot, dialog, "chainFrames")
-    assert table.item(0, 2).text() == "5"
-    assert text(dialog, "framesProblem") == ""
-
-
-def test_that_times_per_slice_are_replaced_only_after_a_clear_yes(qtbot, window, models):
-    store = ScaledFrameStore(small_study.frames()[:3])
-    open_made(qtbot, models, made_study((), timing=small_study.beds_timing(), store=store))
-    dialog = details(window, FRAMES)
-    table = child(dialog, QTableWidget, "timesTable")
-    assert "Each slice has times of its own" in text(dialog, "framesProblem")
-    assert not child(dialog, QAbstractButton, "shiftFrames").isEnabled()
-    viewport = table.viewport()
-    qtbot.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=cell(table, 0, 1))
-    assert table.findChild(QLineEdit) is None
-    click(qtbot, dialog, "oneTime")
-    assert "changes Ki" in text(dialog, "oneTimeSure")
-    click(qtbot, dialog, "oneTimeNo")
-    assert not child(dialog, QLabel, "oneTimeSure").isVisible()
-    assert "\N{EN DASH}" in table.item(0, 1).text()
-    click(qtbot, dialog, "oneTime")
-    click(qtbot, dialog, "oneTimeYes")
-    assert table.item(0, 1).text() == "100"
-    click(qtbot, dialog, "framesApply")
-    settle(qtbot, models)
-    assert not models.study.image.timing.is_per_slice
-
-
-def test_that_a_long_study_has_a_row_for_every_frame(qtbot, window, models):
-    count = 600
-    store = ScaledFrameStore(np.ones((count, *small_study.SHAPE_ZYX), np.int16))
-    timing = FrameTiming(np.arange(count) * 5.0, np.full(count, 5.0))
-    open_made(qtbot, models, made_study((), timing=timing, store=store))
-    table = child(details(window, FRAMES), QTableWidget, "timesTable")
-    assert table.rowCount() == count
-    assert table.item(count - 1, 3).text() == "3000"
 
 
 # Where numbers come from

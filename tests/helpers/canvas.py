@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.views import ViewsViewModel
 from kiview.views.canvas.canvas_widget import CanvasWidget
+from tests.helpers import torso
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -20,6 +21,15 @@ def make_canvas(qtbot, image, size=(900, 720)):
     views.set_image(image)
     canvas.show()
     qtbot.waitExposed(canvas)
+    return canvas, views, rois
+
+
+def make_canvas_with_maps(qtbot):
+    """The torso beside its Ki by Patlak and by a network."""
+    canvas, views, rois = make_canvas(qtbot, torso.dynamic_image())
+    views.set_map("patlak", torso.ki_map(), "Patlak Ki", "Patlak", "30-60 min")
+    views.set_map("network", torso.ki_map(scale=0.011), "Network Ki", "network", "torso-ki")
+    QApplication.processEvents()
     return canvas, views, rois
 
 

@@ -37,6 +37,10 @@ MAIN: dict[str, Any] = {
 CORRECTED = 0b1110000011
 """Normalization, measured attenuation, 3D scatter, arc, decay."""
 UNCORRECTED_FOR_DECAY = CORRECTED & ~512
+START_S, DURATION_S = [0.0, 30.0, 90.0], [30.0, 60.0, 300.0]
+"""Of the three frames of `written`."""
+SCALE = [1e-4, 2e-4, 5e-4]
+CALIBRATION = 2.0e6
 
 
 def decay_factors(start_s: NDArray[np.float64], duration_s: NDArray[np.float64], half_life_s=F18_S):
@@ -104,3 +108,17 @@ def write_ecat(
     main = header.tobytes().ljust(BLOCK, b"\0")[:BLOCK]
     path.write_bytes(main + lists[0] + body + b"".join(lists[1:]))
     return path
+
+
+def stored(frames: int = 3, shape: tuple[int, int, int] = (4, 5, 6)) -> np.ndarray:
+    """Different in every voxel, (t, plane, row, column)."""
+    ramp = np.arange(np.prod(shape)).reshape(shape)
+    return np.stack([100 * (t + 1) + 7 * ramp for t in range(frames)]).astype(np.int16)
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    """A file of three small frames; `changes` are what `write_ecat` takes."""
+    fields: dict[str, Any] = {"scale": SCALE} | changes
+    frames = fields.pop("stored", stored())
+    start_s, duration_s = fields.pop("start_s", START_S), fields.pop("duration_s", DURATION_S)
+    return write_ecat(folder / "pet.v", frames, start_s, duration_s, **fields)

@@ -10,11 +10,20 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from highdicom.legacy import LegacyConvertedEnhancedPETImage
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedPETImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.dicom_patterns.facts import SliceFacts
+from tests.helpers.four_frames import DURATION_S, SPEC, START_S
+from tests.helpers.phantoms import asymmetric_phantom, oblique_affine
+
+SLICES, FRAMES = 5, 4
+"""Of `classic`."""
+Slices = list[Dataset]
 Change = Callable[[Dataset], None]
 _SAME_FOR_ALL = """
     SpecificCharacterSet StudyDate SeriesDate StudyTime SeriesTime AccessionNumber Modality
@@ -246,3 +255,37 @@ def mapping(unit: str, slope: float, intercept: float = 0.0) -> Dataset:
     item.RealWorldValueSlope, item.RealWorldValueIntercept = slope, intercept
     item.MeasurementUnitsCodeSequence = [_code(unit, "UCUM", unit)]
     return item
+
+
+def classic(folder: Path, pattern: str = "siemens", **options: object) -> Slices:
+    """Single-slice files (t, z) of the phantom; slopes differ from slice to slice."""
+
+    def varied(ds: Dataset, facts: SliceFacts) -> None:
+        factor = 1 << ((facts.frame + 2 * facts.slice_index) % 3)
+        stored = np.frombuffer(ds.PixelData, "<i2")
+        if (stored % factor == 0).all():  # a coarser slope for the same values
+            ds.PixelData = (stored // factor).astype("<i2").tobytes()
+            ds.RescaleSlope = f"{float(ds.RescaleSlope) * factor:.10g}"
+
+    activity = options.pop("activity", 4 * asymmetric_phantom())
+    start, duration = options.pop("start", START_S), options.pop("duration", DURATION_S)
+    fields = {**vars(SPEC), "change": varied, **options}
+    affine = oblique_affine()
+    paths = write_dynamic_series(folder, pattern, activity, affine, start, duration, **fields)
+    return read_slices(paths)
+
+
+def shuffled(slices: Sequence[Dataset]) -> Slices:
+    """In another order."""
+    order = np.random.default_rng(5).permutation(len(slices))
+    return [slices[i] for i in order]
+
+
+def per_frame(slices: Slices) -> list[Slices]:
+    """An object for each frame."""
+    return [slices[t * SLICES : (t + 1) * SLICES] for t in range(FRAMES)]
+
+
+def per_slice(slices: Slices) -> list[Slices]:
+    """An object for each position."""
+    return [slices[z::SLICES] for z in range(SLICES)]

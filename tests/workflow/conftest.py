@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.helpers.cli_study import CliStudy, write_cli_study
 
 from kiview import application, cli
 from kiview.core.progress import NullProgress
@@ -23,6 +24,12 @@ def kiview(capsys):
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> CliStudy:
+    """A small study whose truth is known."""
+    return write_cli_study(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,11 @@ import nibabel
 import numpy as np
 import pytest
 from tests.helpers import curve_network, small_study
-from tests.helpers.cli_study import write_cli_study
 
 from kiview.commands import curve
 from kiview.core.input_function import Compartment, InputSource
 from kiview.core.study import Finding, Verdict
 from kiview.io.curves_csv import read_input_function
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return write_cli_study(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture(autouse=True)

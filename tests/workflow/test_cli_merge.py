@@ -8,17 +8,12 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from tests.helpers.cli_study import BLOOD_BQML, EDGES_MIN, V0, write_cli_study
+from tests.helpers.cli_study import BLOOD_BQML, EDGES_MIN, V0
 from tests.helpers.results import sampled_at
 
 from kiview.core.feng import FENG_FDG, feng_activity, feng_integral
 
 HALF_LIFE_MIN = 109.77
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return write_cli_study(tmp_path_factory.mktemp("cli"))
 
 
 def ki_of(study, out):

@@ -5,13 +5,7 @@ import json
 import numpy as np
 import pydicom
 import pytest
-from tests.helpers.cli_study import write_cli_study
 from tests.helpers.region_objects import write_structure_set
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return write_cli_study(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture(scope="module")

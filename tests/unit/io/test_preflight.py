@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 from tests.helpers.dicom_factory import write_dynamic_series
 from tests.helpers.multiframe import read_slices, write_enhanced
+from tests.helpers.opening import read
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
 from tests.helpers.real_headers import DATA
 
-from kiview.core.geometry import VolumeGeometry
-from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.study import Finding, Series, Verdict
-from kiview.core.timing import FrameTiming
-from kiview.core.units import SUV_BW, UNKNOWN
-from kiview.io.nuclides import dose_findings, half_life_findings, nuclide_name
-from kiview.io.suv_check import suv_findings
-from kiview.jobs.open_study import OpenRequest, open_study
 
 SHAPE = (4, 5, 6)
 START_S, DURATION_S = [5.0, 35.0, 95.0], [30.0, 60.0, 300.0]
@@ -35,10 +29,6 @@ def write(folder: Path, vendor: str = "siemens", **options: Any) -> list[Path]:
     return write_dynamic_series(
         folder, vendor, activity, axial_affine(), start, duration, **options
     )
-
-
-def read(folder: Path, **overrides: Any) -> Series:
-    return open_study(OpenRequest(folder, overrides)).series[0]
 
 
 def found(series: Series) -> dict[str, Finding]:
@@ -66,44 +56,6 @@ def test_that_a_series_without_doubt_has_no_finding(vendor: str, tmp_path: Path)
     assert found(read(tmp_path)) == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("18F", "18F"),
-        ("F18", "18F"),
-        ("F-18", "18F"),
-        ("[18F]", "18F"),
-        ("^18^Fluorine", "18F"),
-        ("Fluorine-18", "18F"),
-        ("^68^Gallium", "68GA"),
-        ("Ga68", "68GA"),
-        ("^11^Carbon", "11C"),
-        ("Zr-89", "89ZR"),
-        ("^99m^Technetium", "^99m^Technetium"),
-        ("", ""),
-    ],
-)
-def test_that_spellings_of_a_nuclide_are_one(text: str, name: str) -> None:
-    assert nuclide_name(text) == name
-
-
-@pytest.mark.parametrize("half_life_s", [6586.2, 6588.0, 6586.199707, 6651.0, 6521.0])
-def test_that_rounded_half_lives_pass(half_life_s: float) -> None:
-    assert half_life_findings(half_life_s, "^18^Fluorine") == ()
-
-
-@pytest.mark.parametrize("half_life_s", [6653.0, 6519.0, 109.77, 1220.04])
-def test_that_a_half_life_more_than_one_percent_off_is_told(half_life_s: float) -> None:
-    (told,) = half_life_findings(half_life_s, "F-18")
-    assert (told.code, told.suv, told.kinetics) == ("half-life-differs", CONFIRM, CONFIRM)
-    assert told.fields == ("half_life_s",)
-    assert "18F (6586.2 s)" in told.message
-
-
-def test_that_a_half_life_of_an_unnamed_nuclide_is_compared_with_none() -> None:
-    assert half_life_findings(1.0, "") == half_life_findings(1.0, "99mTc") == ()
-
-
 def test_that_a_half_life_in_the_files_is_settled_by_the_right_one(tmp_path: Path) -> None:
     write(tmp_path, change=setting(RadionuclideHalfLife="1220.04"))
     assert "of the files" in found(read(tmp_path))["half-life-differs"].message
@@ -115,14 +67,6 @@ def test_that_a_half_life_in_the_files_is_settled_by_the_right_one(tmp_path: Pat
 def test_that_a_half_life_says_nothing_about_values_that_need_no_decay(tmp_path: Path) -> None:
     write(tmp_path, decay_correction="ADMIN", change=setting(RadionuclideHalfLife="1220.04"))
     assert "half-life-differs" not in found(read(tmp_path))
-
-
-@pytest.mark.parametrize(("dose_bq", "is_odd"), [(9.9e6, True), (10.1e6, False), (2.1e9, True)])
-def test_that_an_unusual_dose_is_to_be_confirmed(dose_bq: float, is_odd: bool) -> None:
-    told = dose_findings(dose_bq)
-    assert [(one.code, one.suv, one.kinetics) for one in told] == (
-        [("dose-unusual", CONFIRM, READY)] if is_odd else []
-    )
 
 
 def test_that_an_entered_dose_in_another_unit_is_told_too(tmp_path: Path) -> None:
@@ -366,60 +310,6 @@ def test_that_slices_missing_at_an_end_are_found_by_their_number(tmp_path: Path)
 def test_that_part_of_a_real_whole_body_is_called_a_part() -> None:
     told = found(read(DATA / "mirp-sts001-raw"))
     assert "NumberOfSlices is 267 but each frame has 10" in told["slices-missing"].message
-
-
-def image(values: Any, quantity: Any = SUV_BW) -> DynamicImage:
-    array = np.asarray(values, np.float32)
-    geometry = VolumeGeometry(array.shape[1:], np.eye(4))
-    starts = np.arange(len(array)) * 10.0
-    return DynamicImage(
-        ScaledFrameStore(array), geometry, FrameTiming(starts, np.full(len(array), 10.0)), quantity
-    )
-
-
-def frames(*levels: float) -> np.ndarray:
-    return np.array(levels)[:, None, None, None] * np.ones((1, 70, 8, 8))
-
-
-@pytest.mark.parametrize(
-    ("levels", "is_told"),
-    [
-        ((1.0,), False),
-        ((499.0,), False),
-        ((501.0,), True),
-        ((0.51,), False),
-        ((0.49,), True),
-        ((0.0,), True),
-        ((9000.0, 4.0), False),  # the bolus in a vein
-        ((4.0, 9000.0), True),
-    ],
-)
-def test_that_impossible_suv_of_the_last_frame_is_told(
-    levels: tuple[float, ...], is_told: bool
-) -> None:
-    told = suv_findings(image(frames(*levels)))
-    assert [(one.code, one.suv, one.kinetics) for one in told] == (
-        [("suv-implausible", CONFIRM, READY)] if is_told else []
-    )
-
-
-def test_that_a_small_hot_spot_is_enough_to_be_possible() -> None:
-    """Of 70 x 64 voxels 0.1 % are 4.5: five of SUV 5 are above the 99.9th percentile, four not."""
-    values = frames(0.1)
-    values[0, 0, 0, :6] = 5.0
-    assert suv_findings(image(values)) == ()
-    values[0, 0, 0, 3:6] = 0.1
-    (told,) = suv_findings(image(values))
-    assert "99.9 %" in told.message
-
-
-def test_that_values_without_suv_and_nan_are_not_judged() -> None:
-    assert suv_findings(image(frames(9000.0), UNKNOWN)) == ()
-    values = frames(1.0)
-    values[0, ::2] = np.nan
-    assert suv_findings(image(values)) == ()
-    assert len(suv_findings(image(9000 * values))) == len(suv_findings(image(values / 9))) == 1
-    assert suv_findings(image(frames(np.nan))) == ()
 
 
 def test_that_a_dose_in_another_unit_gives_an_impossible_suv(tmp_path: Path) -> None:

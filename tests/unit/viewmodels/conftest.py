@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.helpers import small_study
+from tests.helpers.network_runs import FakePreview
 
 from kiview import application
 from kiview.viewmodels.window import WindowModels
@@ -40,3 +41,9 @@ def with_aorta(qtbot, opened) -> WindowModels:
     opened.rois.add(small_study.aorta(), "Aorta")
     qtbot.waitUntil(lambda: opened.input_function.input_function is not None)
     return opened
+
+
+@pytest.fixture
+def fake_preview() -> FakePreview:
+    """For modules that put it in the place of the job."""
+    return FakePreview()
