@@ -137,8 +137,8 @@ def _radius(fwhm_voxels: float) -> int:
 def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference) -> Consistent:
     """The whole consistency step: scaled to Patlak at coarse scale, then Patlak where it is sure.
 
-    The standard deviation follows the scaling; where Patlak was followed, its noise adds; everywhere
-    `widened`.
+    The standard deviation follows the scaling; where Patlak was followed, its noise adds; it is
+    `widened` everywhere.
 
     Args:
         ki: (z, y, x) of the network, /min.
