@@ -11,7 +11,15 @@ from kitrain.common_start import Place
 from kitrain.config import ConfigError, InitialConfig, Initialisation, Ship
 from kitrain.config_file import read_config
 from kitrain.parallel import World
-from kitrain.pipeline import final_variants, load_run, load_seeds, load_variant, run
+from kitrain.pipeline import (
+    final_variants,
+    load_run,
+    load_seeds,
+    load_variant,
+    run,
+    train_seed,
+)
+from kitrain.side_by_side import train_at_once
 from kitrain.stages import run_stages
 from kitrain.verdict import Fit
 from tests.training.slabs import fill
@@ -125,6 +133,29 @@ def test_that_the_weights_of_every_seed_are_read_back_as_they_would_be_shipped(c
     for seed, weights in direct.items():
         known = load_variant(place.out, "direct", seed).weights
         assert weights["head.bias"].numpy() == pytest.approx(known["head.bias"].numpy(), abs=1e-7)
+
+
+def test_that_seeds_at_once_are_those_of_one_after_the_other(config, place):
+    ends = {name: config.variants[name] for name in ("smooth", "sharp")}
+    config = replace(config, variants=ends)
+    in_turn = run(config, place)
+    beside, lines = saying(replace(place, out=place.out.with_name("beside"), at_once=2))
+    at_once = run(config, beside)
+    assert lines.count("training base-0 towards truth") == 1  # judged before the others begin
+    assert not any("-1 towards" in line for line in lines)
+    assert {"everything of seed 0 is there", "everything of seed 1 is there"} <= set(lines)
+    for seed in (0, 1):
+        for name in ("base", *ends):
+            one, other = (load_variant(p.out, name, seed).weights for p in (place, beside))
+            for key, tensor in one.items():
+                torch.testing.assert_close(other[key], tensor, rtol=1e-4, atol=1e-5)
+    assert at_once.record["shipped_seeds"] == in_turn.record["shipped_seeds"]
+
+
+def test_that_seeds_at_once_and_one_seed_on_several_cards_exclude_each_other():
+    several = replace(ALONE, size=2)
+    with pytest.raises(ConfigError, match="exclude each other"):
+        train_at_once(train_seed, [], 2, several, lambda _: None)
 
 
 def test_that_a_variant_on_the_way_to_another_is_no_network_of_its_own():

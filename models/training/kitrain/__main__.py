@@ -54,7 +54,8 @@ def _train(options: argparse.Namespace) -> int:
     config = read_config(options.config or _TRAINING / "configs" / f"{options.command}.toml")
     with joined() as world:
         say = _say if world.is_first else _keep_quiet
-        finished = pipeline.run(config, Place(options.data, options.out, world, say))
+        place = Place(options.data, options.out, world, say, options.at_once)
+        finished = pipeline.run(config, place)
     if not world.is_first:
         return 0
     folder = bundle.write_bundle(finished, options.out, options.command)

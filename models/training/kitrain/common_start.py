@@ -1,6 +1,6 @@
 """The common start of a run: trained, judged, and once repeated when it does not do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,12 +37,14 @@ class Place:
         out: Checkpoints, logs and the record.
         world: Processes that train together.
         report: Takes progress lines.
+        at_once: Seeds that are trained at once, each by a process of its own.
     """
 
     data: Path
     out: Path
     world: World
     report: Report
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,15 +81,22 @@ def gather(config: DataConfig, place: Place) -> People:
     return People(splits, Groups(splits["train"].load(), splits["validation"].load()))
 
 
-def common_start(config: RunConfig, place: Place) -> CommonStart:
+def common_start(
+    config: RunConfig, place: Place, settled: Callable[[RunConfig], None] = lambda _: None
+) -> CommonStart:
     """Train the common start from every seed.
 
     The first seed is judged. If it under- or overfits and the configuration allows it, that
     training is repeated once with the proposed changes and judged on people none of whom validated
     before; the better of both goes on, each by people it had not seen.
+
+    Args:
+        config: As asked for.
+        place: Where.
+        settled: Told the configuration that goes on, before the other seeds are trained.
     """
     people = gather(config.data, place)
-    first = _base(config, config.seeds[0], people, place)
+    first = base_of(config, config.seeds[0], people, place)
     verdict = judge(first.history, config.verdict, config.network, config.base)
     place.report(verdict.reason)
     verdicts = [verdict]
@@ -96,7 +105,7 @@ def common_start(config: RunConfig, place: Place) -> CommonStart:
         proposed = replace(verdict, network=changed.network)
         place.report(f"once again with {_listed(changes(proposed, config.network, config.base))}")
         others = gather(changed.data, place)
-        again = _base(changed, config.seeds[0], others, place)
+        again = base_of(changed, config.seeds[0], others, place)
         second = judge(again.history, config.verdict, changed.network, changed.base)
         place.report(second.reason)
         if again.validation <= first.validation:
@@ -104,9 +113,10 @@ def common_start(config: RunConfig, place: Place) -> CommonStart:
             verdicts.append(second)
         else:
             verdicts.insert(0, second)
+    settled(config)
     bases = {config.seeds[0]: first}
     for seed in config.seeds[1:]:
-        bases[seed] = _base(config, seed, people, place)
+        bases[seed] = base_of(config, seed, people, place)
     best = min(bases, key=lambda seed: bases[seed].validation)
     return CommonStart(config, people, bases, best, tuple(verdicts))
 
@@ -116,7 +126,8 @@ def base_suffix(config: RunConfig) -> str:
     return f"-draw{config.data.draw}" if config.data.draw else ""
 
 
-def _base(config: RunConfig, seed: int, people: People, place: Place) -> Trained:
+def base_of(config: RunConfig, seed: int, people: People, place: Place) -> Trained:
+    """The common start from one seed; read where it is there already."""
     attempt = f"{BASE}-{seed}{base_suffix(config)}"
     start = new_network(config.network, seed, config.initial).state_dict()
     job = Job(attempt, start, config.network, config.base, config.loss, seed=seed, stop=config.stop)

@@ -26,6 +26,9 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
         command.add_argument("--config", type=Path, help="another configuration than the recipe's")
         command.add_argument("--out", type=Path, default=training / "runs" / recipe)
         command.add_argument("--skip-evaluation", action="store_true")
+        command.add_argument(
+            "--at-once", type=int, default=1, metavar="N", help="train N seeds at once"
+        )
     command = commands.add_parser("curve", help="train a curve network alone, beside a network")
     command.add_argument("--network", type=Path, required=True, help="whose maps it sees")
     command.add_argument("--config", type=Path, default=training / "configs" / "full.toml")

@@ -13,13 +13,22 @@ from torch import Tensor
 
 from kitrain.architecture import loaded_network
 from kitrain.checkpoint import Trained, load_trained
-from kitrain.common_start import CommonStart, Place, base_suffix, common_start
+from kitrain.common_start import (
+    CommonStart,
+    Place,
+    base_of,
+    base_suffix,
+    common_start,
+    gather,
+)
 from kitrain.config import NetworkConfig, RunConfig, Ship, VariantConfig, as_table
 from kitrain.config_file import BASE
 from kitrain.domain import measured_ranges
 from kitrain.manifest import write_whole
 from kitrain.network import blend, mean_weights
+from kitrain.parallel import single
 from kitrain.records import GroupRecord
+from kitrain.side_by_side import SeedJob, threads_each, train_at_once
 from kitrain.stages import Stage, run_stages
 from kitrain.targets import Target
 from kitrain.train import Job, accuracy, finished
@@ -141,13 +150,9 @@ def run(config: RunConfig, place: Place) -> Run:
     seed with the best common start are shipped, or means (`RunConfig.ship`).
     """
     started = time.perf_counter()
-    start = common_start(config, place)
+    start = common_start(config, place, lambda settled: _train_aside(settled, place))
     config = start.config
-    stages: list[Stage] = [
-        _VariantStage(name, said, seed, start, place)
-        for seed in config.seeds
-        for name, said in config.variants.items()
-    ]
+    stages = [stage for seed in config.seeds for stage in _stages(start, seed, place)]
     bases = {stage_name(BASE, seed): trained for seed, trained in start.bases.items()}
     outcomes = run_stages(stages, bases)
     seeds = {name: _seeds_of(name, start, outcomes, place) for name in (BASE, *config.variants)}
@@ -170,6 +175,31 @@ def run(config: RunConfig, place: Place) -> Run:
     if place.world.is_first:
         write_whole(place.out / RECORD_NAME, json.dumps(record, indent=1))
     return Run(*ends, record, shipped)
+
+
+def train_seed(job: SeedJob) -> None:
+    """Train everything of one seed, as `run` would; its files are found there."""
+    place = Place(job.data, job.out, single(), job.report)
+    people = gather(job.config.data, place)
+    base = base_of(job.config, job.seed, people, place)
+    start = CommonStart(job.config, people, {job.seed: base}, job.seed, ())
+    run_stages(_stages(start, job.seed, place), {stage_name(BASE, job.seed): base})
+
+
+def _train_aside(config: RunConfig, place: Place) -> None:
+    """Every seed by a process of its own, where several are trained at once."""
+    if place.at_once < 2:
+        return
+    threads = threads_each(place.at_once)
+    jobs = [SeedJob(config, seed, place.data, place.out, threads) for seed in config.seeds]
+    train_at_once(train_seed, jobs, place.at_once, place.world, place.report)
+
+
+def _stages(start: CommonStart, seed: int, place: Place) -> list[Stage]:
+    return [
+        _VariantStage(name, said, seed, start, place)
+        for name, said in start.config.variants.items()
+    ]
 
 
 def _seeds_of(
