@@ -160,6 +160,7 @@ class Study:
         source: Path the study was opened from, as text for the window title.
         date: Day of the study as `YYYY-MM-DD`, empty if the files do not say.
         files: Every file that was looked at, as it was then; of an archive the archive.
+        fingerprint: Tells these files in this state from all others; empty where it is not known.
         hold: What must live as long as the study, for example a lock on unpacked files.
         region_objects: Structure sets and segmentations of this patient, by path.
         restored: What the user had entered before and was looked up; None where it was not.
@@ -172,6 +173,7 @@ class Study:
     source: str = ""
     date: str = ""
     files: tuple[FileEntry, ...] = field(default=(), repr=False)
+    fingerprint: str = field(default="", repr=False)
     hold: object = field(default=None, repr=False)
     region_objects: tuple[RegionObject, ...] = field(default=(), repr=False)
     restored: Restored | None = field(default=None, repr=False)

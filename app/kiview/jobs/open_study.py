@@ -30,7 +30,7 @@ from kiview.io.scan import (
     scan,
     scan_files,
 )
-from kiview.io.scan_cache import load_index, save_index
+from kiview.io.scan_cache import index_key, load_index, save_index
 from kiview.io.sop_classes import PARAMETRIC_MAP, PET_CLASSES
 from kiview.io.zip_content import is_zip
 from kiview.io.zip_store import Unpacked, unpack
@@ -97,7 +97,7 @@ def open_study(
     if not is_zip(request.path):
         index = _index(request.path, None, _cache_folder(request), _scanning(progress))
         given = given if look_up is None else _looked_up(look_up, index, index.entries)
-        return _read_study(request, given, index, progress)
+        return _fingerprinted(_read_study(request, given, index, progress))
     part = progress.child(0.0, _UNPACK_SHARE)
     unpacked = unpack(request.path, _cache_folder(request), part)
     with errors_in_words_of(unpacked):
@@ -105,7 +105,11 @@ def open_study(
         index = _index(request.path, unpacked, _cache_folder(request), _scanning(part))
         given = given if look_up is None else _looked_up(look_up, index, (unpacked.archive,))
         study = _read_study(request, given, index, part)
-    return in_words_of(unpacked, study)
+    return _fingerprinted(in_words_of(unpacked, study))
+
+
+def _fingerprinted(study: Study) -> Study:
+    return replace(study, fingerprint=index_key(study.files))
 
 
 def _cache_folder(request: OpenRequest) -> Path:

@@ -60,11 +60,12 @@ class ShownSeries(QObject):
     @property
     def identity(self) -> str:
         """Changes whenever results computed before no longer belong to what is open."""
-        if self.series is None:
+        if self.series is None or self.study is None:
             return ""
         given = ",".join(f"{name}={self._overrides[name]}" for name in sorted(self._overrides))
         steps = () if self.image is None else self.image.steps
-        return "|".join([self.series.uid, given, *(f"{step.name} {step.text}" for step in steps)])
+        made_of = (self.series.uid, self.study.fingerprint, given)
+        return "|".join([*made_of, *(f"{step.name} {step.text}" for step in steps)])
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -1,6 +1,7 @@
 """Runs: readiness, results, staleness, comparison."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.helpers import small_study
@@ -41,6 +42,20 @@ def test_that_any_changed_input_makes_the_map_stale(qtbot, with_aorta, change):
     compute(qtbot, with_aorta, PATLAK)
     change(with_aorta)
     qtbot.waitUntil(lambda: with_aorta.results.get(PATLAK).is_stale)
+
+
+def test_that_files_changed_on_disk_make_the_map_stale_and_block_export(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    models.export.set_folder(Path("out"))
+    changed = replace(small_study.study(), fingerprint="of other files")
+    models.study._open_job = small_study.open_job(changed)
+    with qtbot.waitSignal(models.study.study_changed):
+        models.study.open_path(Path("small"))
+    qtbot.waitUntil(lambda: models.maps.why_not == "" and not models.curves.is_reading)
+    assert models.results.get(PATLAK).is_stale
+    assert "out of date" in models.maps.status
+    assert "out of date" in models.export.why_not
 
 
 def test_that_a_map_is_never_computed_again_without_being_asked(qtbot, with_aorta):
