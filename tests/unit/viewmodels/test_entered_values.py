@@ -183,7 +183,7 @@ def test_that_a_result_is_fresh_again_once_the_value_is_taken_back(qtbot, obedie
 
 
 def test_that_values_which_cannot_be_read_change_nothing(qtbot, obedient):
-    def fail(_path, _overrides, _progress):
+    def fail(*_asked):
         raise ReadError("The disk is gone.")
 
     apply(qtbot, obedient, weight_kg="70")
@@ -213,10 +213,10 @@ def test_that_a_value_of_one_patient_is_never_used_for_another(qtbot, obedient, 
     apply(qtbot, obedient, weight_kg="70")
     works = obedient.study._open_job
 
-    def needs_dose(path, overrides, progress):
+    def needs_dose(path, overrides, study_uid, progress):
         if path == Path("other") and "dose_bq" not in (overrides or {}):
             raise ReadError("No dose.")
-        return works(path, overrides, progress)
+        return works(path, overrides, study_uid, progress)
 
     obedient.study._open_job = needs_dose
     with qtbot.waitSignal(obedient.study.open_failed):
