@@ -28,6 +28,9 @@ class Undoable(Protocol):
     def redo(self) -> None:
         """Make the change again that was taken back last."""
 
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again: something else was changed since."""
+
 
 class UndoViewModel(QObject):
     """Remembers in which order histories grew; each keeps its own states."""
@@ -69,6 +72,9 @@ class UndoViewModel(QObject):
         part = self.sender()
         self._done.append(part)  # type: ignore[arg-type]  # one of the parts
         self._undone.clear()
+        for other in self._parts:
+            if other is not part:
+                other.forget_undone()
 
     @staticmethod
     def _next(order: list[Undoable], able: list[Undoable]) -> Undoable | None:
