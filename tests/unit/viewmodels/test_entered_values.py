@@ -287,7 +287,7 @@ def test_that_views_maps_and_exports_tell_entered_values(qtbot, obedient, tmp_pa
     told = "values entered by you: weight 70 kg"
     assert models.views.layer("image").entered == told
     assert models.views.layer("patlak").entered == told
-    assert models.maps.status.endswith("Values entered by you: weight 70 kg.")
+    assert "Values entered by you: weight 70 kg." in models.maps.status
     assert told in models.export.warnings("patlak")
     models.study.confirm(INJECTION.code)
     models.export.set_folder(tmp_path)
