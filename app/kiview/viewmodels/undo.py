@@ -69,8 +69,8 @@ class UndoViewModel(QObject):
             part.redo()
 
     def _on_step_made(self) -> None:
-        part = self.sender()
-        self._done.append(part)  # type: ignore[arg-type]  # one of the parts
+        part: Undoable = self.sender()  # type: ignore[assignment]  # one of the parts
+        self._done.append(part)
         self._undone.clear()
         for other in self._parts:
             if other is not part:

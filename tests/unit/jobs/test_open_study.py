@@ -157,6 +157,7 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
     assert set(series) == {
         "uid",
         "modality",
+        "description",
         "kind",
         "shape_zyx",
         "frame_count",
@@ -172,6 +173,7 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
         "structures",
     }
     assert series["kind"] == "dynamic"
+    assert series["description"] == "factory dynamic"
     assert series["shape_zyx"] == list(SHAPE)
     np.testing.assert_allclose(series["frame_start_s"], start, atol=1e-3)
     assert series["units"] == "BQML"
