@@ -81,7 +81,7 @@ class Jobs:
     """Long work that the window can start; tests pass small fakes.
 
     Attributes:
-        open_study: (path, entered values or None for those kept, progress) -> study.
+        open_study: (path, entered values or None for those kept, study UID, progress) -> study.
         read_curve: (path, progress) -> input function.
         find_curve: The input function by a network.
         patlak: Patlak maps.
@@ -114,12 +114,15 @@ class Jobs:
 
 
 def run(
-    study: Path | None = None, *, demo: bool = False, offscreen_output: Path | None = None
+    study: tuple[Path, str] | None = None,
+    *,
+    demo: bool = False,
+    offscreen_output: Path | None = None,
 ) -> int:
     """Open the window, or do the demo's journey without one.
 
     Args:
-        study: Study to open at once.
+        study: Path of the study to open at once, and the UID that it must have; empty for any.
         demo: Open the demo study and compute its maps.
         offscreen_output: With `demo`: needs no display; pictures, maps and numbers go here.
 
@@ -146,7 +149,8 @@ def run(
     elif demo:
         leader.start()
     elif study is not None:
-        models.study.open_path(study)
+        path, uid = study
+        models.study.open_path(path, study_uid=uid)
     return application.exec()
 
 
@@ -282,12 +286,15 @@ def _installed_networks() -> Catalog:
     return installed_networks(store.load().settings.site_networks_folder)
 
 
-def _open_study(path: Path, overrides: Overrides | None, progress: Progress) -> Study:
+def _open_study(
+    path: Path, overrides: Overrides | None, study_uid: str, progress: Progress
+) -> Study:
     limit_bytes = store.load().settings.voxel_cache_limit_bytes
     if path == paths.demo_study_dir():
         ensure_demo_study(path, progress.child(0.0, _DEMO_SHARE))
         progress = progress.child(_DEMO_SHARE, 1.0)
-    request = OpenRequest(path, overrides or {}, cache_limit_bytes=limit_bytes)
+        study_uid = ""  # it is the demo study, though it may have been made anew
+    request = OpenRequest(path, overrides or {}, cache_limit_bytes=limit_bytes, study_uid=study_uid)
     return open_as_kept(request, progress) if overrides is None else open_study(request, progress)
 
 

@@ -35,10 +35,14 @@ class Journey:
         """Build the window; nothing is open."""
         application.make_qt_application()
 
-        def open_it(path: Path, overrides: Overrides | None, progress: Progress) -> Study:
+        def open_it(
+            path: Path, overrides: Overrides | None, study_uid: str, progress: Progress
+        ) -> Study:
             if self.prepared is not None:
                 return self.prepared
-            request = OpenRequest(path, overrides or {}, cache, memory_limit_bytes=0)
+            request = OpenRequest(
+                path, overrides or {}, cache, memory_limit_bytes=0, study_uid=study_uid
+            )
             return open_study(request, progress)
 
         jobs = replace(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,15 @@ RESTORED = f"Restored as you left it: weight 82 kg {DOT} frames of 10 min. Ctrl+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     made = tmp_path / "study"
-    activity = asymmetric_phantom((4, 5, 6), len(STARTS_S))
-    write_dynamic_series(made, "siemens", activity, axial_affine(), STARTS_S, DURATIONS_S)
+    write(made)
     return made
+
+
+def write(folder: Path, **options) -> None:
+    """Let a folder hold one series and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    image = asymmetric_phantom((4, 5, 6), len(STARTS_S)), axial_affine()
+    write_dynamic_series(folder, "siemens", *image, STARTS_S, DURATIONS_S, **options)
 
 
 class Session:
@@ -167,6 +174,39 @@ def test_that_the_list_of_studies_opens_it_as_it_was_left(qtbot, folder):
         session.models.library.open(entry)
     session.settle()
     assert session.told == RESTORED
+    session.close()
+
+
+def test_that_the_list_of_studies_never_opens_what_came_into_the_folder(qtbot, folder):
+    left(qtbot, folder)
+    session = Session(qtbot)
+    session.models.library.refresh()
+    session.settle()
+    write(folder, study_uid="1.2.9", series_uid="1.2.9.1")
+    (entry,) = session.models.library.entries
+    with qtbot.waitSignal(session.models.study.open_failed):
+        session.models.library.open(entry)
+    session.settle()
+    assert f"{folder} holds another study than before" in session.told
+    assert session.models.study.study is None
+    session.open(folder)
+    assert session.models.study.study.uid == "1.2.9"
+    session.close()
+
+
+def test_that_an_entered_value_never_goes_to_what_came_into_the_folder(qtbot, folder):
+    session = Session(qtbot)
+    session.open(folder)
+    before = session.models.study.study
+    write(folder, study_uid="1.2.9", series_uid="1.2.9.1")
+    for give in (
+        lambda: session.models.overrides.change({"weight_kg": 82.0}),
+        lambda: session.models.study.enter({"weight_kg": "82"}),
+    ):
+        with qtbot.waitSignal(session.models.study.open_failed):
+            give()
+        session.settle()
+        assert session.models.study.study is before
     session.close()
 
 

@@ -142,7 +142,7 @@ def test_that_a_moved_region_marks_the_map_stale_and_blocks_export(qtbot, window
 
 
 def test_that_a_failed_opening_is_a_sentence_in_the_banner(qtbot, models, window):
-    def fail(_path, _overrides, _progress):
+    def fail(*_asked):
         raise ReadError("The folder 'x' holds no image.")
 
     models.study._open_job = fail
@@ -157,7 +157,7 @@ def test_that_a_failed_opening_is_a_sentence_in_the_banner(qtbot, models, window
 def test_that_a_missing_value_is_asked_for_and_the_study_read_again_with_it(qtbot, models, window):
     given = []
 
-    def needs_weight(_path, overrides, _progress):
+    def needs_weight(_path, overrides, _study_uid, _progress):
         given.append(dict(overrides or {}))
         if "dose_bq" not in given[-1]:
             raise MissingInformationError("The dose is missing.", ("dose_bq",))

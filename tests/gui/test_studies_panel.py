@@ -23,7 +23,7 @@ NAMES = {"one": "Zander^Zoe", "two": "Adler^Ada", "three": "Muster^Max"}
 
 @pytest.fixture
 def jobs():
-    def open_study(path: Path, _overrides, _progress):
+    def open_study(path: Path, _overrides, _study_uid, _progress):
         patient = PatientInfo(path.name, NAMES.get(path.name, path.name))
         return replace(small_study.study(uid=path.name), uid=path.name, patient=patient)
 

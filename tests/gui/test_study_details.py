@@ -119,6 +119,17 @@ def test_that_pages_are_reached_by_shortcuts_and_by_ctrl_tab(qtbot, opened):
 # Patient and dose
 
 
+def test_that_an_entry_that_was_not_applied_waits_in_the_closed_details(qtbot, opened, asked):
+    dialog = details(opened, PATIENT)
+    qtbot.keyClicks(child(dialog, QLineEdit, "own_weight_kg"), "70")
+    dialog.close()
+    again = details(opened, PATIENT)
+    assert again.isVisible()
+    assert child(again, QLineEdit, "own_weight_kg").text() == "70"
+    assert text(again, "state_weight_kg") == "not applied yet"
+    assert asked[-1] == {}
+
+
 def test_that_a_weight_is_typed_applied_by_enter_and_taken_back_by_ctrl_z(
     qtbot, opened, models, asked
 ):

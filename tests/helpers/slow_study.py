@@ -24,7 +24,7 @@ class SlowStudy:
         self._asked: list[int] = []
         self._go, self._end = threading.Semaphore(0), None
 
-    def job(self, _path, _overrides, progress):
+    def job(self, _path, _overrides, _study_uid, progress):
         while True:
             assert self._go.acquire(timeout=WAIT_S)
             progress.step(0.5, "reading")  # raises after a stop request

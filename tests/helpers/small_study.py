@@ -124,7 +124,7 @@ def obedient_job(made: Study, asked: list | None = None):
         asked: Takes what each opening was given.
     """
 
-    def job(_path: Path, overrides, progress) -> Study:
+    def job(_path: Path, overrides, _study_uid, progress) -> Study:
         overrides = overrides or {}  # nothing is kept
         progress.step(0.5, "reading")
         if asked is not None:
@@ -159,7 +159,7 @@ def _with(given: UserGiven, series: Series) -> Series:
 def open_job(made: Study):
     """An opening job that gives this study whatever the path is."""
 
-    def job(_path: Path, _overrides, progress) -> Study:
+    def job(_path: Path, _overrides, _study_uid, progress) -> Study:
         progress.step(0.5, "reading")
         return made
 

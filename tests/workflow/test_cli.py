@@ -192,7 +192,7 @@ def test_that_the_window_is_asked_for_with_the_study(monkeypatch, kiview, tmp_pa
     assert kiview("--demo", "--offscreen-output", tmp_path)[0] == 0
     assert kiview()[0] == 0
     assert asked == [
-        {"study": tmp_path, "demo": False, "offscreen_output": None},
+        {"study": (tmp_path, ""), "demo": False, "offscreen_output": None},
         {"study": None, "demo": True, "offscreen_output": tmp_path},
         {"study": None, "demo": False, "offscreen_output": None},
     ]

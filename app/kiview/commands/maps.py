@@ -14,6 +14,7 @@ from kiview.core.merge_plan import MergeSettings, default_start_s
 from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.roi import RoiMask
+from kiview.core.study import Finding, Verdict, not_confirmed
 from kiview.io.curve_files import TABLE_ENDINGS
 from kiview.jobs.compute_patlak import PatlakRequest, compute_patlak
 from kiview.jobs.curve_network import curve_network
@@ -57,6 +58,7 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     study = open_given(given, progress, {} if recorded is None else recorded.user_given)
     series, acquired = main_dynamic(study)
     refuse_without_kinetics(series)
+    _note_not_confirmed(series.findings)
     image = _frames(given, acquired) if recorded is None else recorded.frames_of(acquired)
     for step in image.steps:
         note(f"{step.name}: {step.text}")
@@ -76,7 +78,7 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
         source_files=series.source_files,
         input_function=curve,
         end_s=float(image.timing.end_s.max()),
-        findings=tuple(finding.message for finding in series.findings),
+        findings=tuple(finding.told(confirmed=False) for finding in series.findings),
         overwrite=given.overwrite,
     )
     written = export_maps(request, progress.child(_COMPUTED, 1.0))
@@ -84,6 +86,12 @@ def run(given: argparse.Namespace, progress: TerminalProgress) -> int:
     _note_findings(results, curve)
     note(f"wrote {len(written)} files and folders to {given.out}")
     return DONE
+
+
+def _note_not_confirmed(findings: tuple[Finding, ...]) -> None:
+    text = not_confirmed(sum(finding.verdict is Verdict.CONFIRM for finding in findings))
+    if text:
+        note(f"{text}; what is written says so")
 
 
 def _note_findings(results: tuple[MapSet, ...], curve: InputFunction) -> None:

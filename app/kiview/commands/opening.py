@@ -45,21 +45,25 @@ def open_path(path: Path, values: Mapping[str, float | str], progress: TerminalP
         UsageError: there is no such file, folder or library id.
     """
     limit_bytes = load_settings().settings.voxel_cache_limit_bytes
-    request = OpenRequest(study_path(path), values, cache_limit_bytes=limit_bytes)
+    place, uid = study_path(path)
+    request = OpenRequest(place, values, cache_limit_bytes=limit_bytes, study_uid=uid)
     study = open_study(request, progress)
     progress.clear()
     return study
 
 
-def study_path(given: Path) -> Path:
+def study_path(given: Path) -> tuple[Path, str]:
     """Where `STUDY` is: a path that exists, else what the library knows under this id.
+
+    Returns:
+        The path, and the UID of the study that the library knows there; empty for a path.
 
     Raises:
         UsageError: there is no such file, folder or library id.
         ReadError: the library cannot be used, or what it knows is gone.
     """
     if given.exists():
-        return given
+        return given, ""
     if not is_library_id(str(given)):
         raise UsageError(f"STUDY {given} does not exist")
     study = find_study(str(given))
@@ -70,7 +74,7 @@ def study_path(given: Path) -> Path:
             f"The study {given} is no longer at {study.path}; open it at its new place, or take it"
             f" out of the list by 'kiview library remove {given}'."
         )
-    return study.path
+    return study.path, study.uid
 
 
 def main_dynamic(study: Study) -> tuple[Series, DynamicImage]:

@@ -49,6 +49,18 @@ class Finding:
     kinetics: Verdict = Verdict.READY
     fields: tuple[str, ...] = ()
 
+    @property
+    def verdict(self) -> Verdict:
+        """What it means for SUV or Ki, the more severe of the two."""
+        return worst((self.suv, self.kinetics))
+
+    def told(self, *, confirmed: bool) -> str:
+        """The sentence for records: with whether the user confirmed it, where that is asked."""
+        if confirmed:
+            return f"{self.message} Confirmed by the user."
+        is_asked = self.verdict is Verdict.CONFIRM
+        return f"{self.message} Not confirmed by the user." if is_asked else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -71,6 +83,13 @@ class Fact:
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The most severe of some verdicts; ready when there are none."""
     return max(verdicts, key=_ORDER.index, default=Verdict.READY)
+
+
+def not_confirmed(count: int) -> str:
+    """That some findings wait for the user's confirmation, or empty."""
+    if not count:
+        return ""
+    return "1 finding is not confirmed" if count == 1 else f"{count} findings are not confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +179,7 @@ class Study:
         source: Path the study was opened from, as text for the window title.
         date: Day of the study as `YYYY-MM-DD`, empty if the files do not say.
         files: Every file that was looked at, as it was then; of an archive the archive.
+        fingerprint: Tells these files in this state from all others; empty where it is not known.
         hold: What must live as long as the study, for example a lock on unpacked files.
         region_objects: Structure sets and segmentations of this patient, by path.
         restored: What the user had entered before and was looked up; None where it was not.
@@ -172,6 +192,7 @@ class Study:
     source: str = ""
     date: str = ""
     files: tuple[FileEntry, ...] = field(default=(), repr=False)
+    fingerprint: str = field(default="", repr=False)
     hold: object = field(default=None, repr=False)
     region_objects: tuple[RegionObject, ...] = field(default=(), repr=False)
     restored: Restored | None = field(default=None, repr=False)

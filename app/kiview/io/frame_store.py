@@ -1,10 +1,10 @@
 """Voxels of imported studies: in memory, or in a memory-mapped file of the user's cache.
 
 A store is a folder named by a hash of the source files' paths, sizes and times (never by patient
-data) with `voxels.npy` (t, z, y, x) in the source's own type. It is written under a temporary name
-and renamed, so that a half-written one is never opened. Whoever has the voxels mapped holds a
-shared lock on the store's file `lock`, whose time of change is the time of the last use:
-`cache_limit` removes what nobody holds.
+data) with `voxels.npy` (t, z, y, x) in the source's own type, for its owner only. It is written
+under a temporary name and renamed, so that a half-written one is never opened. Whoever has the
+voxels mapped holds a shared lock on the store's file `lock`, whose time of change is the time of
+the last use: `cache_limit` removes what nobody holds.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ from numpy.typing import DTypeLike, NDArray
 from kiview.core.arriving import ArrivingFrameStore
 from kiview.core.errors import ReadError
 from kiview.io.file_lock import exclusive, release, share, try_lock
+from kiview.io.private import make_private, make_private_folder
 
 FORMAT_VERSION = 2
 MEMORY_LIMIT_BYTES = 64 << 20
@@ -133,6 +134,7 @@ def _mapped(folder: Path) -> tuple[NDArray[Any], dict[str, Any]] | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(folder / LOCK)
+    make_private(folder.parent, folder, folder / _VOXELS, folder / _RECORD)
     _hold_while_mapped(loaded[0], held)
     return loaded
 
@@ -205,10 +207,11 @@ class VoxelWriter:
             return
         try:
             self._refuse_full_disk(self._part.parent, int(np.prod(shape_tzyx)) * dtype.itemsize)
-            self._part.mkdir(parents=True)
+            make_private_folder(self._part)
             self._held = try_lock(self._part / LOCK, shared=False, create=True)
             path = self._part / _VOXELS
             np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape_tzyx)
+            make_private(path)
             self.voxels = np.load(path, mmap_mode="r", allow_pickle=False)
             self._file = path.open("r+b", buffering=0)
         except OSError as error:
@@ -281,6 +284,7 @@ class VoxelWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             (self._part / _RECORD).write_text(text, encoding="utf-8")
+            make_private(self._part / _RECORD)
             with exclusive(self._target.parent / PLACING):
                 voxels = self._put_in_place(self._part, self._target)
         except OSError as error:
@@ -340,7 +344,7 @@ class VoxelWriter:
 
     @staticmethod
     def _refuse_full_disk(folder: Path, size: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         free = shutil.disk_usage(folder).free
         if free < size:
             raise ReadError(

@@ -19,6 +19,7 @@ from kiview.io.folder_listing import list_files, look_at, regular_file
 from kiview.io.image_kinds import (
     NEITHER,
     ImageKind,
+    files_of,
     header_of,
     is_mac_leftover,
     is_nifti,
@@ -107,7 +108,7 @@ def scan(path: Path, progress: Progress | None = None) -> StudyIndex:
     if entry is None:
         raise ReadError(f"{path} is no folder and no ordinary file.")
     if is_nifti(path):
-        return StudyIndex(path, nifti=(path,), entries=(entry,))
+        return StudyIndex(path, nifti=(path,), entries=_with_its_files(path))
     return _scan_one_file(entry, progress)
 
 
@@ -136,9 +137,15 @@ def _one_image(entry: FileEntry) -> StudyIndex:
     if path.suffix.lower() == ".img":
         header = header_of(path)
     if header is not None:
-        return StudyIndex(path, nifti=(header,), entries=(entry,))
+        return StudyIndex(path, nifti=(header,), entries=_with_its_files(header))
     why = "" if kind == NEITHER else f" ({kind})"
     raise ReadError(f"{path} is no DICOM, NIfTI, Analyze or ECAT image{why}.")
+
+
+def _with_its_files(header: Path) -> tuple[FileEntry, ...]:
+    """An image that is no DICOM, with the voxels and the sidecar beside it."""
+    entries = (regular_file(Path(path)) for path in files_of(header))
+    return tuple(entry for entry in entries if entry is not None)
 
 
 def _one_series(entry: FileEntry, header: Header, progress: Progress) -> StudyIndex:

@@ -19,6 +19,7 @@ from kiview.core.errors import ReadError
 from kiview.core.study import FileEntry, Finding, Verdict
 from kiview.io.dicom_headers import HeaderTable, read_header
 from kiview.io.frame_store import cache_key
+from kiview.io.private import FILE_MODE, make_private, make_private_folder
 from kiview.io.scan import DicomSeriesFiles, StudyIndex
 
 FORMAT_VERSION = 4
@@ -58,7 +59,8 @@ def save_index(folder: Path, index: StudyIndex) -> None:
     target = folder / f"{index_key(index.entries)}.index.json"
     part = target.with_suffix(f".part-{uuid.uuid4().hex[:8]}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
+        part.touch(mode=FILE_MODE)
         part.write_bytes(with_checksum(json.dumps(record).encode("ascii")[1:]))
         os.replace(part, target)  # noqa: PTH105 - the same on all systems
     except OSError:
@@ -81,6 +83,7 @@ def load_index(folder: Path, root: Path, entries: tuple[FileEntry, ...]) -> Stud
         content = path.read_bytes()
         if content != with_checksum(content[_BEGIN_BYTES:]):
             return None
+        make_private(folder, path)
         record = json.loads(content)
         if record["format_version"] != FORMAT_VERSION:
             return None

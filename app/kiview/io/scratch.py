@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiview import paths
+from kiview.io.private import make_private_folder
 
 LARGE_BYTES = 256 << 20
 """Larger results lie on the disk: a map of a whole body takes 0.5 GB."""
@@ -71,7 +72,7 @@ class Room:
 def _file_of(size: int, place: Path) -> IO[bytes] | None:
     """A file without a name that has all its room, or None."""
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_private_folder(place)
         file = tempfile.TemporaryFile(dir=place, prefix="kiview-")  # noqa: SIM115 - kept open
         try:
             os.posix_fallocate(file.fileno(), 0, size)

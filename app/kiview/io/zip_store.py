@@ -29,6 +29,7 @@ from kiview.core.study import FileEntry
 from kiview.io.file_lock import exclusive, release, share, try_lock
 from kiview.io.folder_listing import regular_file
 from kiview.io.frame_store import GONE, LOCK, PART, PLACING, cache_key
+from kiview.io.private import make_private_folder
 from kiview.io.zip_content import MARK, Member, ZipContent, damaged, examine
 
 FORMAT_VERSION = 1
@@ -229,7 +230,7 @@ def _copy(opened: ZipFile, info: ZipInfo, member: Member, file: BinaryIO) -> Ite
 
 
 def _refuse_full_disk(archive: Path, size: int, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
         raise ReadError(

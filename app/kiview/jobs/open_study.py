@@ -30,7 +30,7 @@ from kiview.io.scan import (
     scan,
     scan_files,
 )
-from kiview.io.scan_cache import load_index, save_index
+from kiview.io.scan_cache import index_key, load_index, save_index
 from kiview.io.sop_classes import PARAMETRIC_MAP, PET_CLASSES
 from kiview.io.zip_content import is_zip
 from kiview.io.zip_store import Unpacked, unpack
@@ -65,6 +65,7 @@ class OpenRequest:
         cache_folder: Where voxels of large series are kept; None takes the user's cache.
         memory_limit_bytes: Larger series stay on disk.
         cache_limit_bytes: The cache is brought below this afterwards; None lets it grow.
+        study_uid: Study that must be there; empty opens whatever is there.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class OpenRequest:
     cache_folder: Path | None = None
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES
     cache_limit_bytes: int | None = None
+    study_uid: str = ""
 
 
 def open_study(
@@ -88,7 +90,7 @@ def open_study(
         The study; a series that cannot be used has a finding that says why.
 
     Raises:
-        ReadError: nothing there can be opened.
+        ReadError: nothing there can be opened, or another study is there than was asked for.
         MissingInformationError: nothing can be opened before the user enters something.
         InvalidInputError: an entered value cannot be.
     """
@@ -96,16 +98,22 @@ def open_study(
     given = parse_overrides(request.overrides)
     if not is_zip(request.path):
         index = _index(request.path, None, _cache_folder(request), _scanning(progress))
+        _refuse_another_study(request, index)
         given = given if look_up is None else _looked_up(look_up, index, index.entries)
-        return _read_study(request, given, index, progress)
+        return _fingerprinted(_read_study(request, given, index, progress))
     part = progress.child(0.0, _UNPACK_SHARE)
     unpacked = unpack(request.path, _cache_folder(request), part)
     with errors_in_words_of(unpacked):
         part = InWordsOf(unpacked, progress.child(_UNPACK_SHARE, 1.0))
         index = _index(request.path, unpacked, _cache_folder(request), _scanning(part))
+        _refuse_another_study(request, index)
         given = given if look_up is None else _looked_up(look_up, index, (unpacked.archive,))
         study = _read_study(request, given, index, part)
-    return in_words_of(unpacked, study)
+    return _fingerprinted(in_words_of(unpacked, study))
+
+
+def _fingerprinted(study: Study) -> Study:
+    return replace(study, fingerprint=index_key(study.files))
 
 
 def _cache_folder(request: OpenRequest) -> Path:
@@ -114,6 +122,15 @@ def _cache_folder(request: OpenRequest) -> Path:
 
 def _scanning(progress: Progress) -> Progress:
     return progress.child(0.0, _SCAN_SHARE)
+
+
+def _refuse_another_study(request: OpenRequest, index: StudyIndex) -> None:
+    """A list entry is never taken for what came into its place: that may be another patient."""
+    if request.study_uid and not index.is_empty and request.study_uid not in _study_uids(index):
+        raise ReadError(
+            f"{request.path} holds another study than before, so it was not opened; to see what is"
+            " there now, open this path itself."
+        )
 
 
 def _looked_up(look_up: LookUp, index: StudyIndex, files: tuple[FileEntry, ...]) -> UserGiven:
@@ -280,6 +297,16 @@ def _study_uid(index: StudyIndex) -> str:
     for files in index.dicom:
         if files.study_uid:
             return files.study_uid
+    return _made_up_uid(index)
+
+
+def _study_uids(index: StudyIndex) -> set[str]:
+    """Every study that is there; files that name none are one of their own."""
+    uids = {files.study_uid or _made_up_uid(index) for files in index.dicom}
+    return uids | ({_made_up_uid(index)} if index.nifti or index.ecat else set())
+
+
+def _made_up_uid(index: StudyIndex) -> str:
     return "kiview-" + hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:24]
 
 

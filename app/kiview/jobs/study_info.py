@@ -35,6 +35,7 @@ def _series_info(series: Series) -> dict[str, Any]:
     return {
         "uid": series.uid,
         "modality": series.modality,
+        "description": series.description,
         "kind": str(series.kind),
         "shape_zyx": None if series.image is None else list(series.image.geometry.shape_zyx),
         "frame_count": 0 if series.image is None else series.image.frame_count,

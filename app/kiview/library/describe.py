@@ -8,7 +8,6 @@ from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.progress import Progress
 from kiview.core.study import Series, SeriesKind, Study
 from kiview.io.frame_store import store_key
-from kiview.io.scan_cache import index_key
 from kiview.library.records import SeriesRecord, StudyRecord, Thumbnail
 from kiview.library.thumbnail import thumbnail_of
 
@@ -41,7 +40,7 @@ def record_of(study: Study, path: Path, progress: Progress | None) -> StudyRecor
         series=tuple(_series_record(series) for series in study.series),
         main_series=None if main is None else study.series.index(main),
         files=study.files,
-        fingerprint=index_key(study.files),
+        fingerprint=study.fingerprint,
         thumbnail=None if image is None or progress is None else _picture(image, progress),
     )
 

@@ -4,6 +4,7 @@ from PySide6.QtCore import QObject, Signal
 
 from kiview.core.arriving import ArrivingFrameStore, ArrivingImage
 from kiview.core.images import DynamicImage
+from kiview.core.study import Series
 from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.viewmodels.results import METHOD_NAMES, NETWORK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
@@ -58,7 +59,7 @@ class ColumnsCoordinator(QObject):
 
     def _on_series_changed(self) -> None:
         series, image = self._study.series, self._study.image
-        if series is not None and image is not None and series.uid == self._series_uid:
+        if series is not None and image is not None and self._is_shown(series, image):
             self._views.replace_image(image)
             self._results.judge()
             return
@@ -70,6 +71,15 @@ class ColumnsCoordinator(QObject):
             self._forget_other_study()
             self._show_whole(image)
         self._results.switch_to(self._series_uid)
+
+    def _is_shown(self, series: Series, image: DynamicImage) -> bool:
+        """Whether the views show this series on this grid: its files may have changed."""
+        shown = self._views.image
+        return (
+            series.uid == self._series_uid
+            and shown is not None
+            and shown.geometry.matches(image.geometry)
+        )
 
     def _on_arriving_changed(self) -> None:
         if self._study.arriving is not None:

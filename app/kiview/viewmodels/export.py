@@ -55,6 +55,7 @@ class ExportViewModel(QObject):
         self.written: tuple[Path, ...] = ()
         results.changed.connect(self.changed)
         study.study_changed.connect(self._on_study_changed)
+        study.findings_changed.connect(self.changed)
 
     @property
     def formats(self) -> tuple[ExportFormat, ...]:
@@ -104,9 +105,9 @@ class ExportViewModel(QObject):
             return "Writing\N{HORIZONTAL ELLIPSIS}"
         if self.why_not:
             return self.why_not
-        if self.written:
-            return f"{len(self.written)} files and folders written."
-        return "Ready to write."
+        count = len(self.written)
+        state = f"{count} files and folders written." if count else "Ready to write."
+        return " ".join(filter(None, (state, self._study.not_confirmed)))
 
     def set_format(self, form: ExportFormat, chosen: bool) -> None:
         """Write in this form, or not."""

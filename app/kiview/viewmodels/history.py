@@ -59,6 +59,10 @@ class History(Generic[State]):
         """The state that was taken back last; the present one if there is none."""
         return self._move(self._redo, self._undo, present)
 
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again."""
+        self._redo.clear()
+
     def clear(self) -> None:
         """Forget everything."""
         self._undo.clear()

@@ -104,5 +104,7 @@ def told(kept: Kept) -> str:
 
 def left_out_text(restored: Restored) -> str:
     """Why something is not restored, and what to do."""
-    what = told(restored.left_out) or "what you entered for this study"
+    what = told(restored.left_out)
+    if not what:  # nor is it known whether there was anything
+        return f"Values that you may have entered before are not restored. {restored.reason}"
     return f"Not restored: {what}. {restored.reason} Enter again what still holds."

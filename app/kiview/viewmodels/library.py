@@ -51,6 +51,7 @@ class StudyEntry:
     Attributes:
         library_id: Empty while the library does not hold it.
         path: What to open.
+        uid: Of the study that was there; another one is not opened in its place.
         title: Patient, else the folder.
         detail: Tracer and date.
         times: Frames and time span.
@@ -60,6 +61,7 @@ class StudyEntry:
 
     library_id: str
     path: Path
+    uid: str
     title: str
     detail: str
     times: str
@@ -144,7 +146,7 @@ class LibraryViewModel(QObject):
     def open(self, entry: StudyEntry) -> None:
         """Open a study of the list, unless it is open already."""
         if self._study.path is None or _key(entry.path) != _key(self._study.path):
-            self._study.open_path(entry.path)
+            self._study.open_path(entry.path, study_uid=entry.uid)
 
     def is_open(self, entry: StudyEntry) -> bool:
         """Whether this is the study that is open."""
@@ -219,6 +221,7 @@ def _entry_of(study: LibraryStudy) -> StudyEntry:
     return StudyEntry(
         study.library_id,
         study.path,
+        study.uid,
         patient_title(study.patient_name, study.patient_id) or study.path.name or str(study.path),
         DOT.join(filter(None, (study.tracer, study.study_date))),
         span_text(study.frame_count, study.slice_count, study.span_s),
@@ -228,7 +231,8 @@ def _entry_of(study: LibraryStudy) -> StudyEntry:
 
 
 def _entry_of_session(known: KnownStudy) -> StudyEntry:
-    return StudyEntry("", known.path, known.title, known.subtitle, known.times, str(known.path))
+    told = (known.title, known.subtitle, known.times, str(known.path))
+    return StudyEntry("", known.path, known.uid, *told)
 
 
 def _key(path: Path) -> str:

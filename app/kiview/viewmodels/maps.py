@@ -60,6 +60,7 @@ class MapsViewModel(QObject):
         results.register(PATLAK, self.key)
         input_function.changed.connect(self._on_inputs_changed)
         study.series_changed.connect(self._on_inputs_changed)
+        study.findings_changed.connect(self.changed)
 
     @property
     def start_min(self) -> float:
@@ -102,6 +103,10 @@ class MapsViewModel(QObject):
             return "Computing\N{HORIZONTAL ELLIPSIS}"
         if self.why_not:
             return self.why_not
+        return " ".join(filter(None, (self._state, self._study.not_confirmed)))
+
+    @property
+    def _state(self) -> str:
         result = self._results.get(PATLAK)
         if result is None:
             return f"Ready: {self.frames_in_window} frames in the window."

@@ -53,6 +53,7 @@ class MergeViewModel(QObject):
         self._history: History[MergeSettings | None] = History()
         self._series_uid = ""
         self._known: Study | None = None
+        self._of: object = None
         self._is_aside = False
         study.study_changed.connect(self._on_study_changed)
         study.series_changed.connect(self._on_series_changed)
@@ -127,20 +128,24 @@ class MergeViewModel(QObject):
     @property
     def can_undo(self) -> bool:
         """Whether there is a change of frames to take back."""
-        return self._history.can_undo
+        return self._study.series is not None and self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether such a change was taken back."""
-        return self._history.can_redo
+        return self._study.series is not None and self._history.can_redo
 
     def undo(self) -> None:
         """Take back the last change of frames."""
-        self._take(self._history.undo(self.settings))
+        self._go(self._history.undo(self.settings))
 
     def redo(self) -> None:
         """Make the change again that was taken back last."""
-        self._take(self._history.redo(self.settings))
+        self._go(self._history.redo(self.settings))
+
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again."""
+        self._history.forget_undone()
 
     @property
     def _acquired(self) -> DynamicImage | None:
@@ -164,6 +169,13 @@ class MergeViewModel(QObject):
         if self._history.record(before, f"{before} to {after}"):
             self.step_made.emit()
 
+    def _go(self, settings: MergeSettings | None) -> None:
+        try:
+            self._take(settings)
+        except KiviewError as error:  # other frame times were entered since
+            self._history.clear()
+            self._messages.show(f"The frames stay as they are. {error}", MessageLevel.WARNING)
+
     def _take(self, settings: MergeSettings | None) -> None:
         series = self._study.series
         if series is None or settings == self.settings:
@@ -185,16 +197,26 @@ class MergeViewModel(QObject):
         elif self._is_aside and study is self._known:
             self._is_aside = False
         else:
-            self._is_aside, self._known = False, study
-            self._history.clear()
+            before = self._begin_or_go_on()
             restored = None if study is None else study.restored
             settings = self._settings if restored is None else restored.kept.merges
             known = () if study is None else tuple(series.uid for series in study.series)
             self._settings = {uid: it for uid, it in settings.items() if uid in known}
             self._merge_again()  # other series when they are shown
-            if restored is not None and self.is_merged:
-                self._note_step(None, self.settings)  # to be taken back like one just made
+            if restored is not None and self.settings != before:
+                self._note_step(before, self.settings)  # to be taken back like one just made
         self.changed.emit()
+
+    def _begin_or_go_on(self) -> MergeSettings | None:
+        """Forget the steps of another study; how frames were merged so far in this one."""
+        study = self._study.study
+        now = None if study is None else (self._study.path, study.uid)
+        is_same, self._of = now == self._of, now
+        self._is_aside, self._known = False, study
+        if is_same:
+            return self.settings
+        self._history.clear()
+        return None
 
     def _on_series_changed(self) -> None:
         series = self._study.series
@@ -214,6 +236,7 @@ class MergeViewModel(QObject):
             merged = self._merged(settings)
         except KiviewError as error:
             del self._settings[series.uid]
+            self._history.clear()
             text = f"The frames are as acquired again. {error}"
             self._messages.show(text, MessageLevel.WARNING)
             return

@@ -166,6 +166,10 @@ class NetworkChoice(QObject):
         if self.weights is not None:
             self._take(self._history.redo(_State(self.weights, self.is_tied)))
 
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again."""
+        self._history.forget_undone()
+
     def set_tied(self, tied: bool) -> None:
         """Tie the map to Patlak at coarse scale, or not."""
         if self.weights is not None:

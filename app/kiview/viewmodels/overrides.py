@@ -106,6 +106,10 @@ class OverridesViewModel(QObject):
         if self.can_redo:
             self._go(self._target + 1)
 
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again; what is being taken back still can."""
+        del self._steps[max(self._at, self._target) + 1 :]
+
     def _go(self, step: int) -> None:
         self.study.read_again(self._steps[step])
         self._going_to = step

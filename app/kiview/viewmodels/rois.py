@@ -212,6 +212,10 @@ class RoisViewModel(QObject):
             self._undo.append(self._rois)
             self._take(self._redo.pop())
 
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again."""
+        self._redo.clear()
+
     def restore(self, rois: Iterable[Roi], voxels: Iterable[RoiVoxels]) -> None:
         """Put regions kept with the study before those drawn since it was opened.
 

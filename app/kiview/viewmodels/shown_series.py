@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.images import DynamicImage
-from kiview.core.study import Finding, Series, Study, Verdict, worst
+from kiview.core.study import Finding, Series, Study, Verdict, not_confirmed, worst
 
 
 class ShownSeries(QObject):
@@ -60,11 +60,12 @@ class ShownSeries(QObject):
     @property
     def identity(self) -> str:
         """Changes whenever results computed before no longer belong to what is open."""
-        if self.series is None:
+        if self.series is None or self.study is None:
             return ""
         given = ",".join(f"{name}={self._overrides[name]}" for name in sorted(self._overrides))
         steps = () if self.image is None else self.image.steps
-        return "|".join([self.series.uid, given, *(f"{step.name} {step.text}" for step in steps)])
+        made_of = (self.series.uid, self.study.fingerprint, given)
+        return "|".join([*made_of, *(f"{step.name} {step.text}" for step in steps)])
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -107,11 +108,17 @@ class ShownSeries(QObject):
 
     def verdict_of(self, finding: Finding) -> Verdict:
         """What a finding means now: a confirmed one is ready."""
-        verdict = worst((finding.suv, finding.kinetics))
+        verdict = finding.verdict
         is_confirmed = verdict is Verdict.CONFIRM and finding.code in self.confirmed
         return Verdict.READY if is_confirmed else verdict
 
     def told(self, finding: Finding) -> str:
         """The sentence of a finding, with whether the user confirmed it."""
-        confirmed = " Confirmed by the user." if finding.code in self.confirmed else ""
-        return f"{finding.message}{confirmed}"
+        return finding.told(confirmed=finding.code in self.confirmed)
+
+    @property
+    def not_confirmed(self) -> str:
+        """Where to look at what waits for the user's confirmation, or an empty text."""
+        waiting = [f for f in self.findings if self.verdict_of(f) is Verdict.CONFIRM]
+        text = not_confirmed(len(waiting))
+        return text and f"{text}; see Checks."

@@ -20,8 +20,8 @@ from kiview.viewmodels.shown_series import ShownSeries
 
 Overrides = Mapping[str, float | str]
 DOT = " \N{MIDDLE DOT} "
-OpenJob = Callable[[Path, Overrides | None, Progress], Study]
-"""Path and entered values; None stands for those that are kept with the study."""
+OpenJob = Callable[[Path, Overrides | None, str, Progress], Study]
+"""Path; entered values, None for those kept with the study; UID it must have, empty for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,14 @@ class KnownStudy:
 
     Attributes:
         path: Where it was opened from.
+        uid: Of the study.
         title: What the list calls it.
         subtitle: What was given.
         times: Frames and time span.
     """
 
     path: Path
+    uid: str
     title: str
     subtitle: str
     times: str
@@ -73,7 +75,7 @@ class StudyViewModel(ShownSeries):
         self._messages = messages
         self._open_job = open_job
         self._task: Task | None = None
-        self._asked: tuple[Path, dict[str, float | str] | None] | None = None
+        self._asked: tuple[Path, dict[str, float | str] | None, str] | None = None
         self._pending_fields: tuple[str, ...] = ()
         self._aside: PutAside | None = None
         self.arriving: ArrivingImage | None = None
@@ -102,17 +104,20 @@ class StudyViewModel(ShownSeries):
         named = [field for finding in self.findings for field in finding.fields]
         return tuple(dict.fromkeys([*self._pending_fields, *named]))
 
-    def open_path(self, path: Path, overrides: Overrides | None = None) -> None:
+    def open_path(
+        self, path: Path, overrides: Overrides | None = None, study_uid: str = ""
+    ) -> None:
         """Read a study; it replaces the open one when that worked.
 
         Args:
             path: What to open.
             overrides: Entered values; None takes those that are kept with it.
+            study_uid: Study that must be there, else opening fails; empty opens any.
         """
         if self._task is not None:
             self._task.cancel()
         self._bring_back()
-        self._asked = (path, None if overrides is None else dict(overrides))
+        self._asked = (path, None if overrides is None else dict(overrides), study_uid)
         job = partial(self._open_job, *self._asked)
         task = self._runner.start(f"Opening {path.name or path}", job)
         task.offered.connect(self._on_offered)
@@ -136,15 +141,15 @@ class StudyViewModel(ShownSeries):
         values = {name: parse_entry(missing_value(name), text) for name, text in typed.items()}
         if not values:
             raise InvalidInputError("Enter at least one value.")
-        path, before = self._asked if self._asked is not None else (self.path, {})
+        path, before, uid = self._asked if self._asked is not None else (self.path, {}, "")
         if path is not None:
             mine = self._overrides if path == self.path else before  # never another patient's
-            self.open_path(path, {**(mine or {}), **values})
+            self.open_path(path, {**(mine or {}), **values}, uid)
 
     def read_again(self, overrides: Overrides) -> None:
         """Read the open study again with these values in place of those entered before."""
         if self.path is not None:
-            self.open_path(self.path, overrides)
+            self.open_path(self.path, overrides, "" if self.study is None else self.study.uid)
 
     def close_study(self) -> None:
         """Forget the open study and free its voxels; one that is being shown early is not read."""
@@ -164,7 +169,7 @@ class StudyViewModel(ShownSeries):
         task = self._task
         if self.sender() is not task or self._asked is None or task is None:
             return
-        before, (path, overrides) = self._before, self._asked
+        before, (path, overrides, _) = self._before, self._asked
         if task.cancel_requested or not before.lets_show(arriving, path):
             return
         is_first = self.arriving is None
@@ -201,9 +206,10 @@ class StudyViewModel(ShownSeries):
     def _on_opened(self, study: Study) -> None:
         if self.sender() is not self._task or self._asked is None:
             return
-        before, (path, overrides) = self._before, self._asked
+        before, (path, overrides, _) = self._before, self._asked
         if overrides is None:
             overrides = {} if study.restored is None else dict(study.restored.kept.values)
+        self._asked = path, overrides, study.uid  # values entered next are for this study
         self.path, self._overrides, self._merged = path, overrides, {}
         self._pending_fields = ()
         self.study, self.series = study, before.series_to_show(study, path)
@@ -232,6 +238,7 @@ class StudyViewModel(ShownSeries):
         image = None if self.series is None else self.series.image
         known = KnownStudy(
             self.path,
+            study.uid,
             study_title(study, self.path),
             "" if image is None else injection_text(image),
             "nothing to show" if image is None else times_text(image),

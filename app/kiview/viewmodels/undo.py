@@ -28,6 +28,9 @@ class Undoable(Protocol):
     def redo(self) -> None:
         """Make the change again that was taken back last."""
 
+    def forget_undone(self) -> None:
+        """What was taken back cannot be made again: something else was changed since."""
+
 
 class UndoViewModel(QObject):
     """Remembers in which order histories grew; each keeps its own states."""
@@ -66,9 +69,12 @@ class UndoViewModel(QObject):
             part.redo()
 
     def _on_step_made(self) -> None:
-        part = self.sender()
-        self._done.append(part)  # type: ignore[arg-type]  # one of the parts
+        part: Undoable = self.sender()  # type: ignore[assignment]  # one of the parts
+        self._done.append(part)
         self._undone.clear()
+        for other in self._parts:
+            if other is not part:
+                other.forget_undone()
 
     @staticmethod
     def _next(order: list[Undoable], able: list[Undoable]) -> Undoable | None:

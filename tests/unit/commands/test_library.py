@@ -1,10 +1,13 @@
 """`kiview library`, and a library id in place of a path."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.dicom_factory import write_ct_series, write_dynamic_series
+from tests.helpers.dicom_patterns.facts import SeriesSpec
 from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 
 from kiview import paths
@@ -15,9 +18,16 @@ from kiview.io.frame_store import VoxelCache
 @pytest.fixture
 def study(tmp_path) -> Path:
     folder = tmp_path / "study"
-    start_s, duration_s = [0.0, 60.0, 120.0, 180.0], [60.0] * 4
-    write_dynamic_series(folder, "ge", asymmetric_phantom(), axial_affine(), start_s, duration_s)
+    write(folder)
     return folder
+
+
+def write(folder: Path, **options) -> None:
+    """Let a folder hold one series and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    start_s, duration_s = [0.0, 60.0, 120.0, 180.0], [60.0] * 4
+    image = asymmetric_phantom(), axial_affine()
+    write_dynamic_series(folder, "ge", *image, start_s, duration_s, **options)
 
 
 def said(capsys, *words: str, code: int = 0) -> str:
@@ -65,6 +75,23 @@ def test_that_a_study_that_moved_away_is_told_with_the_way_out(study, capsys):
     told = error(capsys, "info", library_id, code=1)
     assert str(study) in told
     assert f"kiview library remove {library_id}" in told
+
+
+def test_that_an_id_never_opens_the_study_that_came_into_the_folder(study, capsys):
+    library_id = said(capsys, "library", "add", str(study)).strip()
+    write(study, study_uid="1.2.9", series_uid="1.2.9.1")
+    told = error(capsys, "info", library_id, code=1)
+    assert f"{study} holds another study than before" in told
+    assert "1.2.9.1" in said(capsys, "info", str(study))
+
+
+def test_that_an_id_opens_its_study_though_files_came_beside_it(study, capsys):
+    library_id = said(capsys, "library", "add", str(study)).strip()
+    (study / "notes.txt").write_text("new", encoding="utf-8")
+    other = SeriesSpec(study_uid="1.2.9")
+    write_ct_series(study / "ct", np.zeros((3, 4, 5)), axial_affine(), other)
+    before, after = (said(capsys, "info", one) for one in (str(study), library_id))
+    assert before == after
 
 
 def test_that_a_folder_named_like_an_id_is_opened_itself(study, capsys, monkeypatch):

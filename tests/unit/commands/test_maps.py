@@ -3,13 +3,16 @@
 import dataclasses
 import json
 
+import nibabel
 import numpy as np
 import pytest
-from tests.helpers import curve_network
+from tests.helpers import curve_network, small_study
 from tests.unit.nets.fakes import card, fake_image, plasma
 
 from kiview import cli
 from kiview.commands import maps
+from kiview.core.roi import Roi
+from kiview.core.study import Finding, Verdict
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.run_record import network_provenance
 from kiview.nets.untrusted import HashedFile
@@ -81,3 +84,29 @@ def test_that_a_record_of_a_network_that_is_not_there_is_told_first(refused, tmp
     path = tmp_path / "network_Ki.json"
     path.write_text(json.dumps(record), encoding="utf-8")
     assert "another network" in refused("--from-record", path)
+
+
+def test_that_findings_nobody_confirmed_are_told_and_written(tmp_path, monkeypatch, capsys):
+    doubt = Finding("doubt", "The dose looks odd.", Verdict.CONFIRM)
+    note = Finding("note", "A gap.")
+    study = small_study.study((doubt, note))
+    monkeypatch.setattr(maps, "open_given", lambda *_: study)
+    mask = nibabel.Nifti1Image(*small_study_mask())
+    nibabel.save(mask, tmp_path / "aorta.nii")
+    out = tmp_path / "out"
+    words = ("--input", f"aorta:{tmp_path / 'aorta.nii'}", "--method", "patlak")
+    assert cli.main(["map", str(tmp_path), *words, "--format", "nifti", "--out", str(out)]) == 0
+    assert "1 finding is not confirmed; what is written says so" in capsys.readouterr().err
+    record = json.loads((out / "patlak_Ki.json").read_text(encoding="utf-8"))
+    assert "The dose looks odd. Not confirmed by the user." in str(record)
+    assert "A gap." in str(record)
+    assert "A gap. Not" not in str(record)
+
+
+def small_study_mask():
+    """The aorta of the small study as NIfTI holds it: (x, y, z), affine in RAS."""
+    grid = small_study.geometry()
+    mask = Roi("region-1", "Aorta", "#fff", small_study.aorta()).rasterise(grid).inside
+    ras_of_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    affine = ras_of_lps @ grid.affine_lps_mm[:, [2, 1, 0, 3]]
+    return mask.astype(np.uint8).transpose(), affine

@@ -1,5 +1,7 @@
 """Voxels on disk: whole or not at all, found again, never by a patient's name."""
 
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,23 @@ def test_that_large_series_are_mapped_and_found_again(tmp_path: Path) -> None:
     assert not found[0].flags.writeable
     fill(cache, "a")  # a second import replaces the first
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {"a", ".placing"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="platform: no modes of files")
+def test_that_a_store_is_its_owners_alone_and_an_older_one_becomes_so(tmp_path: Path) -> None:
+    cache = VoxelCache(tmp_path / "cache", memory_limit_bytes=100)
+    fill(cache, "a")
+    places = [cache.folder, *cache.folder.rglob("*")]
+
+    def modes() -> set[int]:
+        return {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in places}
+
+    assert len(places) == 6
+    assert modes() == {0}
+    for path in places:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert cache.find("a") is not None
+    assert {path.name for path in places if path.stat().st_mode & 0o077} <= {"lock", ".placing"}
 
 
 def test_that_a_broken_import_leaves_nothing(tmp_path: Path) -> None:

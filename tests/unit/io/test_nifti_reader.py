@@ -79,6 +79,15 @@ def codes(series: Series) -> set[str]:
     return {finding.code for finding in series.findings}
 
 
+def test_that_the_sidecar_is_one_of_the_files_of_an_image_opened_alone(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path)
+    before = open_study(OpenRequest(path))
+    assert [Path(entry.path).name for entry in before.files] == ["pet.nii.gz", "pet.json"]
+    sidecar = json.dumps(SIDECAR | {"InjectedRadioactivity": 35.0})
+    (tmp_path / "pet.json").write_text(sidecar, encoding="utf-8")
+    assert open_study(OpenRequest(path)).fingerprint != before.fingerprint
+
+
 @pytest.mark.parametrize("geometry", [axial_affine, oblique_affine, feet_first_affine])
 @pytest.mark.parametrize("name", ["pet.nii", "pet.nii.gz"])
 def test_that_dicom_and_nifti_agree_on_values_times_and_left(

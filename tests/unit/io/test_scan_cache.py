@@ -1,6 +1,7 @@
 """A large folder is remembered as long as nothing in it changes, without the patient's name."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,18 @@ def opened(folder: Path) -> Study:
 
 def records(folder: Path) -> list[Path]:
     return sorted((folder.parent / "cache").glob("*.index.json"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="platform: no modes of files")
+def test_that_paths_are_remembered_for_the_owner_only(folder: Path) -> None:
+    opened(folder)
+    (record,) = records(folder)
+    places = (record.parent, record)
+    for _ in range(2):
+        assert [path.stat().st_mode & 0o777 for path in places] == [0o700, 0o600]
+        record.parent.chmod(0o755)
+        record.chmod(0o644)  # as it was made before
+        opened(folder)
 
 
 def test_that_the_second_opening_is_the_same_without_reading_headers(

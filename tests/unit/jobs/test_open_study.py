@@ -1,5 +1,6 @@
 """Studies with holes, copies and several series: what is told and what is kept."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,7 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
     assert set(series) == {
         "uid",
         "modality",
+        "description",
         "kind",
         "shape_zyx",
         "frame_count",
@@ -171,6 +173,7 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
         "structures",
     }
     assert series["kind"] == "dynamic"
+    assert series["description"] == "factory dynamic"
     assert series["shape_zyx"] == list(SHAPE)
     np.testing.assert_allclose(series["frame_start_s"], start, atol=1e-3)
     assert series["units"] == "BQML"
@@ -181,6 +184,14 @@ def test_that_the_document_is_complete_and_without_patient_data(tmp_path: Path) 
     ]
     assert "Factory" not in str(document)
     assert "FACTORY-1" not in str(document)
+
+
+def test_that_the_fingerprint_tells_whether_the_files_are_the_same(tmp_path: Path) -> None:
+    paths = write(tmp_path)
+    before = open_study(OpenRequest(tmp_path)).fingerprint
+    assert before == open_study(OpenRequest(tmp_path)).fingerprint != ""
+    os.utime(paths[0], ns=(1, 1))
+    assert open_study(OpenRequest(tmp_path)).fingerprint != before
 
 
 def test_that_an_empty_folder_says_so(tmp_path: Path) -> None:

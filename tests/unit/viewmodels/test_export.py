@@ -79,5 +79,17 @@ def test_that_a_failed_export_is_a_sentence(qtbot, computed, tmp_path):
 def test_that_findings_about_the_study_go_into_the_files(computed, tmp_path):
     computed.export.set_folder(tmp_path)
     told = Finding("doubt", "The dose looks odd.", Verdict.CONFIRM)
-    computed.study.series = replace(computed.study.series, findings=(told,))
-    assert computed.export.request().findings == ("The dose looks odd.",)
+    known = Finding("gap", "A gap.")
+    computed.study.series = replace(computed.study.series, findings=(told, known))
+    not_confirmed = ("The dose looks odd. Not confirmed by the user.", "A gap.")
+    assert computed.export.request().findings == not_confirmed
+    waiting = "1 finding is not confirmed; see Checks."
+    assert computed.export.status == f"Ready to write. {waiting}"
+    assert computed.maps.status.endswith(waiting)
+    shown = []
+    for model in (computed.maps, computed.export):
+        model.changed.connect(lambda model=model: shown.append(model.status))
+    computed.study.confirm("doubt")
+    assert len(shown) >= 2
+    assert not [status for status in shown if "confirmed" in status]
+    assert computed.export.request().findings[0].endswith("Confirmed by the user.")

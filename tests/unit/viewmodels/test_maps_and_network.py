@@ -1,13 +1,16 @@
 """Runs: readiness, results, staleness, comparison."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.helpers import small_study
 from tests.helpers.network_runs import compute, in_place_of_networks, settled
 
 from kiview import application
 from kiview.core.errors import InvalidInputError, NetworkError
+from kiview.core.images import ScaledFrameStore
 from kiview.core.patlak import Weighting
 from kiview.viewmodels.results import NETWORK, PATLAK
 from kiview.viewmodels.views import DIFFERENCE_KEY
@@ -41,6 +44,40 @@ def test_that_any_changed_input_makes_the_map_stale(qtbot, with_aorta, change):
     compute(qtbot, with_aorta, PATLAK)
     change(with_aorta)
     qtbot.waitUntil(lambda: with_aorta.results.get(PATLAK).is_stale)
+
+
+def test_that_files_changed_on_disk_make_the_map_stale_and_block_export(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    models.export.set_folder(Path("out"))
+    changed = replace(small_study.study(), fingerprint="of other files")
+    models.study._open_job = small_study.open_job(changed)
+    with qtbot.waitSignal(models.study.study_changed):
+        models.study.open_path(Path("small"))
+    qtbot.waitUntil(lambda: models.maps.why_not == "" and not models.curves.is_reading)
+    assert models.results.get(PATLAK).is_stale
+    assert "out of date" in models.maps.status
+    assert "out of date" in models.export.why_not
+
+
+def test_that_the_same_series_with_more_slices_is_shown_whole_beside_its_stale_map(
+    qtbot, with_aorta
+):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    study, grid = small_study.study(), small_study.geometry()
+    taller = replace(grid, shape_zyx=(grid.shape_zyx[0] + 2, *grid.shape_zyx[1:]))
+    voxels = np.pad(small_study.frames(), ((0, 0), (0, 2), (0, 0), (0, 0)))
+    image = replace(study.series[0].image, store=ScaledFrameStore(voxels), geometry=taller)
+    series = replace(study.series[0], image=image)
+    more = replace(study, series=(series,), fingerprint="of more files")
+    models.study._open_job = small_study.open_job(more)
+    with qtbot.waitSignal(models.study.study_changed):
+        models.study.open_path(Path("small"))
+    top = taller.to_lps_mm((taller.shape_zyx[0] - 1, 12, 16))
+    models.views.link.set_cursor(top)
+    np.testing.assert_allclose(models.views.link.cursor_lps_mm, top)
+    assert models.views.layer("patlak").stale
 
 
 def test_that_a_map_is_never_computed_again_without_being_asked(qtbot, with_aorta):

@@ -156,6 +156,55 @@ def test_that_a_study_read_again_with_entered_values_stays_merged(qtbot, opened)
         opened.study.enter({"weight_kg": "70"})
     assert opened.study.image.frame_count == opened.views.image.frame_count == 22
     assert opened.merge.is_merged
+
+
+def test_that_merging_and_entering_are_undone_and_redone_in_order(qtbot, opened):
+    opened.study._open_job = small_study.obedient_job(small_study.study())
+
+    def settled():
+        qtbot.waitUntil(lambda: not opened.study.is_opening)
+        return opened.study.image.frame_count, opened.overrides.values.get("weight_kg")
+
+    opened.overrides.change({"weight_kg": 80.0})
+    settled()
+    opened.merge.merge(10, 30)
+    opened.overrides.change({"weight_kg": 60.0})
+    assert settled() == (22, 60.0)
+    back, again = [], []
+    while opened.undo.can_undo:
+        opened.undo.undo()
+        back.append(settled())
+    while opened.undo.can_redo:
+        opened.undo.redo()
+        again.append(settled())
+    assert back == [(22, 80.0), (25, 80.0), (25, None)]
+    assert again == [(25, 80.0), (22, 80.0), (22, 60.0)]
+
+
+def test_that_a_merge_forgets_values_that_were_taken_back(qtbot, opened):
+    opened.study._open_job = small_study.obedient_job(small_study.study())
+    opened.overrides.change({"weight_kg": 80.0})
+    qtbot.waitUntil(lambda: not opened.study.is_opening)
+    opened.undo.undo()
+    qtbot.waitUntil(lambda: not opened.study.is_opening)
+    assert opened.undo.can_redo
+    opened.merge.merge(10, 30)
+    assert not opened.undo.can_redo
+
+
+def test_that_a_merge_that_no_longer_fits_cannot_come_back(qtbot, opened):
+    opened.merge.merge(10, 30)
+    opened.merge.use_acquired()
+    study = small_study.study()
+    image = study.series[0].image
+    late = FrameTiming(image.timing.start_s + 100, image.timing.duration_s)
+    series = replace(study.series[0], image=replace(image, timing=late))
+    opened.study._open_job = small_study.open_job(replace(study, series=(series,)))
+    with qtbot.waitSignal(opened.study.study_changed):
+        opened.study.enter({"injection_time": "09:30:00"})
+    opened.merge.undo()
+    assert opened.messages.current.text.startswith("The frames stay as they are. A frame runs")
+    assert opened.study.image is series.image
     assert not opened.merge.can_undo
 
 

@@ -21,7 +21,7 @@ def open_with(qtbot, models, *findings):
 
 
 def test_that_a_failed_opening_keeps_the_study_that_was_open(qtbot, opened):
-    def fail(_path, _overrides, _progress):
+    def fail(*_asked):
         raise MissingInformationError("No dose.", ("dose_bq",))
 
     before = opened.study.study
@@ -34,7 +34,7 @@ def test_that_a_failed_opening_keeps_the_study_that_was_open(qtbot, opened):
 
 
 def test_that_only_the_latest_of_two_openings_counts(qtbot, models):
-    models.study._open_job = lambda path, _overrides, _progress: small_study.study(uid=path.name)
+    models.study._open_job = lambda path, *_: small_study.study(uid=path.name)
     models.study.open_path(Path("first"))
     models.study.open_path(Path("second"))
     qtbot.waitUntil(lambda: not models.runner.tasks)
@@ -45,7 +45,7 @@ def test_that_only_the_latest_of_two_openings_counts(qtbot, models):
 def test_that_entered_values_are_passed_on_in_their_own_units(qtbot, opened):
     given = []
 
-    def job(_path, overrides, _progress):
+    def job(_path, overrides, _study_uid, _progress):
         given.append(dict(overrides))
         return small_study.study()
 

@@ -33,6 +33,9 @@ class Part(QObject):
     def undo(self):
         self.value = self.history.undo(self.value)
 
+    def forget_undone(self):
+        self.history.forget_undone()
+
     def redo(self):
         self.value = self.history.redo(self.value)
 
@@ -69,6 +72,18 @@ def test_that_a_history_that_was_cleared_is_passed_over(parts):
     undo.undo()
     assert (first.value, second.value) == (0, 2)
     assert not undo.can_undo
+
+
+def test_that_a_change_of_another_kind_forgets_what_was_taken_back(parts):
+    first, second = parts
+    undo = UndoViewModel(first, second)
+    first.set(1)
+    undo.undo()
+    assert undo.can_redo
+    second.set(2)
+    assert not undo.can_redo
+    undo.redo()
+    assert (first.value, second.value) == (0, 2)
 
 
 def test_that_nothing_to_undo_is_no_error(parts):
