@@ -16,12 +16,12 @@ from kiview.core.input_function import (
 )
 from kiview.core.tac import TimeActivityCurve
 from kiview.core.timing import FrameTiming
-from kiview.io import curves_csv
+from kiview.io import curve_bids
 from kiview.io.curve_tables import CurveTable, parse_curves
 
 BIDS_ENDING = ".tsv"
-TABLE_ENDINGS = (".bld", ".crv", ".tac", ".voistat", ".dft")
-"""PMOD and Turku; a file of these endings may hold several curves."""
+TABLE_ENDINGS = (".csv", ".bld", ".crv", ".tac", ".voistat", ".txt", ".dft")
+"""CSV, PMOD and Turku; a file of these endings may hold several curves."""
 CURVE_ENDINGS = (BIDS_ENDING, *TABLE_ENDINGS)
 _PLASMA_WORDS = ("plasma", "parent")
 _BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
@@ -47,7 +47,7 @@ def read_input_function(path: Path, curve: str = "") -> InputFunction:
         MissingInformationError: frames begin late, so that the integral before is unknown.
     """
     if path.suffix.lower() not in TABLE_ENDINGS:
-        return curves_csv.read_input_function(path)
+        return curve_bids.read_input_function(path)
     content = _content(path)
     try:
         table = parse_curves(path.name, content.decode("utf-8-sig"))
@@ -127,7 +127,7 @@ def _from_samples(file: str, table: CurveTable, number: int) -> InputFunction:
         raise InvalidInputError(f"{file} has fewer than two values in the curve that is used.")
     time_s = table.time_s[known]
     made = from_samples(time_s, table.values[number][known], table.quantity)
-    findings = [*curves_csv.sampling_findings(time_s)]
+    findings = [*curve_bids.sampling_findings(time_s)]
     if not known.all():
         findings.insert(0, f"{int((~known).sum())} rows without an activity were left out.")
     return replace(made, findings=tuple(findings))

@@ -11,8 +11,8 @@ from kiview.core.input_function import Compartment, InputFunction, InputSource, 
 from kiview.core.tac import TimeActivityCurve
 from kiview.core.timing import FrameTiming
 from kiview.core.units import ACTIVITY, SUV_BW
+from kiview.io.curve_bids import read_input_function
 from kiview.io.curve_writer import write_input_function, write_region_curve
-from kiview.io.curves_csv import read_input_function
 
 SIDECAR = {"time": {"Units": "s"}, "plasma_radioactivity": {"Units": "Bq/mL"}}
 

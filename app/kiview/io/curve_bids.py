@@ -1,4 +1,4 @@
-"""Read blood and region curves from BIDS-style TSV files with a JSON sidecar.
+"""Blood and region curves from BIDS-style TSV files with a JSON sidecar; see `curve_files`.
 
 `time` in s from injection first, then `plasma_radioactivity` and/or `whole_blood_radioactivity`;
 plasma is used where both are given. With `frame_start` and `frame_duration` activities are means
