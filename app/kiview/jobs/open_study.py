@@ -103,6 +103,8 @@ def open_study(
     with errors_in_words_of(unpacked):
         part = InWordsOf(unpacked, progress.child(_UNPACK_SHARE, 1.0))
         index = _index(request.path, unpacked, _cache_folder(request), _scanning(part))
+        if index.is_empty:
+            unpacked.discard()
         given = given if look_up is None else _looked_up(look_up, index, (unpacked.archive,))
         study = _read_study(request, given, index, part)
     return in_words_of(unpacked, study)
