@@ -97,6 +97,8 @@ def _why_not_read(file: Path, start: bytes) -> str:
         return "Analyze voxels without their .hdr file"
     if file.name.lower().endswith(_ECAT_ENDINGS):
         return "no ECAT 7 image, though its name ends like one"
+    if file.suffix.lower() == ".json":
+        return "a JSON file with no image of this name beside it"
     return NEITHER
 
 
