@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kiview.core.blood_names import BLOOD_WORDS, sounds_like_blood
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.input_function import (
     Compartment,
@@ -24,7 +25,6 @@ TABLE_ENDINGS = (".csv", ".bld", ".crv", ".tac", ".voistat", ".txt", ".dft")
 """CSV, PMOD and Turku; a file of these endings may hold several curves."""
 CURVE_ENDINGS = (BIDS_ENDING, *TABLE_ENDINGS)
 _PLASMA_WORDS = ("plasma", "parent")
-_BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
 _MOST_BYTES = 50_000_000
 _MOST_NAMES = 12
 _DECAY = "The curve file names no decay reference; activity is taken as corrected to injection."
@@ -84,7 +84,7 @@ def _chosen(file: str, table: CurveTable, wanted: str) -> int:
     """Number of the curve to take."""
     known = range(len(table.names))
     fitting = [i for i in known if not wanted or table.names[i].lower() == wanted.lower()]
-    for words in (_PLASMA_WORDS, _BLOOD_WORDS):
+    for words in (_PLASMA_WORDS, BLOOD_WORDS):
         if len(fitting) > 1:
             fitting = [i for i in fitting if _has(table.names[i], words)] or fitting
     if len(fitting) == 1:
@@ -105,7 +105,7 @@ def _has(name: str, words: tuple[str, ...]) -> bool:
 def _compartment(name: str) -> tuple[Compartment, tuple[str, ...]]:
     if _has(name, _PLASMA_WORDS):
         return Compartment.PLASMA, ()
-    if _has(name, _BLOOD_WORDS):
+    if sounds_like_blood(name):
         return Compartment.WHOLE_BLOOD, ()
     told = f"The curve {name[:40]!r} is called after neither plasma nor blood; it was taken as"
     return Compartment.WHOLE_BLOOD, (f"{told} whole blood.",)
