@@ -212,7 +212,7 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
         "--input",
         type=arguments.input_word,
         metavar="INPUT",
-        help="curve file (BIDS, PMOD, Turku), population[:NAME], aorta:ROI, network (finds blood)",
+        help="curve (BIDS, CSV, PMOD, Turku), population[:NAME], aorta:ROI, network (finds blood)",
     )
     parser.add_argument(
         "--roi", type=arguments.path, metavar="FILE[:NAME]", help="blood region, scales population"

@@ -63,6 +63,7 @@ _CURVES = {
         "start[minutes] end[kBq/cc] Aorta striatum_dx\n0.00 1.00 3.1 3.6\n1.00 30.0 5.5 6.5\n"
         "30 40 6.0 6.1\n40 50 5.0 5.1\n50 60 4.0 4.1\n"
     ),
+    "f.csv": "time[min];plasma[kBq/cc]\n0;0\n1;40,5\n10;12\n30;8\n60;5,5\n",
     "d.voistat": (
         "# PMOD_VOI_STATISTICS\n# DATA\n// Component [string]\tPatientName [string]"
         "\tVoiName(Region) [string]\tTime [seconds]\tAveraged [kBq/cc]\tVolume [ccm]\n"

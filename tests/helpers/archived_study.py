@@ -7,7 +7,7 @@ import pytest
 
 from kiview.core.errors import KiviewError
 from kiview.core.study import Study
-from kiview.io.frame_store import PLACING
+from kiview.io.cache_limit import PLACING
 from kiview.jobs.open_study import OpenRequest, open_study
 from tests.helpers.dicom_factory import write_ct_series, write_dynamic_series, write_rubbish
 from tests.helpers.dicom_patterns.facts import SeriesSpec

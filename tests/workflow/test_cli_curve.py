@@ -10,7 +10,7 @@ from tests.helpers import curve_network, small_study
 from kiview.commands import curve
 from kiview.core.input_function import Compartment, InputSource
 from kiview.core.study import Finding, Verdict
-from kiview.io.curves_csv import read_input_function
+from kiview.io.curve_bids import read_input_function
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,10 @@
-"""Keep the voxel cache within its size: what was not used for longest goes first.
+"""Keep the voxel cache within its size and its disk: what was not used for longest goes first.
 
 A study that is open in any process holds a lock on its store and stays. What a killed process left
 half-written or half-removed is removed too. Only what KiView made in its own folder is touched.
 """
 
+import errno
 import re
 import shutil
 import time
@@ -13,11 +14,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kiview.core.errors import ReadError
 from kiview.io.file_lock import exclusive, release, try_lock
-from kiview.io.frame_store import GONE, LOCK, PART, PLACING
 
+LOCK = "lock"
+"""File of a store that its users hold; its time is that of the last use."""
+PLACING = ".placing"
+"""Lock of the cache: one process at a time gives a finished store its name."""
+PART, GONE = ".part-", ".gone-"
+"""In names of what is being written, and of what is being removed."""
 YOUNG_S = 60.0
 """A half-written entry younger than this may belong to a process that has no lock yet."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _STORE = re.compile(r"[0-9a-f]{40}")
 _INDEX = re.compile(r"[0-9a-f]{40}\.index\.json")
 _LEFTOVER = re.compile(rf"[0-9a-f]{{40}}(\.index)?(\{PART}|\{GONE})[0-9a-f]{{8}}")
@@ -89,6 +97,59 @@ def prune(folder: Path, limit_bytes: int) -> PruneReport:
             continue
         removed, freed, left = removed + 1, freed + entry.size_bytes, left - entry.size_bytes
     return PruneReport(removed, freed, left, in_use)
+
+
+def require_room(folder: Path, size_bytes: int, what: str, spare_bytes: int = 0) -> None:
+    """Remove unused entries, least recently used first, until the disk has room.
+
+    Args:
+        folder: The voxel cache.
+        size_bytes: Of what is to be written there.
+        what: It, to begin a sentence with.
+        spare_bytes: To be left free on the disk.
+
+    Raises:
+        ReadError: there is no room even so; then nothing is removed that would not have helped.
+        OSError: the folder cannot be read.
+    """
+    needed = size_bytes + spare_bytes
+    if _free(folder) < needed:
+        _make_room(folder, needed)
+    free = _free(folder)
+    if free < needed:
+        spare = f", of which {_told(spare_bytes)} are kept spare" if spare_bytes else ""
+        raise ReadError(
+            f"{what} needs {_told(size_bytes)} in {folder}, but only {_told(free)} are free"
+            f" there{spare}; make room there."
+        )
+
+
+def cannot_write(what: str, error: OSError) -> ReadError:
+    """What to tell where the cache cannot be written; `what` begins the sentence."""
+    way_out = "make room there or" if error.errno in _FULL else "make the folder writable or"
+    return ReadError(f"{what} ({error.strerror or error}); {way_out} choose another cache folder.")
+
+
+def _make_room(folder: Path, needed_bytes: int) -> None:
+    _remove_leftovers(folder)
+    kept = entries(folder)
+    if _free(folder) + sum(entry.size_bytes for entry in kept) < needed_bytes:
+        return
+    for entry in kept:
+        if _free(folder) >= needed_bytes:
+            return
+        remove_entry(entry.path)
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def _told(size_bytes: int) -> str:
+    """A size for people: GB, MB or kB."""
+    units = (("GB", 1e9), ("MB", 1e6))
+    unit, factor = next((one for one in units if size_bytes >= one[1]), ("kB", 1e3))
+    return f"{size_bytes / factor:.1f} {unit}"
 
 
 def remove_entry(path: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kiview.core.blood_names import BLOOD_WORDS, sounds_like_blood
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.input_function import (
     Compartment,
@@ -16,15 +17,14 @@ from kiview.core.input_function import (
 )
 from kiview.core.tac import TimeActivityCurve
 from kiview.core.timing import FrameTiming
-from kiview.io import curves_csv
+from kiview.io import curve_bids
 from kiview.io.curve_tables import CurveTable, parse_curves
 
 BIDS_ENDING = ".tsv"
-TABLE_ENDINGS = (".bld", ".crv", ".tac", ".voistat", ".dft")
-"""PMOD and Turku; a file of these endings may hold several curves."""
+TABLE_ENDINGS = (".csv", ".bld", ".crv", ".tac", ".voistat", ".txt", ".dft")
+"""CSV, PMOD and Turku; a file of these endings may hold several curves."""
 CURVE_ENDINGS = (BIDS_ENDING, *TABLE_ENDINGS)
 _PLASMA_WORDS = ("plasma", "parent")
-_BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
 _MOST_BYTES = 50_000_000
 _MOST_NAMES = 12
 _DECAY = "The curve file names no decay reference; activity is taken as corrected to injection."
@@ -47,7 +47,7 @@ def read_input_function(path: Path, curve: str = "") -> InputFunction:
         MissingInformationError: frames begin late, so that the integral before is unknown.
     """
     if path.suffix.lower() not in TABLE_ENDINGS:
-        return curves_csv.read_input_function(path)
+        return curve_bids.read_input_function(path)
     content = _content(path)
     try:
         table = parse_curves(path.name, content.decode("utf-8-sig"))
@@ -84,7 +84,7 @@ def _chosen(file: str, table: CurveTable, wanted: str) -> int:
     """Number of the curve to take."""
     known = range(len(table.names))
     fitting = [i for i in known if not wanted or table.names[i].lower() == wanted.lower()]
-    for words in (_PLASMA_WORDS, _BLOOD_WORDS):
+    for words in (_PLASMA_WORDS, BLOOD_WORDS):
         if len(fitting) > 1:
             fitting = [i for i in fitting if _has(table.names[i], words)] or fitting
     if len(fitting) == 1:
@@ -105,7 +105,7 @@ def _has(name: str, words: tuple[str, ...]) -> bool:
 def _compartment(name: str) -> tuple[Compartment, tuple[str, ...]]:
     if _has(name, _PLASMA_WORDS):
         return Compartment.PLASMA, ()
-    if _has(name, _BLOOD_WORDS):
+    if sounds_like_blood(name):
         return Compartment.WHOLE_BLOOD, ()
     told = f"The curve {name[:40]!r} is called after neither plasma nor blood; it was taken as"
     return Compartment.WHOLE_BLOOD, (f"{told} whole blood.",)
@@ -127,7 +127,7 @@ def _from_samples(file: str, table: CurveTable, number: int) -> InputFunction:
         raise InvalidInputError(f"{file} has fewer than two values in the curve that is used.")
     time_s = table.time_s[known]
     made = from_samples(time_s, table.values[number][known], table.quantity)
-    findings = [*curves_csv.sampling_findings(time_s)]
+    findings = [*curve_bids.sampling_findings(time_s)]
     if not known.all():
         findings.insert(0, f"{int((~known).sum())} rows without an activity were left out.")
     return replace(made, findings=tuple(findings))

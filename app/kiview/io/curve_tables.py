@@ -1,10 +1,12 @@
-"""Curve files of PMOD (`.bld`, `.crv`, `.tac`, `.voistat`) and Turku PET Centre (`.dft`, `.tac`).
+"""Curve files of PMOD (`.bld`, `.crv`, `.tac`, `.voistat`, `.txt`), Turku (`.dft`, `.tac`) and CSV.
 
 Told apart by their first lines, never by their names. Sources: PMOD's own help and the format
 pages of Turku PET Centre (CRV, DFT); the fourth DFT line as Turku's `dft.c` reads it: `Time` is the
-middle of a frame, `Times` are start and end. Units are taken from the header; none is assumed.
+middle of a frame, `Times` are start and end. CSV has titles like PMOD, and tabs, commas or, where
+the comma is the decimal sign, semicolons. Units are taken from the header; none is assumed.
 """
 
+import csv
 import math
 import re
 from dataclasses import dataclass
@@ -72,9 +74,9 @@ def parse_curves(name: str, text: str) -> CurveTable:
 
 
 def _columns(name: str, lines: list[str]) -> CurveTable:
-    """PMOD CRV: one line of titles with units in brackets, then numbers."""
-    heading = re.sub(r"[ ]+(?=\[)", "", lines[0]).rstrip()  # PMOD may end lines with tabs
-    titles = [_split_title(cell) for cell in _cells(heading)]
+    """PMOD CRV and CSV: one line of titles with units in brackets, then numbers."""
+    mark = _mark(lines)
+    titles = _titles(name, lines[0], mark)
     words = [title.lower() for title, _ in titles]
     has_frames = words[:2] == ["start", "end"]
     if len(titles) < (3 if has_frames else 2):
@@ -83,16 +85,41 @@ def _columns(name: str, lines: list[str]) -> CurveTable:
             " 'plasma[kBq/cc]'; write such a line."
         )
     first = 2 if has_frames else 1
-    rows = _numbers(name, [_cells(line) for line in lines[1:]], len(titles))
-    shared_unit = titles[1][1]
-    scaled = [_activity(name, unit or shared_unit) for _, unit in titles[first:]]
+    seconds = _seconds(name, titles[0][1], titles[0][0])
+    shared_unit = titles[1][1] if has_frames else ""
+    scaled = [_activity(name, unit or shared_unit, title) for title, unit in titles[first:]]
     if len({quantity.code for quantity, _ in scaled}) > 1:
         raise ReadError(f"{name} mixes activity and SUV; keep the columns of one unit.")
     factors = np.array([factor for _, factor in scaled])
-    time_s = rows[:, :first].T * _seconds(name, titles[0][1])
+    cells = [_cells(name, line, mark) for line in lines[1:]]
+    rows = _numbers(name, _with_points(name, cells) if mark == ";" else cells, len(titles))
+    time_s = rows[:, :first].T * seconds
     names = tuple(title for title, _ in titles[first:])
     values = rows[:, first:].T * factors[:, None]
     return CurveTable(names, time_s if has_frames else time_s[0], values, scaled[0][0])
+
+
+def _mark(lines: list[str]) -> str:
+    """What stands between the cells: tab, semicolon or comma; empty for spaces."""
+    return next((mark for mark in "\t;," if mark in lines[0] and mark in lines[1]), "")
+
+
+def _titles(name: str, line: str, mark: str) -> list[tuple[str, str]]:
+    """Titles and units; PMOD may put spaces before units and tabs after the last title."""
+    cells = _cells(name, re.sub(r"[ ]+(?=\[)", "", line), mark)
+    while cells and not cells[-1]:
+        cells.pop()
+    return [_split_title(cell) for cell in cells]
+
+
+def _with_points(name: str, rows: list[list[str]]) -> list[list[str]]:
+    """Numbers with decimal commas written with points, unless both signs occur."""
+    numbers = [cell for row in rows for cell in row if cell.lower() not in _MISSING]
+    if any("," in cell for cell in numbers) and any("." in cell for cell in numbers):
+        raise ReadError(
+            f"{name} has numbers with a comma and numbers with a point; write all with one of them."
+        )
+    return [[cell.replace(",", ".") for cell in row] for row in rows]
 
 
 def _dft(name: str, lines: list[str]) -> CurveTable:
@@ -103,7 +130,7 @@ def _dft(name: str, lines: list[str]) -> CurveTable:
             f"{name} is no DFT file that can be used: its fourth line must begin with Time (middle"
             " of the frame) or Times (start and end) and a unit, like 'Times (min)'."
         )
-    heads = [_cells(line.rstrip()) for line in lines[:3]]
+    heads = [_cells(name, line.rstrip()) for line in lines[:3]]
     count = len(heads[0]) - 1
     unit = heads[2].pop(0)
     if heads[2] and heads[2][0].startswith("("):
@@ -113,7 +140,7 @@ def _dft(name: str, lines: list[str]) -> CurveTable:
         " ".join(p[i] for p in parts if i < len(p) and p[i] not in ("", ".")) for i in range(count)
     )
     first = 2 if kind.group(1).lower() == "times" else 1
-    rows = _numbers(name, [_cells(line) for line in lines[4:]], first + count)
+    rows = _numbers(name, [_cells(name, line) for line in lines[4:]], first + count)
     quantity, factor = _activity(name, unit)
     time_s = rows[:, :first].T * _seconds(name, kind.group(2))
     values = rows[:, first:].T * factor
@@ -129,8 +156,8 @@ def _voistat(name: str, text: str) -> CurveTable:
     if any(title not in place for title in wanted):
         raise ReadError(f"{name} lacks one of the columns {', '.join(wanted)}; export curves.")
     voi, time, mean = (place[title] for title in wanted)
-    quantity, factor = _activity(name, titles[mean][1])
-    seconds = _seconds(name, titles[time][1])
+    quantity, factor = _activity(name, titles[mean][1], titles[mean][0])
+    seconds = _seconds(name, titles[time][1], titles[time][0])
     found: dict[str, list[list[str]]] = {}
     for number, line in enumerate(lines[1:], 2):
         cells = line.split("\t")
@@ -144,9 +171,16 @@ def _voistat(name: str, text: str) -> CurveTable:
     return CurveTable(tuple(found), tables[0][:, 0] * seconds, values, quantity)
 
 
-def _cells(line: str) -> list[str]:
-    """Cells between tabs, or between spaces where there is no tab."""
-    return [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split()
+def _cells(name: str, line: str, mark: str = "") -> list[str]:
+    """Cells between marks; without one between tabs, or between spaces where there is no tab."""
+    mark = mark or ("\t" if "\t" in line else "")
+    if not mark:
+        return line.split()
+    try:
+        cells = next(csv.reader([line], delimiter=mark, skipinitialspace=True))
+    except csv.Error as error:
+        raise ReadError(f"{name} is no table: {error}.") from error
+    return [cell.strip() for cell in cells]
 
 
 def _split_title(cell: str) -> tuple[str, str]:
@@ -173,20 +207,25 @@ def _number(name: str, row: int, cell: str) -> float:
         raise ReadError(f"{name}: {cell[:20]!r} in row {row} of the numbers is none.") from error
 
 
-def _seconds(name: str, unit: str) -> float:
+def _seconds(name: str, unit: str, title: str = "") -> float:
     if unit.lower() in _TIME_UNITS:
         return _TIME_UNITS[unit.lower()]
-    told = f"gives the time in {unit[:20]!r}" if unit else "does not say in what unit the time is"
-    raise ReadError(f"{name} {told}; write the unit in the title, like 'time[min]' or 'time[sec]'.")
+    column = f" in its first column, {title[:40]!r}," if title else ""
+    told = f"gives the time{column} in {unit[:20]!r}" if unit else f"has no unit of time{column}"
+    raise ReadError(
+        f"{name} {told}; put the time first and sec, min or h into its title, like 'time[min]'."
+    )
 
 
-def _activity(name: str, unit: str) -> tuple[Quantity, float]:
+def _activity(name: str, unit: str, title: str = "") -> tuple[Quantity, float]:
     key = unit_key(unit)
     if key in ACTIVITY_UNITS:
         return ACTIVITY, ACTIVITY_UNITS[key]
     if key in ("g/ml", "suv"):
         return SUV_BW, 1.0
-    told = f"gives activity in {unit[:20]!r}" if unit else "does not say in what unit activity is"
+    column = f" in column {title[:40]!r}" if title else ""
+    told = f"gives activity{column} in {unit[:20]!r}" if unit else f"has no unit{column}"
     raise ReadError(
-        f"{name} {told}; write a unit like kBq/cc, Bq/mL or g/mL in the title of the activity."
+        f"{name} {told}; write Bq/mL, kBq/mL, MBq/mL, nCi/mL, uCi/mL or g/mL into the title of the"
+        " activity, like 'plasma[kBq/mL]', and leave out columns of something else."
     )

@@ -1,8 +1,9 @@
 """Write curves as BIDS-style TSV with a JSON sidecar.
 
-Columns: `time` in s from injection, `whole_blood_radioactivity`, `plasma_radioactivity`. Curves
-that come from frames also have `frame_start` and `frame_duration`, so that reading them back gives
-the exact integral of the frames.
+Columns: `time` in s from injection, `whole_blood_radioactivity`, `plasma_radioactivity`, and
+`region_radioactivity` for a region that is not called after blood. Curves that come from frames
+also have `frame_start` and `frame_duration`, so that reading them back gives the exact integral of
+the frames.
 """
 
 import json
@@ -13,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiview import __version__
+from kiview.core.blood_names import sounds_like_blood
 from kiview.core.errors import ExportError
 from kiview.core.input_curves import FrameCurve
 from kiview.core.input_function import Compartment, InputFunction, InputSource
 from kiview.core.provenance import JsonValue
 from kiview.core.tac import TimeActivityCurve
+from kiview.io.curve_bids import REGION
 from kiview.io.dicom_common import APPLICATION, RESEARCH_USE
 
 TIME, BLOOD, PLASMA = "time", "whole_blood_radioactivity", "plasma_radioactivity"
@@ -28,6 +31,7 @@ Columns = Mapping[str, NDArray[np.float64]]
 _DESCRIPTIONS = {
     TIME: "Time from injection; for frames their middle",
     BLOOD: "Radioactivity of whole blood, decay-corrected to injection",
+    REGION: "Mean radioactivity of the region, decay-corrected to injection",
     PLASMA: "Radioactivity of plasma, decay-corrected to injection",
     FRAME_START: "Start of the frame from injection",
     FRAME_DURATION: "Duration of the frame",
@@ -44,7 +48,7 @@ def write_region_curve(path: Path, tac: TimeActivityCurve, given: Given = ()) ->
     timing = tac.timing
     columns = {
         TIME: timing.mid_s,
-        BLOOD: tac.mean,
+        BLOOD if sounds_like_blood(tac.name) else REGION: tac.mean,
         FRAME_START: timing.start_s,
         FRAME_DURATION: timing.duration_s,
         SPREAD: tac.std,

@@ -10,6 +10,7 @@ the last use: `cache_limit` removes what nobody holds.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -28,18 +29,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from kiview.core.arriving import ArrivingFrameStore
 from kiview.core.errors import ReadError
+from kiview.io.cache_limit import GONE, LOCK, PART, PLACING, cannot_write, require_room
 from kiview.io.file_lock import exclusive, release, share, try_lock
 from kiview.io.private import make_private, make_private_folder
 
 FORMAT_VERSION = 2
 MEMORY_LIMIT_BYTES = 64 << 20
 """Larger series stay on disk, so that opening them again does not read the files again."""
-LOCK = "lock"
-"""File of a store that its users hold; its time is that of the last use."""
-PLACING = ".placing"
-"""Lock of the cache: one process at a time gives a finished store its name."""
-PART, GONE = ".part-", ".gone-"
-"""In names of what is being written, and of what is being removed."""
 _VOXELS, _RECORD = "voxels.npy", "store.json"
 _SAMPLES, _SAMPLE_BYTES = 16, 4096
 
@@ -206,9 +202,12 @@ class VoxelWriter:
             self.voxels = np.empty(shape_tzyx, dtype)
             return
         try:
-            self._refuse_full_disk(self._part.parent, int(np.prod(shape_tzyx)) * dtype.itemsize)
+            # A folder that cannot be written is told as that.
+            make_private_folder(self._part.parent)
             make_private_folder(self._part)
             self._held = try_lock(self._part / LOCK, shared=False, create=True)
+            size = math.prod(shape_tzyx) * dtype.itemsize
+            require_room(self._part.parent, size, "The study")
             path = self._part / _VOXELS
             np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape_tzyx)
             make_private(path)
@@ -217,6 +216,9 @@ class VoxelWriter:
         except OSError as error:
             self._discard()
             raise self._cannot_store(error) from error
+        except ReadError:
+            self._discard()
+            raise
 
     def __enter__(self) -> "VoxelWriter":
         return self
@@ -337,17 +339,4 @@ class VoxelWriter:
 
     def _cannot_store(self, error: OSError) -> ReadError:
         place = "" if self._target is None else f" in {self._target.parent}"
-        return ReadError(
-            f"The voxels cannot be stored{place} ({error.strerror or error}); make room there or"
-            " choose another cache folder."
-        )
-
-    @staticmethod
-    def _refuse_full_disk(folder: Path, size: int) -> None:
-        make_private_folder(folder)
-        free = shutil.disk_usage(folder).free
-        if free < size:
-            raise ReadError(
-                f"The study needs {size / 1e9:.1f} GB in {folder} but only {free / 1e9:.1f} GB are"
-                " free; make room there."
-            )
+        return cannot_write(f"The voxels cannot be stored{place}", error)

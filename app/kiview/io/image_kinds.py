@@ -89,13 +89,16 @@ def kind_of(path: str | Path) -> ImageKind | str:
 
 def _why_not_read(file: Path, start: bytes) -> str:
     if start.startswith(_ZIP_MAGIC):
-        return "a zip archive, not unpacked; open it on its own"
+        renamed = "" if file.name.lower().endswith(".zip") else "let its name end in .zip and "
+        return f"a zip archive, not unpacked; {renamed}open it on its own"
     if start.lstrip()[:1] == b"!" and b"INTERFILE" in start.split(b"\n", 1)[0].upper():
         return "Interfile header, not read: convert it to NIfTI or DICOM"
     if file.suffix.lower() == ".img" and header_of(file) is None:
         return "Analyze voxels without their .hdr file"
     if file.name.lower().endswith(_ECAT_ENDINGS):
         return "no ECAT 7 image, though its name ends like one"
+    if file.suffix.lower() == ".json":
+        return "a JSON file with no image of this name beside it"
     return NEITHER
 
 

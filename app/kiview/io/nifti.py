@@ -34,6 +34,7 @@ from kiview.io.image_kinds import files_of, sidecar_path
 from kiview.io.nifti_header import NiftiHeader, load_voxels, read_header
 from kiview.io.nuclides import half_life_findings
 from kiview.io.overrides import UserGiven
+from kiview.io.sidecar_checks import attenuation_findings, value_findings, why_no_weight
 from kiview.io.sidecar_facts import SidecarPet, facts_of
 from kiview.io.suv_check import suv_findings
 
@@ -150,8 +151,8 @@ def _pet_series(
     findings += _injection_findings(sidecar, given, times, half_life)
     if is_activity:
         findings += [*decay_findings, *dose.findings]
-        findings += weight_findings(given.number("weight_kg"))
-    findings += single_frame_findings(header.frame_count)
+        findings += weight_findings(given.number("weight_kg"), why_no_weight(sidecar))
+    findings += [*attenuation_findings(sidecar), *single_frame_findings(header.frame_count)]
     to_injection = factor if factor is not None and is_activity else np.ones(header.frame_count)
     suv = None
     if is_activity and not any(one.suv is Verdict.REFUSED for one in findings):
@@ -174,7 +175,8 @@ def _pet_series(
     image = replace(early, store=ScaledFrameStore(stored.voxels, slope, intercept))
     is_one_time = bool(np.ptp(to_injection) == 0)
     of_file = suv * float(scale[0, 0]) if suv and is_one_time else own_suv_factor(meaning.quantity)
-    findings += suv_findings(image)
+    largest = stored.largest(header.slope, header.intercept)
+    findings += [*suv_findings(image), *value_findings(header.path.name, largest)]
     known = SidecarPet(header, sidecar, given, meaning, times, dose.dose_bq, half_life)
     return Series(
         image.series_uid,
@@ -183,7 +185,7 @@ def _pet_series(
         image.description,
         image,
         tuple(findings),
-        stored.largest(header.slope, header.intercept),
+        largest,
         of_file,
         files_of(header.path),
         meaning.units,

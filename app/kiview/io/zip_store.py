@@ -26,9 +26,18 @@ from zipfile import ZipFile, ZipInfo
 from kiview.core.errors import ReadError
 from kiview.core.progress import Progress
 from kiview.core.study import FileEntry
+from kiview.io.cache_limit import (
+    GONE,
+    LOCK,
+    PART,
+    PLACING,
+    cannot_write,
+    remove_entry,
+    require_room,
+)
 from kiview.io.file_lock import exclusive, release, share, try_lock
 from kiview.io.folder_listing import regular_file
-from kiview.io.frame_store import GONE, LOCK, PART, PLACING, cache_key
+from kiview.io.frame_store import cache_key
 from kiview.io.private import make_private_folder
 from kiview.io.zip_content import MARK, Member, ZipContent, damaged, examine
 
@@ -45,7 +54,12 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueE
 class Hold:
     """Keeps an unpacked archive from being pruned as long as it lives."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "let_go")
+
+    def __init__(self, held: int) -> None:
+        """Take over a shared lock; `let_go` gives it back, as does the end of this object."""
+        self.let_go = weakref.finalize(self, release, held)
+        self.let_go.atexit = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +86,11 @@ class Unpacked:
         self._short.update(
             {Path(path).name: name.rpartition("/")[2] for path, name in self.names.items()}
         )
+
+    def discard(self) -> None:
+        """Take the files away again, unless another process uses them."""
+        self.hold.let_go()
+        remove_entry(self.folder.parent)
 
     def shown(self, path: str) -> str:
         """A path as the user knows it: of the archive and the name in it."""
@@ -110,8 +129,7 @@ def unpack(archive: Path, cache_folder: Path, progress: Progress) -> Unpacked:
     held = _held_if_sound(store, content)
     if held is None:
         held = _fill(archive, entry, content, store, progress)
-    hold = Hold()
-    weakref.finalize(hold, release, held).atexit = False
+    hold = Hold(held)
     folder = store / _FILES
     names = {str(folder / member.place): member.name for member in content.members}
     return Unpacked(entry, folder, names, content.unused, hold)
@@ -155,9 +173,10 @@ def _fill(
     held: int | None = None
     try:
         with _as_sentences(archive, store.parent):
-            _refuse_full_disk(archive, content.size, store.parent)
-            part.mkdir(mode=0o700, parents=True)
+            make_private_folder(store.parent)
+            part.mkdir(mode=0o700)  # a folder that cannot be written is told as that
             held = try_lock(part / LOCK, shared=False, create=True)
+            require_room(store.parent, content.size, f"{archive}, unpacked,", SPARE_BYTES)
             _write_members(archive, entry, content, part / _FILES, progress)
             (part / _RECORD).write_text(json.dumps(_record(content)), encoding="utf-8")
             with exclusive(store.parent / PLACING):
@@ -229,16 +248,6 @@ def _copy(opened: ZipFile, info: ZipInfo, member: Member, file: BinaryIO) -> Ite
         raise zipfile.BadZipFile
 
 
-def _refuse_full_disk(archive: Path, size: int, folder: Path) -> None:
-    make_private_folder(folder)
-    free = shutil.disk_usage(folder).free
-    if free < size + SPARE_BYTES:
-        raise ReadError(
-            f"{archive} takes {size / 1e9:.1f} GB unpacked but only {free / 1e9:.1f} GB are free"
-            f" in {folder}; make room there."
-        )
-
-
 @contextlib.contextmanager
 def _as_sentences(archive: Path, folder: Path) -> Iterator[None]:
     try:
@@ -246,7 +255,4 @@ def _as_sentences(archive: Path, folder: Path) -> Iterator[None]:
     except _DAMAGE as error:
         raise damaged(archive) from error
     except OSError as error:
-        raise ReadError(
-            f"{archive} cannot be unpacked into {folder} ({error.strerror or error}); make room"
-            " there or choose another cache folder."
-        ) from error
+        raise cannot_write(f"{archive} cannot be unpacked into {folder}", error) from error

@@ -131,7 +131,7 @@ def region_curve(image: DynamicImage, mask: RoiMask, progress: Progress) -> Time
 
 def _from_file(request: InputCurveRequest, progress: Progress) -> InputFunction:
     if request.file is None:
-        raise InvalidInputError("Choose a curve file (BIDS TSV, PMOD or Turku).")
+        raise InvalidInputError("Choose a curve file (BIDS TSV, CSV, PMOD or Turku).")
     return read_curve(request.file, progress, request.curve)
 
 

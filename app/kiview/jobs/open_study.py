@@ -107,6 +107,8 @@ def open_study(
         part = InWordsOf(unpacked, progress.child(_UNPACK_SHARE, 1.0))
         index = _index(request.path, unpacked, _cache_folder(request), _scanning(part))
         _refuse_another_study(request, index)
+        if index.is_empty:
+            unpacked.discard()
         given = given if look_up is None else _looked_up(look_up, index, (unpacked.archive,))
         study = _read_study(request, given, index, part)
     return _fingerprinted(in_words_of(unpacked, study))

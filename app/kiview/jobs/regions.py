@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiview.core import roi
+from kiview.core.blood_names import sounds_like_blood
 from kiview.core.errors import InvalidInputError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.progress import Progress
@@ -27,7 +28,6 @@ MOST_LABELS = 200
 _MOST_NAMES = 12
 _INSIDE_SHARE = 0.5
 _FIRST_BYTES = 256
-_BLOOD_WORDS = ("aorta", "blood", "ventricle", "atrium", "idif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +89,13 @@ def choose_region(regions: tuple[RoiMask, ...], name: str, blood: bool = False) 
     """
     fitting = [mask for mask in regions if not name or mask.name.lower() == name.lower()]
     if blood and len(fitting) > 1:
-        fitting = [mask for mask in fitting if _sounds_like_blood(mask.name)] or fitting
+        fitting = [mask for mask in fitting if sounds_like_blood(mask.name)] or fitting
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(mask.name for mask in regions[:_MOST_NAMES])
     more = " and more" if len(regions) > _MOST_NAMES else ""
     asked = f"no region {name[:40]!r}" if name and not fitting else "several regions"
     raise InvalidInputError(f"The region file has {asked}; name one of: {known}{more}.")
-
-
-def _sounds_like_blood(name: str) -> bool:
-    return any(word in name.lower() for word in _BLOOD_WORDS)
 
 
 def _from_json(path: Path, geometry: VolumeGeometry, progress: Progress) -> tuple[RoiMask, ...]:

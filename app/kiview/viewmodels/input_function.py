@@ -205,7 +205,7 @@ class InputFunctionViewModel(QObject):
 
     def _from_file(self) -> InputFunction:
         if self._samples is None:
-            raise InvalidInputError("Choose a curve file (BIDS TSV, PMOD or Turku).")
+            raise InvalidInputError("Choose a curve file (BIDS TSV, CSV, PMOD or Turku).")
         return self._samples
 
     def _region_or_refuse(self) -> TimeActivityCurve:

@@ -29,7 +29,7 @@ from kiview.core.provenance import JsonValue
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import F18_HALF_LIFE_S
 from kiview.core.units import ACTIVITY, SUV_BW
-from kiview.io.curves_csv import read_input_function
+from kiview.io.curve_bids import read_input_function
 from kiview.io.frame_store import VoxelCache
 from kiview.io.overrides import OverrideValue
 from kiview.nets import preprocess

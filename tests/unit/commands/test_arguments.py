@@ -58,6 +58,8 @@ def test_that_lists_of_words_keep_order_and_drop_repetition():
     ("text", "word"),
     [
         ("blood.tsv", InputWord("file", "blood.tsv")),
+        ("Blood.CSV", InputWord("file", "Blood.CSV")),
+        ("WholeBlood.txt", InputWord("file", "WholeBlood.txt")),
         ("a:b/blood.tsv", InputWord("file", "a:b/blood.tsv")),
         ("population", InputWord("population")),
         ("population:feng-fdg", InputWord("population", "feng-fdg")),
@@ -70,7 +72,7 @@ def test_that_input_words_are_told_apart(text, word):
     assert arguments.input_word(text) == word
 
 
-@pytest.mark.parametrize("text", ["network:one", "blood.csv", "Population"])
+@pytest.mark.parametrize("text", ["network:one", "blood.xlsx", "Population"])
 def test_that_other_inputs_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         arguments.input_word(text)

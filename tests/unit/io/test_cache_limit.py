@@ -1,6 +1,7 @@
 """The voxel cache stays within its size and never takes voxels from an open study."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,9 +13,10 @@ from tests.helpers.dicom_factory import write_dynamic_series
 from tests.helpers.phantoms import asymmetric_phantom, axial_affine
 from tests.helpers.stores import put_all
 
+from kiview.core.errors import ReadError
 from kiview.io import cache_limit
-from kiview.io.cache_limit import entries, prune, remove_entry
-from kiview.io.frame_store import LOCK, PLACING, VoxelCache, store_key
+from kiview.io.cache_limit import LOCK, PLACING, entries, prune, remove_entry
+from kiview.io.frame_store import VoxelCache, store_key
 from kiview.jobs.open_study import OpenRequest, open_study
 
 SHAPE = (2, 10, 10, 10)
@@ -237,3 +239,48 @@ def test_that_opening_a_study_brings_the_cache_below_its_limit(tmp_path):
     opened = open_study(OpenRequest(tmp_path / "s", {}, cache, 0, cache_limit_bytes=0))
     own = store_key(opened.series[0].image.store.voxels)
     assert names(cache) == [own]
+
+
+@pytest.fixture
+def small_disk(monkeypatch):
+    """A disk that holds the given number of stores and nothing else but the cache."""
+
+    def of_stores(count: int) -> None:
+        capacity = count * (VOXEL_BYTES + OVERHEAD_BYTES)
+
+        def usage(folder: Path) -> object:
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            free = capacity - sum(path.stat().st_size for path in files)
+            return type("Usage", (), {"free": free})
+
+        monkeypatch.setattr(shutil, "disk_usage", usage)
+
+    return of_stores
+
+
+def test_that_a_full_disk_loses_what_was_not_used_for_longest(tmp_path, small_disk):
+    small_disk(3)
+    held = fill(tmp_path, "a", 100.0)
+    for letter, used_s in (("b", 300.0), ("c", 200.0)):
+        fill(tmp_path, letter, used_s)
+    fill(tmp_path, "d", 400.0)
+    assert names(tmp_path) == [key("a"), key("b"), key("d")]
+    assert (held == 1).all()
+
+
+def test_that_a_study_that_cannot_fit_is_refused_and_the_cache_left_alone(tmp_path, small_disk):
+    small_disk(2)
+    for letter in "ab":
+        fill(tmp_path, letter, 100.0)
+    with pytest.raises(ReadError, match=r"needs 12\.0 kB in .*, but only \d\.\d kB are free"):
+        VoxelCache(tmp_path, 0).create(key("c"), (6, 10, 10, 10), np.int16)
+    assert names(tmp_path) == [key("a"), key("b")]
+
+
+def test_that_open_studies_stay_where_the_disk_is_full(tmp_path, small_disk):
+    small_disk(2)
+    held = [fill(tmp_path, letter, 100.0) for letter in "ab"]
+    with pytest.raises(ReadError, match="make room there"):
+        fill(tmp_path, "c", 200.0)
+    assert names(tmp_path) == [key("a"), key("b")]
+    assert all((voxels == 1).all() for voxels in held)

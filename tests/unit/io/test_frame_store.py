@@ -1,5 +1,6 @@
 """Voxels on disk: whole or not at all, found again, never by a patient's name."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -96,7 +97,21 @@ def test_that_a_damaged_store_is_not_used(damage: str, tmp_path: Path) -> None:
 def test_that_a_full_disk_gives_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(ReadError, match="make room"):
+    with pytest.raises(ReadError, match=r"needs 0\.2 kB in .*only 0\.0 kB are free there; make"):
+        VoxelCache(tmp_path, 0).create("a", SHAPE, np.int16)
+    assert not list(tmp_path.iterdir())
+
+
+def test_that_a_read_only_cache_is_told_as_that_and_not_as_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with pytest.raises(ReadError, match=r"\(Read-only file system\); make the folder writable"):
         VoxelCache(tmp_path, 0).create("a", SHAPE, np.int16)
 
 

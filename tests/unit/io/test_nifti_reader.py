@@ -158,6 +158,43 @@ def test_that_weight_is_asked_for_and_ki_is_free_of_it(tmp_path: Path) -> None:
     assert codes(series) == {"weight-missing"}
 
 
+@pytest.mark.parametrize("key", ["PatientWeight", "BodyWeight", "weight"])
+def test_that_a_weight_of_the_sidecar_is_told_and_not_used(key: str, tmp_path: Path) -> None:
+    series = read(write_nifti(tmp_path, **{key: 81}))
+    (told,) = (one.message for one in series.findings if one.code == "weight-missing")
+    assert f"pet.json holds {key} 81, but BIDS PET has no key" in told
+    assert told.endswith("enter weight_kg.")
+    entered = read(write_nifti(tmp_path, InjectedMassPerWeight=3, **{key: 81}), weight_kg=70)
+    assert codes(entered) == set()
+
+
+@pytest.mark.parametrize("told", ["none", "No", "not corrected", "NAC", False])
+def test_that_images_without_attenuation_correction_are_refused(told: Any, tmp_path: Path) -> None:
+    series = read(write_nifti(tmp_path, AttenuationCorrection=told), weight_kg=70)
+    assert series.suv_verdict is series.kinetics_verdict is Verdict.REFUSED
+    assert codes(series) == {"not-attenuation-corrected"}
+
+
+@pytest.mark.parametrize("told", ["measured,AC_CT_Brain", "DIXON Brain HiRes", "n/a", "", None])
+def test_that_a_method_of_attenuation_correction_is_accepted(told: Any, tmp_path: Path) -> None:
+    series = read(write_nifti(tmp_path, AttenuationCorrection=told), weight_kg=70)
+    assert series.suv_verdict is series.kinetics_verdict is Verdict.READY
+
+
+def test_that_an_image_without_any_value_is_refused(tmp_path: Path) -> None:
+    series = read(write_nifti(tmp_path, np.full((4, 3, 4, 5), np.nan)), weight_kg=70)
+    assert series.suv_verdict is series.kinetics_verdict is Verdict.REFUSED
+    (told,) = (one.message for one in series.findings if one.code == "no-values")
+    assert "Every voxel of pet.nii.gz is NaN" in told
+
+
+def test_that_a_sidecar_of_another_name_is_told_as_that(tmp_path: Path) -> None:
+    write_nifti(tmp_path)
+    (tmp_path / "pet.json").rename(tmp_path / "other_pet.json")
+    unused = dict(open_study(OpenRequest(tmp_path)).unused_files)
+    assert "no image of this name" in unused[str(tmp_path / "other_pet.json")]
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [

@@ -7,7 +7,7 @@ from tests.helpers.real_headers import DATA
 from kiview.core.errors import ReadError
 from kiview.core.input_function import Compartment
 from kiview.core.units import ACTIVITY
-from kiview.io.curves_csv import read_input_function
+from kiview.io.curve_bids import read_input_function
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Zip archives that nobody should send: refused with the reason, and nothing is left of them."""
 
+import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from tests.helpers.archived_study import cache_of, opened, refusal, write_study
+from tests.helpers.archived_study import cache_of, left_behind, opened, refusal, write_study
 from tests.helpers.archives import (
     add_link,
     claim_members,
@@ -21,6 +23,7 @@ from tests.helpers.archives import (
 
 from kiview.core.errors import ReadError, UnsupportedDataError
 from kiview.io import zip_content, zip_store
+from kiview.io.cache_limit import LOCK
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,9 @@ def test_that_limits_of_size_and_number_are_kept(
     usage = shutil.disk_usage(archive.parent)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600 << 10))
-        assert "make room" in str(refusal(archive))
+        told = str(refusal(archive))
+    assert re.search(r"unpacked, needs \d+\.\d kB in ", told)
+    assert "only 614.4 kB are free there, of which 536.9 MB are kept spare; make room" in told
     monkeypatch.setattr(zip_content, "MOST_MEMBERS", 60_000)
     assert "more than 60000 files" in str(refusal(claim_members(archive, 65_000)))
 
@@ -101,15 +106,37 @@ def test_that_a_full_disk_while_unpacking_leaves_nothing(
     assert "No space left" in str(refusal(archive))
 
 
-def test_that_an_archive_without_images_says_so(tmp_path: Path) -> None:
+def test_that_a_full_disk_loses_unused_studies_before_an_archive_is_refused(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copy(archive, archive.with_name("other.zip"))
+    opened(other)
+    (old,) = [path for path in left_behind(other) if len(path) == 40]
+    os.utime(cache_of(other) / old / LOCK, (100, 100))
+    usage = shutil.disk_usage(archive.parent)
+
+    def of_one(folder: Path) -> object:
+        return usage._replace(free=(0 if (folder / old).exists() else 1 << 30))
+
+    monkeypatch.setattr(shutil, "disk_usage", of_one)
+    monkeypatch.setattr(zip_store, "SPARE_BYTES", 0)
+    opened(archive)
+    assert old not in left_behind(archive)
+
+
+def test_that_an_archive_without_images_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     path = zip_names(tmp_path / "notes.zip", {"notes.txt": b"none\n"})
-    with pytest.raises(ReadError, match="holds no image"):
-        opened(path)
+    assert "holds no image" in str(refusal(path))
     path = zip_names(tmp_path / "nested.zip", {"inner.zip": b"none"})
-    with pytest.raises(ReadError, match="archive inside the archive"):
-        opened(path)
+    assert "archive inside the archive" in str(refusal(path))
     with pytest.raises(ReadError, match="empty"):
         opened(zip_names(tmp_path / "empty.zip", {}))
+
+
+def test_that_an_archive_of_another_ending_is_told_what_to_do(archive: Path) -> None:
+    path = archive.rename(archive.with_name("study.txt"))
+    with pytest.raises(ReadError, match=r"let its name end in \.zip and open it"):
+        opened(path)
 
 
 def test_that_errors_name_files_as_the_archive_does(tmp_path: Path) -> None:

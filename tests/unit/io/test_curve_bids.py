@@ -1,6 +1,7 @@
 """Reading curves: what is understood, what is assumed, what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from kiview.core.input_function import Compartment, InputFunction, InputSource, 
 from kiview.core.tac import TimeActivityCurve
 from kiview.core.timing import FrameTiming
 from kiview.core.units import ACTIVITY, SUV_BW
+from kiview.io.curve_bids import read_input_function
 from kiview.io.curve_writer import write_input_function, write_region_curve
-from kiview.io.curves_csv import read_input_function
 
 SIDECAR = {"time": {"Units": "s"}, "plasma_radioactivity": {"Units": "Bq/mL"}}
 
@@ -89,6 +90,19 @@ def test_that_the_curve_of_a_region_can_be_used_as_input(tmp_path):
     curve = read_input_function(tmp_path / "aorta.tsv")
     assert curve.compartment is Compartment.WHOLE_BLOOD
     assert float(curve.integral(2040.0)) == pytest.approx(60e4 + 180 * 3e4 + 1800 * 2.5e3)
+
+
+def test_that_the_curve_of_a_region_that_is_no_blood_is_named_and_taken_so(tmp_path):
+    tumour = replace(region_tac((0.0, 60.0, 240.0)), name="GTV 1")
+    path, sidecar = write_region_curve(tmp_path / "tumour.tsv", tumour)
+    assert "region_radioactivity" in path.read_text(encoding="utf-8").splitlines()[0].split("\t")
+    told = json.loads(sidecar.read_text(encoding="utf-8"))
+    assert (told["region"], told["WholeBloodAvail"]) == ("GTV 1", False)
+    assert told["region_radioactivity"]["Units"] == "Bq/mL"
+    curve = read_input_function(path)
+    assert curve.compartment is Compartment.WHOLE_BLOOD
+    assert float(curve.integral(2040.0)) == pytest.approx(60e4 + 180 * 3e4 + 1800 * 2.5e3)
+    assert any("not called after blood" in finding for finding in curve.findings)
 
 
 def test_that_a_plasma_factor_is_not_applied_twice(tmp_path):

@@ -1,4 +1,4 @@
-"""Read blood and region curves from BIDS-style TSV files with a JSON sidecar.
+"""Blood and region curves from BIDS-style TSV files with a JSON sidecar; see `curve_files`.
 
 `time` in s from injection first, then `plasma_radioactivity` and/or `whole_blood_radioactivity`;
 plasma is used where both are given. With `frame_start` and `frame_duration` activities are means
@@ -31,9 +31,12 @@ _ACTIVITY_UNITS: dict[str, tuple[Quantity, float]] = {
     "g/ml": (SUV_BW, 1.0),
     "suv": (SUV_BW, 1.0),
 }
+REGION = "region_radioactivity"
+"""Column of the mean of a region that is not called after blood."""
 _COMPARTMENTS = {
     "plasma_radioactivity": Compartment.PLASMA,
     "whole_blood_radioactivity": Compartment.WHOLE_BLOOD,
+    REGION: Compartment.WHOLE_BLOOD,
 }
 _PARENT_FRACTION = "metabolite_parent_fraction"
 _MISSING = {"", "n/a"}
@@ -80,7 +83,7 @@ def read_input_function(path: Path) -> InputFunction:
     table = _read_table(path)
     name = next((name for name in _COMPARTMENTS if name in table.columns), "")
     if not name:
-        wanted = " or ".join(_COMPARTMENTS)
+        wanted = " or ".join(known for known in _COMPARTMENTS if known != REGION)
         raise ReadError(f"{path.name} has no column {wanted}; rename the column of the activity.")
     quantity, factor = _activity_unit(table, name)
     activity = table.columns[name] * factor
@@ -139,6 +142,8 @@ def _findings(table: _Table, name: str, known: NDArray[np.bool_]) -> tuple[str, 
     written = table.sidecar.get("findings")
     sentences = written if isinstance(written, list) else []
     found = [_plain(sentence) for sentence in sentences if isinstance(sentence, str)]
+    if name == REGION:
+        found.append("The region is not called after blood; its curve was taken as whole blood.")
     if not table.unit(name):
         found.append("The curve file names no unit of activity; Bq/mL was assumed.")
     if not table.unit("time"):
