@@ -28,7 +28,12 @@ from kiview.io.dicom_meaning import (
 )
 from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
 from kiview.io.dicom_multiframe_values import MAPPED
-from kiview.io.dicom_pixels import StoredPixels, load_pixels, lossy_findings
+from kiview.io.dicom_pixels import (
+    StoredPixels,
+    load_pixels,
+    lossy_findings,
+    refuse_changed_copies,
+)
 from kiview.io.dicom_slices import FrameOrder, stack_slices
 from kiview.io.dicom_suv import (
     SuvFactors,
@@ -83,13 +88,14 @@ def read_pet(
         patient = patient_of(files.headers, given)
         slices = _slices_of(files)
         facts = _facts(slices, given, patient)
-        files_tz, early = facts.frames.order.files, _before_pixels(files.uid, facts)
-        pixels = load_pixels(slices.headers, files_tz, cache, progress, early)
+        order, early = facts.frames.order, _before_pixels(files.uid, facts)
+        refuse_changed_copies(slices.headers, order.copies, progress)
+        pixels = load_pixels(slices.headers, order.files, cache, progress, early)
         series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
     series = replace(series, findings=(*files.findings, *series.findings))
-    left_out = files_left_out(slices, facts.frames.order, series.source_files)
+    left_out = files_left_out(slices, order, series.source_files)
     return ReadSeries(series, patient, left_out)
 
 
@@ -98,7 +104,7 @@ def files_left_out(
 ) -> tuple[tuple[str, str], ...]:
     """(path, reason) of files of which no slice is used, each once."""
     paths, kept = slices.headers.paths, set(used)
-    told = dict([*slices.left_out, *((paths[i], why) for i, why in order.left_out)])
+    told = {paths[i]: why for i, why in order.left_out}
     return tuple((path, why) for path, why in told.items() if path not in kept)
 
 
