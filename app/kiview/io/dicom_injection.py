@@ -3,10 +3,12 @@
 import math
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from kiview.core.study import Finding, Verdict
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, SUV_REFUSED, finding
+from kiview.io.dicom_tags import FURTHER
 from kiview.io.dicom_times import DAY_S, Clock, seconds_of_day, series_start_s
 from kiview.io.facts import ENTERED
 from kiview.io.nuclides import dose_findings, half_life_findings
@@ -21,6 +23,13 @@ _ZONE = re.compile(r"[+-]\d{4}$")
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
+_SETTLED_BY = {
+    "RadionuclideTotalDose": "dose_bq",
+    "RadiopharmaceuticalStartDateTime": _FIELD,
+    "RadiopharmaceuticalStartTime": _FIELD,
+    "RadionuclideHalfLife": "half_life_s",
+}
+"""What is used of a radiopharmaceutical, and the value that may be entered instead."""
 IS_SERIES_START = "injection-is-series-start"
 """Code of the finding that injection and series began together; not told of entered times."""
 
@@ -88,7 +97,7 @@ def injection_of(
         half_life,
         headers.text("Radionuclide").replace("^", ""),
         headers.text("Radiopharmaceutical"),
-        (*time_findings, *odd_dose, *odd_half_life),
+        (*time_findings, *odd_dose, *odd_half_life, *_further_injections(headers, given)),
         source,
     )
 
@@ -113,6 +122,46 @@ def _dose(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Fi
         message = f"{why} Without the injected activity there is no SUV; enter dose_bq."
         return None, [finding("dose-missing", message, SUV_REFUSED, "dose_bq")]
     return dose, [*dose_findings(dose)]
+
+
+def _further_injections(headers: HeaderTable, given: UserGiven) -> list[Finding]:
+    """A finding where a radiopharmaceutical after the first tells another dose, time or half-life.
+
+    Often it is the same injection once more, corrected; after two real injections no value of one
+    is right for the image. So the first is used and both are shown.
+    """
+    names = ("Radiopharmaceutical", *_SETTLED_BY)
+    first = tuple(headers.text(name) for name in names)
+    for row in dict.fromkeys(zip(*(headers.texts(FURTHER + name) for name in names), strict=True)):
+        for other in zip_longest(*(text.split("\\") for text in row), fillvalue=""):
+            differing = [
+                _SETTLED_BY.get(name, "")
+                for name, one, two in zip(names, first, other, strict=True)
+                if two and _is_other(one, two)
+            ]
+            fields = tuple(dict.fromkeys(one for one in differing if one and not given.has(one)))
+            if fields:
+                message = (
+                    f"The files list several injections: {_in_words(first)} and"
+                    f" {_in_words(other)}. The first was taken; confirm it or enter"
+                    f" {' and '.join(fields)}."
+                )
+                return [finding("injections-differ", message, BOTH_TO_CONFIRM, *fields)]
+    return []
+
+
+def _is_other(one: str, two: str) -> bool:
+    """Whether two texts of a header are different numbers, or texts."""
+    try:
+        return float(one) != float(two)
+    except ValueError:
+        return one != two
+
+
+def _in_words(injection: tuple[str, ...]) -> str:
+    tracer, dose, moment, time, half_life = (text[:30] or "unknown" for text in injection)
+    start = time if moment == "unknown" else moment
+    return f"{tracer} (dose {dose} Bq, start {start}, half-life {half_life} s)"
 
 
 def _time(

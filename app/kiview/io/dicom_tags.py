@@ -70,6 +70,8 @@ RADIOPHARMACEUTICAL: dict[int, tuple[str, str]] = {
     0x00181078: ("RadiopharmaceuticalStartDateTime", "DT"),
 }
 """Elements of the first radiopharmaceutical."""
+FURTHER = "Further"
+"""Before a keyword: values of the further radiopharmaceuticals, one part for each."""
 
 NUCLIDE: dict[int, tuple[str, str]] = {0x00080104: ("Radionuclide", "LO")}
 """Elements of its first radionuclide code."""

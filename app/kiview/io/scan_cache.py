@@ -21,7 +21,7 @@ from kiview.io.dicom_headers import HeaderTable, read_header
 from kiview.io.frame_store import cache_key
 from kiview.io.scan import DicomSeriesFiles, StudyIndex
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 FEWEST_FILES = 1000
 """Smaller folders are read again as fast."""
 _PERSONAL = ("PatientName", "PatientID")

@@ -277,6 +277,35 @@ def test_that_a_long_lived_tracer_needs_the_day_of_its_injection():
         assert series.file_suv_factor_g_per_bq == pytest.approx(expected, rel=1e-9)
 
 
+FURTHER = {
+    "FurtherRadiopharmaceutical": "PSMA",
+    "FurtherRadionuclideTotalDose": "1E8",
+    "FurtherRadionuclideHalfLife": "4062.6",
+    "FurtherRadiopharmaceuticalStartTime": "093000",
+}
+
+
+def test_that_another_injection_in_the_files_is_to_be_confirmed_or_settled_by_its_values():
+    """350 MBq, then 100 MBq: no one of them is the dose of the image."""
+    columns = pet(Radiopharmaceutical="FDG", **FURTHER)
+    finding = told(columns, "injections-differ")
+    assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert finding.fields == ("dose_bq", "injection_time", "half_life_s")
+    assert "FDG (dose 350000000 Bq, start 100000, half-life 6586.2 s)" in finding.message
+    assert "PSMA (dose 1E8 Bq, start 093000, half-life 4062.6 s)" in finding.message
+    entered = read(columns, dose_bq=350e6, injection_time="10:00", half_life_s=6586.2)
+    assert "injections-differ" not in codes(entered)
+
+
+def test_that_the_same_injection_told_twice_is_no_doubt():
+    same = {
+        "FurtherRadionuclideTotalDose": "3.5E8\\",
+        "FurtherRadionuclideHalfLife": "\\6586.20",
+        "FurtherRadiopharmaceuticalStartTime": "100000.00\\",
+    }
+    assert codes(read(pet(**same))) == set()
+
+
 @pytest.mark.parametrize(
     ("change", "code", "kinetics"),
     [
