@@ -78,9 +78,7 @@ def agent_values(
     agent = chosen[0] if chosen else agents[0]
     names = (*(name for name, _ in RADIOPHARMACEUTICAL.values()), *(n for n, _ in NUCLIDE.values()))
     values = {name: str(agent.get(name, "")) for name in names}
-    values |= dict.fromkeys(
-        (FURTHER + name for name in names), ""
-    )  # the frame tells which it shows
+    values |= dict.fromkeys((FURTHER + name for name in names), "")  # told by the frame
     values["Radiopharmaceutical"] = values["Radiopharmaceutical"] or str(
         agent.get("RadiopharmaceuticalMeaning", "")
     )

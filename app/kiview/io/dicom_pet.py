@@ -199,7 +199,8 @@ def _slope_findings(headers: HeaderTable) -> tuple[Finding, ...]:
         raise InvalidInputError(
             f"RescaleSlope is {slope.min():g} in a slice; a PET slice needs a positive one."
         )
-    largest = float(np.abs(np.nan_to_num(headers.numbers("RescaleIntercept"))).max())
+    intercept = np.nan_to_num(headers.numbers("RescaleIntercept"))
+    largest = float(intercept[np.abs(intercept).argmax()])
     if largest == 0 or "YES" in headers.distinct(MAPPED):
         return ()
     message = (

@@ -69,6 +69,7 @@ def stack_slices(headers: HeaderTable) -> SliceStack:
     corners = headers.vectors("ImagePositionPatient", 3)
     distance = corners @ normal
     position, place = _cluster(distance)
+    _refuse_shifted_frames(place, np.bincount(position))
     step, findings = _slice_step(place, headers)
     corner = _common_corner(corners, distance, normal)
     affine = np.eye(4)
@@ -126,6 +127,23 @@ def _cluster(distance: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[
     position[order] = label
     count = np.bincount(position)
     return position, np.bincount(position, distance) / count
+
+
+def _refuse_shifted_frames(place: NDArray[np.float64], count: NDArray[np.int64]) -> None:
+    """Refuse positions that few frames have, close to those of most frames."""
+    few = 2 * count < count.max()
+    usual = np.diff(place[~few])
+    if not few.any() or len(usual) == 0:
+        return
+    apart = np.abs(place[few][:, None] - place[~few]).min(axis=1)
+    between = (apart > SAME_POSITION_MM) & (apart < (1 - _SPACING_SHARE) * np.median(usual))
+    if between.any():
+        at = int(np.argmax(between))
+        raise ReadError(
+            f"The slice positions differ between frames: {count[few][at]} of {count.max()} frames"
+            f" are shifted by {apart[at]:.2f} mm, which KiView cannot show; leave those frames out"
+            " or bring all to one grid."
+        )
 
 
 def _slice_step(

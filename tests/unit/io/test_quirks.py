@@ -172,6 +172,13 @@ def test_that_the_spacing_of_ge_beds_may_vary_at_their_joints():
     assert "slice seems to be missing" in read(gone).findings[0].message
 
 
+def test_that_a_frame_that_is_shifted_is_not_called_a_missing_slice():
+    shifted = [f"0\\0\\{3 * (i % 2) + (i >= 6)}" for i in range(8)]
+    columns = pet(start_s=range(0, 240, 60), duration_s=[60.0] * 4, ImagePositionPatient=shifted)
+    message = read(columns).findings[0].message
+    assert "differ between frames: 1 of 3 frames are shifted by 1.00 mm" in message
+
+
 def test_that_a_table_that_bends_away_from_even_spacing_is_told():
     columns = pet(**ONE, slices=6, ImagePositionPatient=positions(3.0, 3.2, 3.2, 3.0, 3.0))
     assert "slice-spacing-uneven" in codes(read(columns))
