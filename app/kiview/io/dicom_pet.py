@@ -19,6 +19,7 @@ from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
     BOTH_REFUSED,
+    REFERENCE_ASSUMED,
     DecayState,
     Meaning,
     decay_state_of,
@@ -154,6 +155,9 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> P
     state = decay_state_of(headers, clock, given)
     stack = stack_slices(headers)
     frames = frames_of(headers, clock, stack, state, given)
+    if frames.source.fits_decay:
+        proven = tuple(one for one in state.findings if one.code != REFERENCE_ASSUMED)
+        state = replace(state, findings=proven)
     span = span_of(
         headers,
         clock,

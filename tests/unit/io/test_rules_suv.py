@@ -193,6 +193,31 @@ def test_that_a_later_series_of_an_unknown_maker_refers_to_the_earliest_acquisit
     assert series.file_suv_factor_g_per_bq == pytest.approx(expected, rel=2e-6)
 
 
+@pytest.mark.parametrize("series_time", ["130000", None])
+def test_that_a_decay_reference_that_nothing_proves_is_to_be_confirmed(series_time):
+    """CPS: where the first 10 min were cut off, SUV would be 6.5 % too high."""
+    columns = pet("CPS", FrameReferenceTime="0", SeriesTime=series_time)
+    finding = told(columns, "decay-reference-assumed")
+    assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "(2020-12-17 11:00:00)" in finding.message
+    factor = texts(np.repeat(frame_mean(START_S, DURATION_S), 2))
+    proven = read(columns | {"DecayFactor": factor})
+    assert proven.suv_verdict is Verdict.READY
+    assert not codes(proven) & {"decay-reference-assumed", "decay-factor-differs"}
+
+
+def test_that_a_decay_factor_that_disproves_the_reference_makes_suv_doubtful():
+    """Corrected to 10:50:00 by its factors, while the first frame that is there began at 11:00."""
+    factor = texts(np.repeat(frame_mean(START_S + 600.0, DURATION_S), 2))
+    columns = pet("CPS", FrameReferenceTime="0", DecayFactor=factor, **LATER)
+    finding = told(columns, "decay-factor-differs")
+    assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "the decay reference" in finding.message
+    assert "decay-reference-assumed" in codes(read(columns))
+    admin = told(columns | {"DecayCorrection": "ADMIN"}, "decay-factor-differs")
+    assert admin.suv is Verdict.READY
+
+
 def test_that_zero_reference_times_of_a_later_series_say_nothing():
     """Else the reference would be half a frame after the scan began."""
     columns = pet("SIEMENS", [0.0], [600.0], FrameReferenceTime="0", **LATER)
