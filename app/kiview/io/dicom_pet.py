@@ -232,7 +232,9 @@ def _value_findings(
         *state.findings,
         *(one for one in injection.findings if one.code not in unneeded),
         *(
-            weight_findings(patient.weight_kg, headers.positive("PatientWeight")[1])
+            weight_findings(
+                patient.weight_kg, headers.positive("PatientWeight")[1], patient.height_m
+            )
             if needs_factor
             else ()
         ),

@@ -13,6 +13,7 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00080032: ("AcquisitionTime", "TM"),
     0x00080060: ("Modality", "CS"),
     0x00080070: ("Manufacturer", "LO"),
+    0x00080201: ("TimezoneOffsetFromUTC", "SH"),
     0x0008103E: ("SeriesDescription", "LO"),
     0x00081090: ("ManufacturerModelName", "LO"),
     0x00100010: ("PatientName", "PN"),

@@ -150,7 +150,7 @@ def _pet_series(
     findings += _injection_findings(sidecar, given, times, half_life)
     if is_activity:
         findings += [*decay_findings, *dose.findings]
-        findings += weight_findings(given.number("weight_kg"))
+        findings += weight_findings(given.number("weight_kg"), height_m=given.number("height_m"))
     findings += single_frame_findings(header.frame_count)
     to_injection = factor if factor is not None and is_activity else np.ones(header.frame_count)
     suv = None
