@@ -132,7 +132,10 @@ def read_all(
         voxels = np.broadcast_to(planes[:, :, None, None], (*planes.shape, 2, 3))
         return StoredPixels(np.array(voxels), planes.astype(float), planes.astype(float))
 
-    with patch("kiview.io.dicom_pet.load_pixels", pixels):
+    with (
+        patch("kiview.io.dicom_pet.load_pixels", pixels),
+        patch("kiview.io.dicom_pet.refuse_changed_copies"),
+    ):
         return read_pet(
             DicomSeriesFiles("1.2", PET, headers),
             parse_overrides(overrides),

@@ -14,12 +14,15 @@ from pydicom.charset import convert_encodings, decode_bytes
 
 from kiview.io.dicom_tags import (
     FUNCTIONAL_GROUPS,
+    FURTHER,
     MULTI_FRAME,
     NESTED,
     NUMBER_FORMATS,
     PIXEL_DATA,
     PRIVATE,
     PRIVATE_GROUPS,
+    RADIOPHARMACEUTICAL,
+    RADIOPHARMACEUTICALS,
     SEQUENCES,
     TOP_LEVEL,
 )
@@ -269,7 +272,7 @@ class Walker:
         return wanted[0]
 
     def _sequence(self, start: int, length: int, tag: int) -> int:
-        """Read the wanted elements of the first item and return where the sequence ends."""
+        """Read the wanted elements of the items and return where the sequence ends."""
         end = len(self.data) if length == UNDEFINED_LENGTH else start + length
         if end > len(self.data):
             raise MoreNeededError
@@ -280,10 +283,24 @@ class Walker:
                 return inside
             if item != ITEM:
                 raise NotPlainError
-            position = self._item(inside, size, tag if first else 0)
+            if first or tag != RADIOPHARMACEUTICALS:
+                position = self._item(inside, size, tag if first else 0)
+            else:
+                position = self._further(inside, size)
             first = False
         if length == UNDEFINED_LENGTH:
             raise MoreNeededError
+        return end
+
+    def _further(self, start: int, size: int) -> int:
+        """Read a radiopharmaceutical after the first; values of several are joined as parts."""
+        item = Walker(self.data, self.implicit, RawHeader())
+        end = item._item(start, size, RADIOPHARMACEUTICALS)
+        for name, usual in RADIOPHARMACEUTICAL.values():
+            kind, value = item.header.values.get(name, (usual, b""))
+            before = self.header.values.get(FURTHER + name)
+            parts = [value.strip(b"\0 ")] if before is None else [before[1], value.strip(b"\0 ")]
+            self.header.values[FURTHER + name] = (kind, b"\\".join(parts))
         return end
 
     def _item(self, start: int, size: int, sequence: int) -> int:

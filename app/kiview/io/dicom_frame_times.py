@@ -152,12 +152,14 @@ class DecayCheck:
 
     Attributes:
         half_life_s: Half-life.
-        references_s: Times the factor may count from: decay reference (one, or one per image),
-            series start, injection.
+        references_s: Times the factor may count from: decay reference (one, or one per image);
+            where it is not that of START, also series start and injection.
+        needs_reference: Whether activity at the injection, so SUV, needs the decay reference.
     """
 
     half_life_s: float
     references_s: tuple[float | Times, ...]
+    needs_reference: bool = False
 
     def agrees(self, tags: TimeTags, start_s: Times) -> bool | None:
         """Whether frame starts fit DecayFactor; None where it says nothing (absent or 1)."""
@@ -245,7 +247,7 @@ def _choose(tags: TimeTags, candidates: list[_Candidate], check: DecayCheck | No
             chosen = better[0]
             findings.append(_chosen_by_decay(chosen))
         else:
-            findings.append(_decay_differs(chosen))
+            findings.append(_decay_differs(chosen, needs_reference=check.needs_reference))
     elif not chosen.is_sure and agrees is None and tags.has_repeats:
         findings.append(_unsure(chosen))
     others = [one for one in candidates if one is not chosen] + _averages(tags, candidates, check)
@@ -315,11 +317,17 @@ def _chosen_by_decay(chosen: _Candidate) -> Finding:
     )
 
 
-def _decay_differs(chosen: _Candidate) -> Finding:
+def _decay_differs(chosen: _Candidate, *, needs_reference: bool) -> Finding:
+    """Frame starts, half-life or, with START, the decay reference are wrong: then SUV is, too."""
+    what = (
+        "the frame table, the half-life and the decay reference"
+        if needs_reference
+        else ("the frame table and the half-life")
+    )
     return Finding(
         "decay-factor-differs",
-        f"DecayFactor does not fit the frame starts taken from {chosen.name}; check the frame"
-        " table and the half-life.",
+        f"DecayFactor does not fit the frame starts taken from {chosen.name}; check {what}.",
+        suv=Verdict.CONFIRM if needs_reference else Verdict.READY,
         kinetics=Verdict.CONFIRM,
         fields=FIELDS,
     )

@@ -127,11 +127,13 @@ def _decay_check(
         return None
     span = span_of(headers, clock, math.nan, math.nan, needs_injection=True)
     injection_s = injection_of(headers, clock, given, span).time_s
-    references = (state.reference_s, span.series_s, injection_s)
+    is_told = state.references_s is not None  # by DecayCorrectionDateTime, whatever the factor is
+    is_start = state.correction == "START" and not (is_told or math.isnan(state.reference_s))
+    references = (state.reference_s, *(() if is_start else (span.series_s, injection_s)))
     known: list[float | NDArray[np.float64]] = [r for r in references if not math.isnan(r)]
     if state.references_s is not None:
         known.insert(0, state.references_s[keep])
-    return DecayCheck(half_life, tuple(known))
+    return DecayCheck(half_life, tuple(known), needs_reference=is_start)
 
 
 def frame_table(

@@ -3,10 +3,18 @@
 import math
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from kiview.core.study import Finding, Verdict
 from kiview.io.dicom_headers import HeaderTable
-from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, SUV_REFUSED, finding
+from kiview.io.dicom_meaning import (
+    BOTH_REFUSED,
+    BOTH_TO_CONFIRM,
+    SUV_REFUSED,
+    Verdicts,
+    finding,
+)
+from kiview.io.dicom_tags import FURTHER
 from kiview.io.dicom_times import DAY_S, Clock, seconds_of_day, series_start_s
 from kiview.io.facts import ENTERED
 from kiview.io.nuclides import dose_findings, half_life_findings
@@ -17,10 +25,17 @@ _BELIEVED_HALF_LIVES = 10.0
 _LONG_LIVED_S = 6 * 3600.0
 """Nuclides of a longer half-life are also measured on days after the injection."""
 _SAME_INJECTION_S = 1.0
-_ZONE = re.compile(r"[+-]\d{4}$")
+_ZONE = re.compile(r"([+-])(\d{2})(\d{2})$")
 _SAME_TIME_S = 1e-3
 _AFTER_START_S = 0.5
 _FIELD = "injection_time"
+_SETTLED_BY = {
+    "RadionuclideTotalDose": "dose_bq",
+    "RadiopharmaceuticalStartDateTime": _FIELD,
+    "RadiopharmaceuticalStartTime": _FIELD,
+    "RadionuclideHalfLife": "half_life_s",
+}
+"""What is used of a radiopharmaceutical, and the value that may be entered instead."""
 IS_SERIES_START = "injection-is-series-start"
 """Code of the finding that injection and series began together; not told of entered times."""
 
@@ -69,6 +84,15 @@ class ScanSpan:
         """First frame's start, else the series time."""
         return self.series_s if math.isnan(self.first_s) else self.first_s
 
+    @property
+    def are_known(self) -> bool:
+        """Whether the times of the frames are known."""
+        return not math.isnan(self.first_s)
+
+    def verdicts(self, verdict: Verdict) -> Verdicts:
+        """(SUV, kinetics) verdicts of a doubt about the injection time."""
+        return (verdict if self.needs_injection else Verdict.READY, verdict)
+
 
 def injection_of(
     headers: HeaderTable, clock: Clock, given: UserGiven, span: ScanSpan
@@ -88,7 +112,7 @@ def injection_of(
         half_life,
         headers.text("Radionuclide").replace("^", ""),
         headers.text("Radiopharmaceutical"),
-        (*time_findings, *odd_dose, *odd_half_life),
+        (*time_findings, *odd_dose, *odd_half_life, *_further_injections(headers, given)),
         source,
     )
 
@@ -113,6 +137,46 @@ def _dose(headers: HeaderTable, given: UserGiven) -> tuple[float | None, list[Fi
         message = f"{why} Without the injected activity there is no SUV; enter dose_bq."
         return None, [finding("dose-missing", message, SUV_REFUSED, "dose_bq")]
     return dose, [*dose_findings(dose)]
+
+
+def _further_injections(headers: HeaderTable, given: UserGiven) -> list[Finding]:
+    """A finding where a radiopharmaceutical after the first tells another dose, time or half-life.
+
+    Often it is the same injection once more, corrected; after two real injections no value of one
+    is right for the image. So the first is used and both are shown.
+    """
+    names = ("Radiopharmaceutical", *_SETTLED_BY)
+    first = tuple(headers.text(name) for name in names)
+    for row in dict.fromkeys(zip(*(headers.texts(FURTHER + name) for name in names), strict=True)):
+        for other in zip_longest(*(text.split("\\") for text in row), fillvalue=""):
+            differing = [
+                _SETTLED_BY.get(name, "")
+                for name, one, two in zip(names, first, other, strict=True)
+                if two and _is_other(one, two)
+            ]
+            fields = tuple(dict.fromkeys(one for one in differing if one and not given.has(one)))
+            if fields:
+                message = (
+                    f"The files list several injections: {_in_words(first)} and"
+                    f" {_in_words(other)}. The first was taken; confirm it or enter"
+                    f" {' and '.join(fields)}."
+                )
+                return [finding("injections-differ", message, BOTH_TO_CONFIRM, *fields)]
+    return []
+
+
+def _is_other(one: str, two: str) -> bool:
+    """Whether two texts of a header are different numbers, or texts."""
+    try:
+        return float(one) != float(two)
+    except ValueError:
+        return one != two
+
+
+def _in_words(injection: tuple[str, ...]) -> str:
+    tracer, dose, moment, time, half_life = (text[:30] or "unknown" for text in injection)
+    start = time if moment == "unknown" else moment
+    return f"{tracer} (dose {dose} Bq, start {start}, half-life {half_life} s)"
 
 
 def _time(
@@ -142,12 +206,12 @@ def _told_time(
     So an injection before midnight belongs to the day before a scan after midnight. A date is
     believed within two days of the scan, and before it for as long as activity lasts.
     """
-    full = clock.date_time(headers.text("RadiopharmaceuticalStartDateTime"))
+    full, source, findings = _full_time(headers, clock, span)
     text = headers.text("RadiopharmaceuticalStartTime")
     seconds, begin = seconds_of_day(text), span.begin_s
     longest_s = max(2 * DAY_S, _BELIEVED_HALF_LIVES * (half_life_s or 0.0))
     if not math.isnan(full) and (math.isnan(begin) or -2 * DAY_S < begin - full < longest_s):
-        return full, "RadiopharmaceuticalStartDateTime", _contradictions(headers, full, seconds)
+        return full, source, [*findings, *_contradictions(headers, full, seconds)]
     if seconds is None:
         return math.nan, "", []
     days = 0 if math.isnan(begin) else round((begin - seconds) / DAY_S)
@@ -159,12 +223,61 @@ def _told_time(
     return moment, "RadiopharmaceuticalStartTime, on the day closest to the scan", findings
 
 
+def _full_time(
+    headers: HeaderTable, clock: Clock, span: ScanSpan
+) -> tuple[float, str, list[Finding]]:
+    """The full date and time on the scanner's clock, how it was found, and what was assumed."""
+    name = "RadiopharmaceuticalStartDateTime"
+    text = headers.text(name)
+    told = clock.date_time(text)
+    own, scan = _ZONE.search(text), _zone_of_scan(headers)
+    if own is not None and scan is not None and own.group() != scan.group():
+        moment = told + _offset_s(scan) - _offset_s(own)
+        seconds = seconds_of_day(headers.text("RadiopharmaceuticalStartTime"))
+        if seconds is not None and _apart_s(moment, seconds) <= _SAME_INJECTION_S:
+            return moment, f"{name}, moved to the time zone of the scan", []
+        message = (
+            f"The injection time is told in the time zone {own.group()}, the scan in"
+            f" {scan.group()}; it is {clock.to_text(moment)} on the scanner's clock. Confirm it or"
+            f" enter {_FIELD}."
+        )
+        odd = finding("injection-zone", message, BOTH_TO_CONFIRM, _FIELD)
+        return moment, f"{name}, moved to the time zone of the scan", [odd]
+    moment = told % DAY_S + DAY_S * math.floor(span.first_s / DAY_S) if span.are_known else told
+    if not told >= span.last_s or moment > span.first_s or moment >= told:
+        return told, name, []
+    message = (
+        f"The injection is dated {clock.to_text(told)}, after the scan, which ended"
+        f" {clock.to_text(span.last_s)}; the same time on the day of the scan,"
+        f" {clock.to_text(moment)}, was taken. Confirm it or enter {_FIELD}."
+    )
+    odd = finding("injection-date-late", message, span.verdicts(Verdict.CONFIRM), _FIELD)
+    return moment, f"{name}, on the day of the scan", [odd]
+
+
+def _zone_of_scan(headers: HeaderTable) -> re.Match[str] | None:
+    """Time zone that the times of the scan are told in, or None."""
+    told = _ZONE.search(headers.text("TimezoneOffsetFromUTC"))
+    return told or _ZONE.search(headers.text("AcquisitionDateTime"))
+
+
+def _offset_s(zone: re.Match[str]) -> float:
+    """What a zone is ahead of UTC."""
+    sign, hours, minutes = zone.groups()
+    return (-1.0 if sign == "-" else 1.0) * (3600 * int(hours) + 60 * int(minutes))
+
+
+def _apart_s(moment_s: float, seconds: float) -> float:
+    """How far a moment is from a time of day, on whatever day."""
+    return abs((moment_s - seconds + DAY_S / 2) % DAY_S - DAY_S / 2)
+
+
 def _contradictions(headers: HeaderTable, full_s: float, seconds: float | None) -> list[Finding]:
     """Two times of the injection that differ, or one in a time zone that the scan does not have."""
     text = headers.text("RadiopharmaceuticalStartDateTime")
     zone = _ZONE.search(text)
     if seconds is not None and seconds > 0:
-        apart = abs((full_s - seconds + DAY_S / 2) % DAY_S - DAY_S / 2)
+        apart = _apart_s(full_s, seconds)
         if apart <= _SAME_INJECTION_S:
             return []
         message = (
@@ -173,7 +286,7 @@ def _contradictions(headers: HeaderTable, full_s: float, seconds: float | None) 
             f" first was taken. Confirm it or enter {_FIELD}."
         )
         return [finding("injection-times-differ", message, BOTH_TO_CONFIRM, _FIELD)]
-    if zone is None or headers.text("AcquisitionDateTime").endswith(zone.group()):
+    if zone is None or _zone_of_scan(headers) is not None:
         return []
     message = (
         f"The injection time is told in the time zone {zone.group()}, the times of the scan without"
@@ -225,19 +338,19 @@ def suspicious(moment: float, clock: Clock, span: ScanSpan) -> list[Finding]:
             f"The injection ({told}) lies after the scan, which ended {clock.to_text(span.last_s)};"
             f" enter {_FIELD}."
         )
-        return [finding("injection-after-scan", message, BOTH_REFUSED, _FIELD)]
+        return [finding("injection-after-scan", message, span.verdicts(Verdict.REFUSED), _FIELD)]
     if moment > span.begin_s + _AFTER_START_S:
         message = (
             f"The injection ({told}) lies {moment - span.begin_s:.0f} s after the start of the"
             f" scan; confirm it or enter {_FIELD}."
         )
-        return [finding("injection-after-start", message, BOTH_TO_CONFIRM, _FIELD)]
+        return [finding("injection-after-start", message, span.verdicts(Verdict.CONFIRM), _FIELD)]
     if abs(moment - span.series_s) <= _SAME_TIME_S:
         message = (
             f"The injection time equals the start of the series ({told}); confirm that injection"
             f" and scan began together, or enter {_FIELD}."
         )
-        return [finding(IS_SERIES_START, message, BOTH_TO_CONFIRM, _FIELD)]
+        return [finding(IS_SERIES_START, message, span.verdicts(Verdict.CONFIRM), _FIELD)]
     return []
 
 

@@ -24,6 +24,8 @@ RATES = {KI.unit.dicom_term: KI, V0.unit.dicom_term: V0}
 """Units of parametric maps written as PET."""
 
 _SAME_REFERENCE_S = 1.0
+REFERENCE_ASSUMED = "decay-reference-assumed"
+"""Code of the finding that nothing but a matching DecayFactor would prove the decay reference."""
 
 Verdicts = tuple[Verdict, Verdict]
 SUV_REFUSED: Verdicts = (Verdict.REFUSED, Verdict.READY)
@@ -238,24 +240,40 @@ def _start_reference(headers: HeaderTable, clock: Clock) -> tuple[float, str, li
     earliest = float(np.nanmin(acquisition))
     if series <= earliest:
         return series, "SeriesTime, not after the first AcquisitionTime", []
-    reference, source, is_sure = _reference_of_later_series(headers, clock, acquisition, earliest)
+    reference, source, fits = _reference_of_later_series(headers, clock, acquisition, earliest)
     if math.isnan(series):
-        return reference, f"{source}, as SeriesTime is absent", []
+        findings = [] if fits else [_assumed_reference(clock, reference)]
+        return reference, f"{source}, as SeriesTime is absent", findings
     message = (
         f"SeriesTime ({clock.to_text(series)}) is later than the first AcquisitionTime"
         f" ({clock.to_text(earliest)}), as in series that were processed afterwards; the decay"
         f" reference was taken from {source} ({clock.to_text(reference)})."
     )
-    if is_sure:
-        return reference, source, [Finding("series-time-later", message)]
-    message += " FrameReferenceTime does not fit it; confirm it."
-    return reference, source, [finding("series-time-later", message, BOTH_TO_CONFIRM)]
+    if fits is False:
+        message += " FrameReferenceTime does not fit it; confirm it."
+        return reference, source, [finding("series-time-later", message, BOTH_TO_CONFIRM)]
+    findings = [Finding("series-time-later", message)]
+    if fits is None:
+        findings.append(_assumed_reference(clock, reference))
+    return reference, source, findings
+
+
+def _assumed_reference(clock: Clock, reference_s: float) -> Finding:
+    message = (
+        "The files do not prove that decay was corrected to the first AcquisitionTime"
+        f" ({clock.to_text(reference_s)}): where earlier frames are not there, SUV is too high."
+        " Confirm that the series is whole, or open the whole one."
+    )
+    return finding(REFERENCE_ASSUMED, message, BOTH_TO_CONFIRM)
 
 
 def _reference_of_later_series(
     headers: HeaderTable, clock: Clock, acquisition: NDArray[np.float64], earliest: float
-) -> tuple[float, str, bool]:
-    """Decay reference where the series time is of later processing: time, source, no doubt."""
+) -> tuple[float, str, bool | None]:
+    """Decay reference where the series time is of later processing: time, source, does it fit.
+
+    Whether it fits is None where nothing in the files tells.
+    """
     for name, told in (
         ("GeScanDateTime", "the scan time of GE (0009,100D)"),
         ("SiemensDecayDateTime", "the decay time of Siemens (0071,1022)"),
@@ -266,7 +284,7 @@ def _reference_of_later_series(
     offset = headers.numbers("FrameReferenceTime") / 1000.0
     vendor = vendor_of(headers.text("Manufacturer"))
     if vendor is Vendor.OTHER or not np.isfinite(offset).all() or not offset.any():
-        return earliest, "the first AcquisitionTime", True
+        return earliest, "the first AcquisitionTime", None
     if vendor is not Vendor.GE:
         offset = offset - headers.numbers("ActualFrameDuration") / 2000.0
     reference = acquisition - offset

@@ -26,7 +26,6 @@ from kiview.io.dicom_multiframe_values import (
     mapped_values,
     mapping_findings,
 )
-from kiview.io.dicom_slices import without_copies
 from kiview.io.dicom_tags import MULTI_FRAME_PET
 
 _DATE_TIMES = (
@@ -47,12 +46,10 @@ class SlicesOfObjects:
     Attributes:
         headers: One row per frame, in the order of files and frames.
         findings: What was assumed.
-        left_out: (path, reason) of files that were left out.
     """
 
     headers: HeaderTable
     findings: tuple[Finding, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def slices_of_objects(files: HeaderTable) -> SlicesOfObjects:
@@ -66,9 +63,6 @@ def slices_of_objects(files: HeaderTable) -> SlicesOfObjects:
         InvalidInputError: a file contradicts itself.
         UnsupportedDataError: gated frames, several radiopharmaceuticals, values by a table.
     """
-    keep, copies = without_copies(files)
-    left_out = tuple((files.paths[index], why) for index, why in copies)
-    files = files.take(keep) if copies else files
     rows: list[dict[str, str]] = []
     sources: list[int] = []
     places: list[NDArray[np.int64]] = []
@@ -84,11 +78,7 @@ def slices_of_objects(files: HeaderTable) -> SlicesOfObjects:
     _refuse_several_zones(rows)
     headers = _table(files, rows, sources)
     headers.files[:, 2:] = np.concatenate(places)
-    findings = [*dose_findings(headers), *mapping_findings(headers)]
-    if copies:
-        message = f"{len(copies)} files are copies of others and were ignored."
-        findings.append(Finding("copies-ignored", message))
-    return SlicesOfObjects(headers, tuple(findings), left_out)
+    return SlicesOfObjects(headers, (*dose_findings(headers), *mapping_findings(headers)))
 
 
 def _object_of(files: HeaderTable, index: int) -> MultiFrameObject:

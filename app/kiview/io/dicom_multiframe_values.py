@@ -9,7 +9,7 @@ from kiview.core.study import Finding, Verdict
 from kiview.io.dicom_groups import Values
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import BOTH_REFUSED, finding
-from kiview.io.dicom_tags import ENHANCED_PET, NUCLIDE, RADIOPHARMACEUTICAL
+from kiview.io.dicom_tags import ENHANCED_PET, FURTHER, NUCLIDE, RADIOPHARMACEUTICAL
 from kiview.io.nuclides import USUAL_DOSE_BQ
 
 MAPPED = "RealWorldValue"
@@ -78,6 +78,7 @@ def agent_values(
     agent = chosen[0] if chosen else agents[0]
     names = (*(name for name, _ in RADIOPHARMACEUTICAL.values()), *(n for n, _ in NUCLIDE.values()))
     values = {name: str(agent.get(name, "")) for name in names}
+    values |= dict.fromkeys((FURTHER + name for name in names), "")  # told by the frame
     values["Radiopharmaceutical"] = values["Radiopharmaceutical"] or str(
         agent.get("RadiopharmaceuticalMeaning", "")
     )

@@ -19,6 +19,7 @@ from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
     BOTH_REFUSED,
+    REFERENCE_ASSUMED,
     DecayState,
     Meaning,
     decay_state_of,
@@ -28,7 +29,12 @@ from kiview.io.dicom_meaning import (
 )
 from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
 from kiview.io.dicom_multiframe_values import MAPPED
-from kiview.io.dicom_pixels import StoredPixels, load_pixels, lossy_findings
+from kiview.io.dicom_pixels import (
+    StoredPixels,
+    load_pixels,
+    lossy_findings,
+    refuse_changed_copies,
+)
 from kiview.io.dicom_slices import FrameOrder, stack_slices
 from kiview.io.dicom_suv import (
     SuvFactors,
@@ -83,13 +89,14 @@ def read_pet(
         patient = patient_of(files.headers, given)
         slices = _slices_of(files)
         facts = _facts(slices, given, patient)
-        files_tz, early = facts.frames.order.files, _before_pixels(files.uid, facts)
-        pixels = load_pixels(slices.headers, files_tz, cache, progress, early)
+        order, early = facts.frames.order, _before_pixels(files.uid, facts)
+        refuse_changed_copies(slices.headers, order.copies, progress)
+        pixels = load_pixels(slices.headers, order.files, cache, progress, early)
         series = _series(files.uid, facts, pixels)
     except KiviewError as error:
         return ReadSeries(refused_series(files, str(error)), patient)
     series = replace(series, findings=(*files.findings, *series.findings))
-    left_out = files_left_out(slices, facts.frames.order, series.source_files)
+    left_out = files_left_out(slices, order, series.source_files)
     return ReadSeries(series, patient, left_out)
 
 
@@ -98,7 +105,7 @@ def files_left_out(
 ) -> tuple[tuple[str, str], ...]:
     """(path, reason) of files of which no slice is used, each once."""
     paths, kept = slices.headers.paths, set(used)
-    told = dict([*slices.left_out, *((paths[i], why) for i, why in order.left_out)])
+    told = {paths[i]: why for i, why in order.left_out}
     return tuple((path, why) for path, why in told.items() if path not in kept)
 
 
@@ -148,6 +155,9 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> P
     state = decay_state_of(headers, clock, given)
     stack = stack_slices(headers)
     frames = frames_of(headers, clock, stack, state, given)
+    if frames.source.fits_decay:
+        proven = tuple(one for one in state.findings if one.code != REFERENCE_ASSUMED)
+        state = replace(state, findings=proven)
     span = span_of(
         headers,
         clock,
@@ -193,7 +203,8 @@ def _slope_findings(headers: HeaderTable) -> tuple[Finding, ...]:
         raise InvalidInputError(
             f"RescaleSlope is {slope.min():g} in a slice; a PET slice needs a positive one."
         )
-    largest = float(np.abs(np.nan_to_num(headers.numbers("RescaleIntercept"))).max())
+    intercept = np.nan_to_num(headers.numbers("RescaleIntercept"))
+    largest = float(intercept[np.abs(intercept).argmax()])
     if largest == 0 or "YES" in headers.distinct(MAPPED):
         return ()
     message = (
@@ -221,7 +232,9 @@ def _value_findings(
         *state.findings,
         *(one for one in injection.findings if one.code not in unneeded),
         *(
-            weight_findings(patient.weight_kg, headers.positive("PatientWeight")[1])
+            weight_findings(
+                patient.weight_kg, headers.positive("PatientWeight")[1], patient.height_m
+            )
             if needs_factor
             else ()
         ),

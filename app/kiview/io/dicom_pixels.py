@@ -104,6 +104,37 @@ def load_pixels(
     return StoredPixels(voxels, largest, smallest)
 
 
+def refuse_changed_copies(
+    headers: HeaderTable, copies: tuple[tuple[int, int], ...], progress: Progress
+) -> None:
+    """Refuse files that are copies of others by their headers but hold other pixels.
+
+    Args:
+        headers: Of the series.
+        copies: (copy, original) index of files.
+        progress: Told now and then.
+
+    Raises:
+        ReadError: nobody knows which of two images is the right one.
+    """
+    if not copies:
+        return
+    _refuse_other_pixels(headers)
+    _refuse_unknown_compression(headers)
+    shape = (int(headers.numbers("Rows")[0]), int(headers.numbers("Columns")[0]))
+    dtype = _pixel_type(headers)
+    for number, pair in enumerate(copies):
+        if number % _REPORT_EVERY == 0:
+            progress.step(0.0, f"Comparing copies, {number} of {len(copies)}")
+        planes = [plane for _, plane in _planes(headers, np.array([pair]), dtype, shape)]
+        if not all(np.array_equal(plane, planes[0]) for plane in planes):
+            one, other = (headers.paths[index] for index in pair)
+            raise ReadError(
+                f"{one} has the SOPInstanceUID, position and time of {other} but other pixels, so"
+                " KiView cannot tell which is right; remove one of them."
+            )
+
+
 def lossy_findings(headers: HeaderTable) -> tuple[Finding, ...]:
     """Whether compression may have changed the values."""
     syntaxes = [uid for uid in headers.distinct("TransferSyntaxUID") if uid in _LOSSY]

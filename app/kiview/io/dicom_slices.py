@@ -18,6 +18,17 @@ _SHIFT_TOLERANCE_MM = 0.1
 _ORTHONORMAL = 1e-3
 _DIRECTION_TOLERANCE = 1e-4
 _LACKS_SLICES = "belongs to a frame that lacks slices"
+_IS_COPY = "a copy of another file of the series"
+_TIMES = ("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "FrameReferenceTime")
+_SAME_IN_COPIES = (
+    "SOPInstanceUID",
+    "ImagePositionPatient",
+    *_TIMES,
+    "ActualFrameDuration",
+    "RescaleSlope",
+    "RescaleIntercept",
+)
+"""What a copy shares with its original; a bad anonymiser gives many images one UID."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +69,7 @@ def stack_slices(headers: HeaderTable) -> SliceStack:
     corners = headers.vectors("ImagePositionPatient", 3)
     distance = corners @ normal
     position, place = _cluster(distance)
+    _refuse_shifted_frames(place, np.bincount(position))
     step, findings = _slice_step(place, headers)
     corner = _common_corner(corners, distance, normal)
     affine = np.eye(4)
@@ -117,6 +129,23 @@ def _cluster(distance: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[
     return position, np.bincount(position, distance) / count
 
 
+def _refuse_shifted_frames(place: NDArray[np.float64], count: NDArray[np.int64]) -> None:
+    """Refuse positions that few frames have, close to those of most frames."""
+    few = 2 * count < count.max()
+    usual = np.diff(place[~few])
+    if not few.any() or len(usual) == 0:
+        return
+    apart = np.abs(place[few][:, None] - place[~few]).min(axis=1)
+    between = (apart > SAME_POSITION_MM) & (apart < (1 - _SPACING_SHARE) * np.median(usual))
+    if between.any():
+        at = int(np.argmax(between))
+        raise ReadError(
+            f"The slice positions differ between frames: {count[few][at]} of {count.max()} frames"
+            f" are shifted by {apart[at]:.2f} mm, which KiView cannot show; leave those frames out"
+            " or bring all to one grid."
+        )
+
+
 def _slice_step(
     place: NDArray[np.float64], headers: HeaderTable
 ) -> tuple[float, tuple[Finding, ...]]:
@@ -167,11 +196,13 @@ class FrameOrder:
         files: (t, z) index of files.
         findings: Frames and files left out.
         left_out: Index of files that were left out, with the reason.
+        copies: (copy, original) index of files that are left out as copies by their headers.
     """
 
     files: NDArray[np.int64]
     findings: tuple[Finding, ...] = ()
     left_out: tuple[tuple[int, str], ...] = ()
+    copies: tuple[tuple[int, int], ...] = ()
 
 
 def order_frames(
@@ -187,42 +218,62 @@ def order_frames(
     Raises:
         ReadError: images cannot be told apart or are missing in every frame.
     """
-    keep, left_out = without_copies(headers)
+    keep, copies = without_copies(headers)
+    left_out = tuple((copy, _IS_COPY) for copy, _ in copies)
     is_timed = bool(np.isfinite(start_s[keep]).all())
     key = start_s if is_timed else _number_in_series(headers, stack.position, keep)
     keep = keep[np.lexsort((key[keep], stack.position[keep]))]
     counts = np.bincount(stack.position[keep], minlength=stack.slice_count)
-    findings = _copies_finding(left_out)
+    findings = (*_copies_finding(headers, copies), *_uid_findings(headers, keep))
+    _refuse_twins(headers, keep, stack.position, key)
     if counts.min() == counts.max():
-        _refuse_twins(keep, stack.position, key)
         files = keep.reshape(stack.slice_count, counts[0]).T
-        return FrameOrder(np.ascontiguousarray(files), findings, left_out)
+        return FrameOrder(np.ascontiguousarray(files), findings, left_out, copies)
     files, incomplete = _complete_frames(keep, stack, key)
     lost = tuple((int(index), _LACKS_SLICES) for index in np.setdiff1d(keep, files))
-    return FrameOrder(files, (*findings, incomplete), (*left_out, *lost))
+    return FrameOrder(files, (*findings, incomplete), (*left_out, *lost), copies)
 
 
 def without_copies(
     headers: HeaderTable,
-) -> tuple[NDArray[np.int64], tuple[tuple[int, str], ...]]:
-    """Index of the files with a SOP instance UID of their own, and (index, reason) of the rest."""
-    seen: set[str] = set()
+) -> tuple[NDArray[np.int64], tuple[tuple[int, int], ...]]:
+    """Index of the images that are no copy of one before, and (copy, original) of the rest."""
+    seen: dict[tuple[str, ...], int] = {}
     keep, copies = [], []
-    for index, uid in enumerate(headers.texts("SOPInstanceUID")):
-        if uid and uid in seen:
-            copies.append((index, "a copy of another file of the series"))
-        else:
+    columns = (headers.texts(name) for name in _SAME_IN_COPIES)
+    for index, (uid, *rest) in enumerate(zip(*columns, strict=True)):
+        original = seen.setdefault((uid, *rest), index) if uid else index
+        if original == index:
             keep.append(index)
-            seen.add(uid)
+        else:
+            copies.append((index, original))
     return np.array(keep, np.int64), tuple(copies)
 
 
-def _copies_finding(left_out: tuple[tuple[int, str], ...]) -> tuple[Finding, ...]:
-    if not left_out:
+def _copies_finding(
+    headers: HeaderTable, copies: tuple[tuple[int, int], ...]
+) -> tuple[Finding, ...]:
+    if not copies:
         return ()
-    return (
-        Finding("copies-ignored", f"{len(left_out)} files are copies of others and were ignored."),
+    count = len({headers.paths[copy] for copy, _ in copies})
+    return (Finding("copies-ignored", f"{count} files are copies of others and were ignored."),)
+
+
+def _uid_findings(headers: HeaderTable, keep: NDArray[np.int64]) -> tuple[Finding, ...]:
+    """Different images that share a SOP instance UID: all are read, and it is told."""
+    uids = headers.texts("SOPInstanceUID")
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(uids[i], i), i) for i in keep.tolist() if uids[i]]
+    doubled = [pair for pair in pairs if pair[0] != pair[1]]
+    if not doubled:
+        return ()
+    one, other = (headers.paths[index] for index in doubled[0])
+    message = (
+        f"{len(doubled)} images have the SOPInstanceUID of another image at another place or time"
+        f" (the first are {one} and {other}); all were read, but what refers to images by UID is"
+        " ambiguous: have the files exported or de-identified again."
     )
+    return (Finding("uids-repeated", message),)
 
 
 def _number_in_series(
@@ -238,21 +289,40 @@ def _number_in_series(
 
 
 def _refuse_twins(
-    keep: NDArray[np.int64], position: NDArray[np.int64], key: NDArray[np.float64]
+    headers: HeaderTable,
+    keep: NDArray[np.int64],
+    position: NDArray[np.int64],
+    key: NDArray[np.float64],
 ) -> None:
-    same_place = np.diff(position[keep]) == 0
-    if (np.diff(key[keep])[same_place] <= 0).any():
+    is_twin = (np.diff(position[keep]) == 0) & (np.diff(key[keep]) <= 0)
+    if is_twin.any():
+        one, other = (headers.paths[index] for index in _twins(headers, keep, position, is_twin))
         raise ReadError(
-            "Two different images have the same position and time, so the frames cannot be told"
-            " apart; separate the reconstructions."
+            f"Two different images have the same position and time ({one} and {other}), so the"
+            " frames cannot be told apart; separate the reconstructions."
         )
+
+
+def _twins(
+    headers: HeaderTable,
+    keep: NDArray[np.int64],
+    position: NDArray[np.int64],
+    is_twin: NDArray[np.bool_],
+) -> tuple[int, int]:
+    """Two images that tell the same position and times; else the first two that look alike."""
+    told = list(zip(position, *(headers.texts(name) for name in _TIMES), strict=True))
+    seen: dict[tuple[object, ...], int] = {}
+    for index in keep.tolist():
+        if seen.setdefault(told[index], index) != index:
+            return seen[told[index]], index
+    at = int(np.argmax(is_twin))
+    return int(keep[at]), int(keep[at + 1])
 
 
 def _complete_frames(
     keep: NDArray[np.int64], stack: SliceStack, key: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], Finding]:
     """Frames that have every slice, where frames share their start among slices."""
-    _refuse_twins(keep, stack.position, key)
     times, frame = np.unique(np.round(key[keep], 3), return_inverse=True)
     counts = np.bincount(frame)
     complete = np.flatnonzero(counts == stack.slice_count)

@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 
 from kiview.io.dicom_fast import decode_text, one_line, text_of
-from kiview.io.dicom_tags import NESTED, NUCLIDE_CODES, PRIVATE, RADIOPHARMACEUTICALS, TOP_LEVEL
+from kiview.io.dicom_tags import (
+    FURTHER,
+    NESTED,
+    NUCLIDE_CODES,
+    PRIVATE,
+    RADIOPHARMACEUTICAL,
+    RADIOPHARMACEUTICALS,
+    TOP_LEVEL,
+)
 
 
 def values_of(dataset: Dataset) -> dict[str, str]:
@@ -20,6 +28,10 @@ def values_of(dataset: Dataset) -> dict[str, str]:
         nuclide = _first_item(item, NUCLIDE_CODES)
         if nuclide is not None:
             _collect(nuclide, NESTED[NUCLIDE_CODES], sets, values)
+        further = dataset[RADIOPHARMACEUTICALS].value[1:]
+        for tag, (name, kind) in RADIOPHARMACEUTICAL.items() if further else ():
+            texts = [_raw(one, tag, kind, sets) or "" for one in further]
+            values[FURTHER + name] = "\\".join(texts)
     creators = _creators(dataset)
     for (group, creator, element), (name, kind) in PRIVATE.items():
         block = creators.get((group, creator))

@@ -17,6 +17,9 @@ from kiview.io.overrides import UserGiven
 
 USUAL_WEIGHT_KG = (2.0, 350.0)
 _CM_ABOVE_M = 3.0
+_GROWN_M = 1.4
+_USUAL_KG_PER_M2 = (10.0, 80.0)
+"""Body mass index of people above `_GROWN_M`; outside it one digit is lost or a unit is another."""
 
 
 def patient_of(headers: HeaderTable, given: UserGiven) -> PatientInfo:
@@ -34,23 +37,33 @@ def patient_of(headers: HeaderTable, given: UserGiven) -> PatientInfo:
     )
 
 
-def weight_findings(weight_kg: float | None, why: str = "") -> tuple[Finding, ...]:
+def weight_findings(
+    weight_kg: float | None, why: str = "", height_m: float | None = None
+) -> tuple[Finding, ...]:
     """What a body weight means for SUV; Ki needs none.
 
     Args:
         weight_kg: Or None.
         why: Why there is none, a sentence.
+        height_m: Or None.
     """
     if weight_kg is None:
         why = why or "The body weight is not told."
         message = f"{why} Without a weight there is no SUV (Ki needs none); enter weight_kg."
         return (finding("weight-missing", message, SUV_REFUSED, "weight_kg"),)
-    low, high = USUAL_WEIGHT_KG
-    if low <= weight_kg <= high:
-        return ()
-    message = f"A body weight of {weight_kg:g} kg is unusual; check it or enter weight_kg."
     verdicts = (Verdict.CONFIRM, Verdict.READY)
-    return (finding("weight-unusual", message, verdicts, "weight_kg"),)
+    low, high = USUAL_WEIGHT_KG
+    if not low <= weight_kg <= high:
+        message = f"A body weight of {weight_kg:g} kg is unusual; check it or enter weight_kg."
+        return (finding("weight-unusual", message, verdicts, "weight_kg"),)
+    thin, stout = _USUAL_KG_PER_M2
+    if height_m is None or height_m < _GROWN_M or thin <= weight_kg / height_m**2 <= stout:
+        return ()
+    message = (
+        f"A body weight of {weight_kg:g} kg does not fit a height of {height_m:g} m"
+        f" ({weight_kg / height_m**2:.1f} kg/m2); check both, or enter weight_kg or height_m."
+    )
+    return (finding("weight-unusual", message, verdicts, "weight_kg", "height_m"),)
 
 
 @dataclass(frozen=True, slots=True)

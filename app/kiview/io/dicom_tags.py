@@ -13,6 +13,7 @@ TOP_LEVEL: dict[int, tuple[str, str]] = {
     0x00080032: ("AcquisitionTime", "TM"),
     0x00080060: ("Modality", "CS"),
     0x00080070: ("Manufacturer", "LO"),
+    0x00080201: ("TimezoneOffsetFromUTC", "SH"),
     0x0008103E: ("SeriesDescription", "LO"),
     0x00081090: ("ManufacturerModelName", "LO"),
     0x00100010: ("PatientName", "PN"),
@@ -70,6 +71,8 @@ RADIOPHARMACEUTICAL: dict[int, tuple[str, str]] = {
     0x00181078: ("RadiopharmaceuticalStartDateTime", "DT"),
 }
 """Elements of the first radiopharmaceutical."""
+FURTHER = "Further"
+"""Before a keyword: values of the further radiopharmaceuticals, one part for each."""
 
 NUCLIDE: dict[int, tuple[str, str]] = {0x00080104: ("Radionuclide", "LO")}
 """Elements of its first radionuclide code."""

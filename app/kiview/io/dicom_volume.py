@@ -20,7 +20,7 @@ from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_meaning import RATES, finding
 from kiview.io.dicom_multiframe import SlicesOfObjects, slices_of_objects
 from kiview.io.dicom_pet import ReadSeries, files_left_out, refused_series
-from kiview.io.dicom_pixels import load_pixels, lossy_findings
+from kiview.io.dicom_pixels import load_pixels, lossy_findings, refuse_changed_copies
 from kiview.io.dicom_slices import order_frames, stack_slices, without_copies
 from kiview.io.dicom_suv import patient_of
 from kiview.io.dicom_tags import MULTI_FRAME_VOLUMES
@@ -68,6 +68,7 @@ def _read_volume(
     slope, intercept = headers.numbers("RescaleSlope"), headers.numbers("RescaleIntercept")
     slope_tz = np.where(np.isfinite(slope), slope, 1.0)[order.files]
     intercept_tz = np.nan_to_num(intercept)[order.files]
+    refuse_changed_copies(headers, order.copies, progress)
     pixels = load_pixels(headers, order.files, cache, progress)
     kind, quantity, findings = _kind_and_quantity(files.sop_class, headers)
     image = DynamicImage(

@@ -97,7 +97,11 @@ def _series(file: EcatFile, given: UserGiven, patient: PatientInfo, voxels: NDAr
     findings = [*_file_findings(file), *units.findings, *times.findings]
     if is_activity:
         findings += [*ecat_meaning.correction_findings(file.frames), *half_life_findings]
-        findings += [*decay_findings, *dose.findings, *weight_findings(patient.weight_kg)]
+        findings += [
+            *decay_findings,
+            *dose.findings,
+            *weight_findings(patient.weight_kg, height_m=patient.height_m),
+        ]
     findings += single_frame_findings(file.frames.count)
     to_injection = factor if factor is not None and is_activity else np.ones(file.frames.count)
     suv = None

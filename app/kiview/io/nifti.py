@@ -151,7 +151,8 @@ def _pet_series(
     findings += _injection_findings(sidecar, given, times, half_life)
     if is_activity:
         findings += [*decay_findings, *dose.findings]
-        findings += weight_findings(given.number("weight_kg"), why_no_weight(sidecar))
+        weight, height = given.number("weight_kg"), given.number("height_m")
+        findings += weight_findings(weight, why_no_weight(sidecar), height_m=height)
     findings += [*attenuation_findings(sidecar), *single_frame_findings(header.frame_count)]
     to_injection = factor if factor is not None and is_activity else np.ones(header.frame_count)
     suv = None

@@ -44,6 +44,10 @@ class UserGiven:
     words: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+    def has(self, name: str) -> bool:
+        """Whether a value was entered."""
+        return name in self.numbers or name in self.words or name in self.lists
+
     def number(self, name: str) -> float | None:
         """An entered number, or None."""
         return self.numbers.get(name)

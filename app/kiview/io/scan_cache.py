@@ -22,7 +22,7 @@ from kiview.io.frame_store import cache_key
 from kiview.io.private import FILE_MODE, make_private, make_private_folder
 from kiview.io.scan import DicomSeriesFiles, StudyIndex
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 FEWEST_FILES = 1000
 """Smaller folders are read again as fast."""
 _PERSONAL = ("PatientName", "PatientID")

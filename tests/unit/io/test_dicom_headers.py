@@ -118,6 +118,25 @@ def test_that_sequences_of_any_length_form_are_passed(undefined: bool, tmp_path:
     assert header.values["Radionuclide"] == "^18^Fluorine"
 
 
+@pytest.mark.parametrize("undefined", [True, False])
+def test_that_all_radiopharmaceuticals_are_read(undefined: bool, tmp_path: Path) -> None:
+    path = one_file(tmp_path)
+    ds = pydicom.dcmread(path)
+    second, third = Dataset(), Dataset()
+    second.RadionuclideTotalDose, second.Radiopharmaceutical = "100000000", "PSMA"
+    third.RadionuclideTotalDose, third.RadiopharmaceuticalStartTime = "5", "093000"
+    items = ds.RadiopharmaceuticalInformationSequence
+    items.extend([second, third])
+    ds["RadiopharmaceuticalInformationSequence"].is_undefined_length = undefined
+    items[1].is_undefined_length_sequence_item = undefined
+    ds.save_as(path)
+    header = assert_same(path)
+    assert header.values["RadionuclideTotalDose"] == "350000000.0"
+    assert header.values["FurtherRadionuclideTotalDose"] == "100000000\\5"
+    assert header.values["FurtherRadiopharmaceutical"] == "PSMA\\"
+    assert header.values["FurtherRadiopharmaceuticalStartTime"] == "\\093000"
+
+
 def test_that_long_headers_are_read_to_their_end(tmp_path: Path) -> None:
     path = one_file(tmp_path)
     ds = pydicom.dcmread(path)

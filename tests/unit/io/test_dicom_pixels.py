@@ -1,12 +1,15 @@
 """Pixels that changed after the headers were read."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
 from tests.helpers.dicom_factory import write_dynamic_series
+from tests.helpers.opening import read, refusal
 from tests.helpers.phantoms import QUANTUM_BQML, asymmetric_phantom, axial_affine
 
 from kiview.core.errors import ReadError
@@ -40,6 +43,12 @@ def test_that_pixels_by_pydicom_equal_the_fast_ones(tmp_path: Path) -> None:
     fast = load(headers, tmp_path)
     headers.pixel_offset[:] = -1
     np.testing.assert_array_equal(load(headers, tmp_path), fast)
+
+
+def edit(path: Path, change: Callable[[Any], None]) -> None:
+    ds = pydicom.dcmread(path)
+    change(ds)
+    ds.save_as(path)
 
 
 def without_syntax(path: Path) -> None:
@@ -84,3 +93,27 @@ def test_that_pixels_of_another_shape_than_the_header_are_told(tmp_path: Path) -
     shrink(Path(headers.paths[0]))
     with pytest.raises(ReadError, match="another shape"):
         load(headers, tmp_path)
+
+
+def blacken(ds: Any) -> None:
+    ds.PixelData = bytes(len(ds.PixelData))
+
+
+@pytest.mark.parametrize("bits", [16, 12])  # read at once, or by pydicom
+def test_that_a_copy_with_other_pixels_is_refused_and_a_true_one_ignored(
+    bits: int, tmp_path: Path
+) -> None:
+    def store(ds: Any, _slice: Any) -> None:
+        ds.BitsStored, ds.HighBit = bits, bits - 1
+        ds.PixelData = (np.frombuffer(ds.PixelData, "<i2") // 100).tobytes()
+
+    activity = asymmetric_phantom((2, 4, 5), 1)
+    paths = write_dynamic_series(
+        tmp_path, "siemens", activity, axial_affine(), [0.0], [60.0], change=store
+    )
+    shutil.copy(paths[0], tmp_path / "zz")
+    assert {one.code for one in read(tmp_path).findings} >= {"copies-ignored"}
+    edit(tmp_path / "zz", blacken)
+    told = refusal(tmp_path)
+    assert f"{tmp_path / 'zz'} has the SOPInstanceUID" in told
+    assert f"of {paths[0]} but other pixels" in told

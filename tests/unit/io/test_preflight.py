@@ -126,6 +126,71 @@ def test_that_an_injection_time_in_another_zone_is_to_be_confirmed(tmp_path: Pat
     assert found(read(tmp_path / "b")) == {}
 
 
+@pytest.mark.parametrize(
+    ("moment", "time", "code"),
+    [
+        ("20201217103512.25+0100", None, None),
+        ("20201217093512.25+0000", None, "injection-zone"),
+        ("20201217093512.25+0000", "103512.25", None),  # both tell the same
+        ("20201217050512.25-0430", None, "injection-zone"),
+    ],
+)
+def test_that_the_zone_of_the_scan_tells_when_the_injection_was(
+    moment: str, time: str | None, code: str | None, tmp_path: Path
+) -> None:
+    """All are 10:35:12.25 on the clock of a scanner in +0100."""
+
+    def change(ds: Any, slice_: Any) -> None:
+        ds.TimezoneOffsetFromUTC = "+0100"
+        setting(RadiopharmaceuticalStartDateTime=moment, RadiopharmaceuticalStartTime=time)(
+            ds, slice_
+        )
+
+    write(tmp_path, change=change)
+    series = read(tmp_path)
+    assert set(found(series)) == ({code} if code else set())
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.timing.start_s, START_S, atol=1e-3)
+    if code:
+        told = found(series)[code]
+        assert (told.suv, told.kinetics) == (CONFIRM, CONFIRM)
+        assert f"zone {moment[-5:]}, the scan in +0100; it is 2020-12-17 10:35:12" in told.message
+
+
+def test_that_an_injection_dated_after_the_scan_is_taken_on_its_day_and_confirmed(
+    tmp_path: Path,
+) -> None:
+    """Two real patients (STS_002, STS_009) have a date one day late."""
+    late = setting(RadiopharmaceuticalStartDateTime="20201218103512.25")
+    write(tmp_path / "a", change=late)
+    series = read(tmp_path / "a")
+    told = found(series)["injection-date-late"]
+    assert (told.suv, told.kinetics, told.fields) == (CONFIRM, CONFIRM, ("injection_time",))
+    assert "2020-12-18 10:35:12.25" in told.message
+    assert "2020-12-17 10:35:12.25, was taken" in told.message
+    assert series.image is not None
+    np.testing.assert_allclose(series.image.timing.start_s, START_S, atol=1e-3)
+    write(tmp_path / "b", decay_correction="ADMIN", change=late)
+    assert read(tmp_path / "b").suv_verdict is READY
+    after = setting(RadiopharmaceuticalStartDateTime="20201218233000")
+    write(tmp_path / "c", decay_correction="ADMIN", change=after)
+    told = found(read(tmp_path / "c"))["injection-after-scan"]
+    assert (told.suv, told.kinetics) == (READY, REFUSED)
+
+
+def test_that_a_weight_that_does_not_fit_the_height_is_to_be_confirmed(tmp_path: Path) -> None:
+    write(tmp_path, "ge", change=setting(PatientWeight="7"))  # and PatientSize 1.75
+    series = read(tmp_path)
+    assert "7 kg does not fit a height of 1.75 m (2.3 kg/m2)" in (
+        found(series)["weight-unusual"].message
+    )
+    assert (series.suv_verdict, series.kinetics_verdict) == (CONFIRM, READY)
+    for weight, height, is_odd in ((31, 1.75, 0), (30, 1.75, 1), (244, 1.75, 0), (246, 1.75, 1)):
+        series = read(tmp_path, weight_kg=weight, height_m=height)
+        assert ("weight-unusual" in found(series)) == bool(is_odd)
+    assert "weight-unusual" not in found(read(tmp_path, weight_kg=13, height_m=1.2))  # a child
+
+
 ZIRCONIUM_S = 282276.0
 
 

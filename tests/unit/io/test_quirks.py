@@ -172,6 +172,13 @@ def test_that_the_spacing_of_ge_beds_may_vary_at_their_joints():
     assert "slice seems to be missing" in read(gone).findings[0].message
 
 
+def test_that_a_frame_that_is_shifted_is_not_called_a_missing_slice():
+    shifted = [f"0\\0\\{3 * (i % 2) + (i >= 6)}" for i in range(8)]
+    columns = pet(start_s=range(0, 240, 60), duration_s=[60.0] * 4, ImagePositionPatient=shifted)
+    message = read(columns).findings[0].message
+    assert "differ between frames: 1 of 3 frames are shifted by 1.00 mm" in message
+
+
 def test_that_a_table_that_bends_away_from_even_spacing_is_told():
     columns = pet(**ONE, slices=6, ImagePositionPatient=positions(3.0, 3.2, 3.2, 3.0, 3.0))
     assert "slice-spacing-uneven" in codes(read(columns))
@@ -239,6 +246,33 @@ def test_that_files_copied_twice_count_once():
     assert result.series.image.frame_count == 3
     assert "copies-ignored" in codes(result.series)
     assert len(result.unused) == 1
+
+
+def with_one_more(columns, **changes):
+    """The columns with the first image once more, changed."""
+    count = len(columns["SOPInstanceUID"])
+    each = {name: [v] * count if isinstance(v, str) else v for name, v in columns.items()}
+    return {name: [*texts, changes.get(name, texts[0])] for name, texts in each.items()}
+
+
+def test_that_images_that_share_a_uid_but_not_time_or_place_are_all_read():
+    """A bad anonymiser numbered the slices of every frame anew."""
+    columns = pet(SOPInstanceUID=["1.2.1", "1.2.2"] * 3)
+    result = read_all(columns, [100, 200, 300, 400, 500, 600])
+    told = {one.code: one for one in result.series.findings}["uids-repeated"]
+    assert values(result.series).tolist() == values(read(pet(), range(100, 700, 100))).tolist()
+    assert "copies-ignored" not in codes(result.series)
+    assert told.message.startswith("4 images have the SOPInstanceUID of another image")
+    assert "(the first are im0 and im2)" in told.message
+    assert result.unused == ()
+
+
+@pytest.mark.parametrize("change", [{"RescaleSlope": "10"}, {"RescaleIntercept": "1"}])
+def test_that_an_image_with_the_uid_of_another_and_another_scale_is_refused(change):
+    """Else the file that comes first by its name decides about the activity."""
+    series = read(with_one_more(pet(), **change))
+    assert series.image is None
+    assert "the same position and time (im0 and im6)" in series.findings[0].message
 
 
 def test_that_the_clock_of_the_helper_is_that_of_the_day():

@@ -193,6 +193,31 @@ def test_that_a_later_series_of_an_unknown_maker_refers_to_the_earliest_acquisit
     assert series.file_suv_factor_g_per_bq == pytest.approx(expected, rel=2e-6)
 
 
+@pytest.mark.parametrize("series_time", ["130000", None])
+def test_that_a_decay_reference_that_nothing_proves_is_to_be_confirmed(series_time):
+    """CPS: where the first 10 min were cut off, SUV would be 6.5 % too high."""
+    columns = pet("CPS", FrameReferenceTime="0", SeriesTime=series_time)
+    finding = told(columns, "decay-reference-assumed")
+    assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "(2020-12-17 11:00:00)" in finding.message
+    factor = texts(np.repeat(frame_mean(START_S, DURATION_S), 2))
+    proven = read(columns | {"DecayFactor": factor})
+    assert proven.suv_verdict is Verdict.READY
+    assert not codes(proven) & {"decay-reference-assumed", "decay-factor-differs"}
+
+
+def test_that_a_decay_factor_that_disproves_the_reference_makes_suv_doubtful():
+    """Corrected to 10:50:00 by its factors, while the first frame that is there began at 11:00."""
+    factor = texts(np.repeat(frame_mean(START_S + 600.0, DURATION_S), 2))
+    columns = pet("CPS", FrameReferenceTime="0", DecayFactor=factor, **LATER)
+    finding = told(columns, "decay-factor-differs")
+    assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "the decay reference" in finding.message
+    assert "decay-reference-assumed" in codes(read(columns))
+    admin = told(columns | {"DecayCorrection": "ADMIN"}, "decay-factor-differs")
+    assert admin.suv is Verdict.READY
+
+
 def test_that_zero_reference_times_of_a_later_series_say_nothing():
     """Else the reference would be half a frame after the scan began."""
     columns = pet("SIEMENS", [0.0], [600.0], FrameReferenceTime="0", **LATER)
@@ -275,6 +300,35 @@ def test_that_a_long_lived_tracer_needs_the_day_of_its_injection():
         assert "injection-day-assumed" not in codes(series)
         expected = 70_000.0 / (DOSE_BQ * 2.0 ** (-5400 / 282276))
         assert series.file_suv_factor_g_per_bq == pytest.approx(expected, rel=1e-9)
+
+
+FURTHER = {
+    "FurtherRadiopharmaceutical": "PSMA",
+    "FurtherRadionuclideTotalDose": "1E8",
+    "FurtherRadionuclideHalfLife": "4062.6",
+    "FurtherRadiopharmaceuticalStartTime": "093000",
+}
+
+
+def test_that_another_injection_in_the_files_is_to_be_confirmed_or_settled_by_its_values():
+    """350 MBq, then 100 MBq: no one of them is the dose of the image."""
+    columns = pet(Radiopharmaceutical="FDG", **FURTHER)
+    finding = told(columns, "injections-differ")
+    assert (finding.suv, finding.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert finding.fields == ("dose_bq", "injection_time", "half_life_s")
+    assert "FDG (dose 350000000 Bq, start 100000, half-life 6586.2 s)" in finding.message
+    assert "PSMA (dose 1E8 Bq, start 093000, half-life 4062.6 s)" in finding.message
+    entered = read(columns, dose_bq=350e6, injection_time="10:00", half_life_s=6586.2)
+    assert "injections-differ" not in codes(entered)
+
+
+def test_that_the_same_injection_told_twice_is_no_doubt():
+    same = {
+        "FurtherRadionuclideTotalDose": "3.5E8\\",
+        "FurtherRadionuclideHalfLife": "\\6586.20",
+        "FurtherRadiopharmaceuticalStartTime": "100000.00\\",
+    }
+    assert codes(read(pet(**same))) == set()
 
 
 @pytest.mark.parametrize(

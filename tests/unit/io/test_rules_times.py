@@ -310,6 +310,7 @@ def test_that_a_slope_that_is_absent_or_not_positive_is_refused(slope, said):
 def test_that_an_intercept_is_not_trusted():
     finding = told(pet(RescaleIntercept="-3"), "intercept-not-zero")
     assert (finding.suv, finding.kinetics) == (Verdict.REFUSED, Verdict.REFUSED)
+    assert "RescaleIntercept is -3" in finding.message
 
 
 def test_that_images_without_attenuation_correction_are_refused():

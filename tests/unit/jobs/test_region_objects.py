@@ -18,6 +18,7 @@ from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.roi import Roi
 from kiview.core.roi_shapes import PolygonStack, Sphere
 from kiview.core.roi_voxels import VoxelSet
+from kiview.core.study import Verdict
 from kiview.core.tac import extract
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.region_objects import (
@@ -32,6 +33,14 @@ from kiview.jobs.study_info import study_info
 
 PUBLISHED = {"STS_001": 5095, "STS_002": 555, "STS_004": 5962, "STS_009": 20222, "STS_017": 14910}
 """Voxels in the masks of the data set."""
+HIGHEST = {
+    "STS_001": 7.91067,
+    "STS_002": 21.67575,
+    "STS_004": 5.36743,
+    "STS_009": 26.11578,
+    "STS_017": 24.57751,
+}
+"""SUVmax in them."""
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +103,9 @@ def test_that_real_structure_sets_hold_the_voxels_of_the_published_masks(name):
     np.testing.assert_array_equal(mask.inside, published.inside)
     curves = [extract(image_of(study), one) for one in (mask, published)]
     np.testing.assert_array_equal(curves[0].mean, curves[1].mean)
+    assert study.main_series.suv_verdict is Verdict.READY  # also where the injection is dated late
+    highest = image_of(study).store.frame(0)[mask.inside].max()
+    assert highest == pytest.approx(HIGHEST[name], abs=5e-6)
 
 
 def test_that_a_real_tumour_lies_within_its_oedema():
