@@ -186,7 +186,7 @@ def given_table(given: UserGiven, count: int) -> FrameTiming:
 
 def stand_in_timing(count: int) -> FrameTiming:
     """One second per frame, where times are unknown and a finding says so."""
-    return FrameTiming(np.arange(count, dtype=np.float64), np.ones(count))
+    return FrameTiming(np.arange(count, dtype=np.float64), np.ones(count), is_known=False)
 
 
 def gap_findings(timing: FrameTiming) -> tuple[Finding, ...]:

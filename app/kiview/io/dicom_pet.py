@@ -14,7 +14,7 @@ from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
 from kiview.io.arrival import without_voxels
 from kiview.io.dicom_checks import removed_findings, slice_count_findings
 from kiview.io.dicom_facts import PetHeaders, facts_of
-from kiview.io.dicom_frames import UNKNOWN_TIMES, frame_table, frames_of
+from kiview.io.dicom_frames import frame_table, frames_of
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
@@ -272,7 +272,7 @@ def _image_of(
         np.broadcast_to(values[:, None] if values.ndim == 1 else values, tz)
         for values in (facts.timing.start_s, facts.timing.duration_s)
     )
-    if any(one.code == UNKNOWN_TIMES for one in facts.findings):
+    if not facts.timing.is_known:
         start = np.full(tz, np.nan)  # the table in the image is a stand-in
     to_injection = decay_to_injection(
         facts.state, facts.injection, start, duration, facts.references_tz

@@ -213,7 +213,7 @@ def decay_to_injection(
         refuse_unreal_decay(times.scan_start_s, half_life_s)
         share = float(decay_factor(times.scan_start_s, half_life_s))
         return np.full(frames.count, 1.0 / share), findings
-    if any(one.code == UNKNOWN_TIMES for one in times.findings):
+    if not times.timing.is_known:
         return None, findings
     refuse_unreal_decay(times.timing.start_s, half_life_s)
     start_s, duration_s = times.timing.start_s, times.timing.duration_s

@@ -200,7 +200,7 @@ def _injection_findings(
         entered = given.number("half_life_s") is not None
         nuclide = bids_sidecar.nuclide_of(sidecar)
         told += half_life_findings(half_life_s, nuclide, is_entered=entered)
-    if not any(one.code == UNKNOWN_TIMES for one in times.findings):
+    if times.timing.is_known:
         told += bids_sidecar.injection_findings(times.timing, half_life_s)
     if given.word("injection_time"):
         message = (

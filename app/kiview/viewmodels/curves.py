@@ -15,6 +15,7 @@ from kiview.tasks import Task, TaskRunner
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.study import StudyViewModel
 
+TIMES_UNKNOWN = "The times of the frames are unknown, so there is no curve over time."
 SETTLE_MS = 120
 """A region that is being dragged is read once it rests."""
 
