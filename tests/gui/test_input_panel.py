@@ -10,6 +10,8 @@ from tests.helpers import small_study
 from tests.helpers.qt import child, visible_text
 
 from kiview.core.input_function import InputSource
+from kiview.io.dicom_frames import stand_in_timing
+from kiview.viewmodels.curves import TIMES_UNKNOWN
 from kiview.views.plots.curves_plot import CurvesPlot
 
 LEFT = Qt.MouseButton.LeftButton
@@ -86,3 +88,14 @@ def test_that_the_other_sources_show_their_own_rows(qtbot, panel):
         choose(qtbot, panel, source)
         names = ("inputRegion", "scaleStart", "inputFile", "inputFind")
         assert {name for name in names if child(panel, QWidget, name).isVisible()} == shown
+
+
+def test_that_no_curve_is_drawn_over_unknown_times(qtbot, panel, models):
+    models.rois.add(small_study.aorta(), "Aorta")
+    count = models.study.image.frame_count
+    models.study.use_merged(small_study.image(timing=stand_in_timing(count)))
+    qtbot.waitUntil(lambda: models.input_function.problem == TIMES_UNKNOWN)
+    (plot,) = panel.findChildren(CurvesPlot)
+    plot.refresh()
+    assert TIMES_UNKNOWN in visible_text(plot)
+    assert plot.title.text() == "Curves"

@@ -8,7 +8,7 @@ from kiview.commands.terminal import DONE, TerminalProgress, say, say_json
 from kiview.core.images import DynamicImage
 from kiview.core.patlak import SECONDS_PER_MINUTE
 from kiview.core.study import Fact, Series, SeriesKind, Study
-from kiview.io.dicom_frames import UNKNOWN_TIMES
+from kiview.core.timing import range_text, time_text
 from kiview.jobs.study_info import study_info
 
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
@@ -65,13 +65,13 @@ def _grid_line(image: DynamicImage) -> str:
 def _say_pet(series: Series) -> None:
     if series.image is not None:
         count = series.image.frame_count
-        say(f"  {count} {'frame' if count == 1 else 'frames'}, {_times(series, series.image)}")
+        say(f"  {count} {'frame' if count == 1 else 'frames'}, {_times(series.image)}")
     say(f"  SUV {series.suv_verdict}, Ki {series.kinetics_verdict}")
 
 
-def _times(series: Series, image: DynamicImage) -> str:
-    if any(finding.code == UNKNOWN_TIMES for finding in series.findings):
+def _times(image: DynamicImage) -> str:
+    if not image.timing.is_known:
         return "times unknown"
-    start = float(image.timing.start_s.min()) / SECONDS_PER_MINUTE
-    end = float(image.timing.end_s.max()) / SECONDS_PER_MINUTE
-    return f"{start:.3g}-{end:.3g} min after injection"
+    start = time_text(float(image.timing.start_s.min()) / SECONDS_PER_MINUTE)
+    end = time_text(float(image.timing.end_s.max()) / SECONDS_PER_MINUTE)
+    return f"{range_text(start, end, '-')} min after injection"

@@ -14,6 +14,12 @@ from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.library.records import is_library_id
 from kiview.settings.store import load as load_settings
 
+_TIME_FIELDS = {
+    "injection_time": "injection_time",
+    "frame_start_s": "frame_start_s and frame_duration_s",
+}
+"""Fields that settle when frames were measured, and what to enter then."""
+
 
 def open_given(
     given: argparse.Namespace,
@@ -100,3 +106,18 @@ def refuse_without_kinetics(series: Series) -> None:
     reasons = [f.message for f in series.findings if f.kinetics is Verdict.REFUSED]
     if reasons:
         raise InvalidInputError(f"Ki cannot be computed: {reasons[0]}")
+
+
+def refuse_without_times(series: Series) -> None:
+    """Refuse a series whose frame times are unknown or cannot be right.
+
+    Raises:
+        InvalidInputError: with the code of the first reason and what to enter.
+    """
+    for finding in series.findings:
+        asked = [told for name, told in _TIME_FIELDS.items() if name in finding.fields]
+        if asked and finding.kinetics is Verdict.REFUSED:
+            raise InvalidInputError(
+                f"No curve is written, as its times cannot be told ({finding.code}); enter"
+                f" {asked[0]} by --set."
+            )

@@ -80,9 +80,15 @@ def merge_frames(image: DynamicImage, settings: MergeSettings) -> DynamicImage:
         The image with its own frame times, and the step in its record.
 
     Raises:
-        InvalidInputError: the frames do not fit, or were not brought to one decay reference.
+        InvalidInputError: the frames do not fit, were not brought to one decay reference, or their
+            times are unknown.
         MissingInformationError: the half-life is unknown.
     """
+    if not image.timing.is_known:
+        raise InvalidInputError(
+            "The frame times are unknown, so frames cannot be merged; enter frame_start_s and"
+            " frame_duration_s first."
+        )
     if not image.decay_corrected:
         raise InvalidInputError(
             "The frames could not be decay-corrected to one time, so they cannot be merged; enter"

@@ -1,4 +1,4 @@
-"""When each frame was measured, per frame or per (frame, slice)."""
+"""When each frame was measured, per frame or per (frame, slice), and how times are written."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,22 @@ OVERLAP_TOLERANCE_S = 1.0
 """Frames may overlap by this much (rounded times in files) before they are refused."""
 WINDOW_TOLERANCE_S = 1.0
 """A frame belongs to a window when it sticks out by at most this much at either end."""
+TIME_UNKNOWN = "time unknown"
+"""Stands where the times of stand-ins would be invented."""
+_WHOLE_FROM = 100.0
+"""Times from here on are written without decimals."""
+
+
+def time_text(value: float) -> str:
+    """A time in s or min with three digits that matter, never an exponent."""
+    if abs(value) >= _WHOLE_FROM:
+        return f"{value:.0f}"
+    return f"{round(value, 3) + 0.0:.3g}"
+
+
+def range_text(start: str, end: str, dash: str = "\N{EN DASH}") -> str:
+    """A span of two written times; a dash beside a minus would read as another one."""
+    return f"{start} to {end}" if "-" in start + end else f"{start}{dash}{end}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +37,7 @@ class FrameTiming:
     Attributes:
         start_s: (t,) or (t, z) float64, increasing along t; negative if measured before injection.
         duration_s: same shape, positive.
+        is_known: False where the times only stand in for unknown ones and must not be shown.
 
     Raises:
         InvalidInputError: shapes differ, a duration is not positive, a value is not finite, or
@@ -29,10 +46,12 @@ class FrameTiming:
 
     start_s: NDArray[np.float64]
     duration_s: NDArray[np.float64]
+    is_known: bool
 
-    def __init__(self, start_s: ArrayLike, duration_s: ArrayLike) -> None:
+    def __init__(self, start_s: ArrayLike, duration_s: ArrayLike, *, is_known: bool = True) -> None:
         object.__setattr__(self, "start_s", frozen_float64(start_s))
         object.__setattr__(self, "duration_s", frozen_float64(duration_s))
+        object.__setattr__(self, "is_known", is_known)
         self._check()
 
     def _check(self) -> None:
@@ -63,6 +82,7 @@ class FrameTiming:
         """True when every start and duration is the same."""
         return (
             isinstance(other, FrameTiming)
+            and self.is_known == other.is_known
             and np.array_equal(self.start_s, other.start_s)
             and np.array_equal(self.duration_s, other.duration_s)
         )
@@ -107,7 +127,7 @@ class FrameTiming:
     def select(self, frames: ArrayLike) -> "FrameTiming":
         """Times of some frames, by index or boolean mask along t."""
         index = np.asarray(frames)
-        return FrameTiming(self.start_s[index], self.duration_s[index])
+        return FrameTiming(self.start_s[index], self.duration_s[index], is_known=self.is_known)
 
     def in_window(self, start_s: float, end_s: float) -> NDArray[np.bool_]:
         """Which frames lie in a time window, same shape as `start_s`.

@@ -11,7 +11,7 @@ from kiview.core.timing import FrameTiming
 from kiview.core.units import ACTIVITY
 from kiview.io import facts
 from kiview.io.dicom_frame_times import StartSource
-from kiview.io.dicom_frames import UNKNOWN_TIMES, Frames
+from kiview.io.dicom_frames import Frames
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts
 from kiview.io.dicom_meaning import DecayState, Meaning
@@ -120,8 +120,7 @@ def _told(headers: HeaderTable, name: str) -> str:
 
 def _time_facts(known: PetHeaders) -> tuple[Fact, ...]:
     given, injection = known.given, known.injection
-    unknown = any(one.code == UNKNOWN_TIMES for one in known.findings)
-    timing = None if unknown else known.timing
+    timing = known.timing if known.timing.is_known else None
     is_from_injection = bool(given.lists) or not math.isnan(injection.time_s)
     starts = _starts_text(known.frames.source, known.state, known.headers)
     durations = known.headers.numbers("ActualFrameDuration")

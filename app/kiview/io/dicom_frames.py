@@ -16,6 +16,7 @@ from kiview.io.dicom_meaning import DecayState, finding
 from kiview.io.dicom_slices import FrameOrder, SliceStack, order_frames, without_copies
 from kiview.io.dicom_times import Clock
 from kiview.io.overrides import UserGiven
+from kiview.io.time_checks import ended_findings, entered_findings
 
 SAME_TIME_S = 1e-3
 GAP_TOLERANCE_S = 1.0
@@ -137,7 +138,12 @@ def _decay_check(
 
 
 def frame_table(
-    frames: Frames, injection_s: float, state: DecayState, given: UserGiven
+    frames: Frames,
+    injection_s: float,
+    state: DecayState,
+    given: UserGiven,
+    *,
+    needs_decay: bool = True,
 ) -> tuple[FrameTiming, tuple[Finding, ...]]:
     """Frame table from the injection: the user's, else the files', else a stand-in.
 
@@ -146,12 +152,16 @@ def frame_table(
         injection_s: On the clock; NaN counts from the decay reference or the first frame.
         state: For the decay reference.
         given: What the user entered.
+        needs_decay: Whether SUV rests on the time since the injection.
 
     Raises:
         InvalidInputError: the entered frame table does not fit the series.
     """
     if given.lists:
-        return given_table(given, frames.count), ()
+        timing, told_s = given_table(given, frames.count), frames.start_tz - injection_s
+        ended = ended_findings(timing, needs_decay=needs_decay)
+        odd = entered_findings(timing, told_s, needs_decay=needs_decay)
+        return timing, (*ended, *odd, *gap_findings(timing))
     if not frames.are_known:
         return stand_in_timing(frames.count), ()
     zero = injection_s
@@ -188,7 +198,7 @@ def given_table(given: UserGiven, count: int) -> FrameTiming:
 
 def stand_in_timing(count: int) -> FrameTiming:
     """One second per frame, where times are unknown and a finding says so."""
-    return FrameTiming(np.arange(count, dtype=np.float64), np.ones(count))
+    return FrameTiming(np.arange(count, dtype=np.float64), np.ones(count), is_known=False)
 
 
 def gap_findings(timing: FrameTiming) -> tuple[Finding, ...]:

@@ -31,9 +31,10 @@ from kiview.io.sop_classes import PET
 
 LONGEST_PAUSE_S = 60.0
 """Between frames or beds of one scan; an early and a late scan are farther apart."""
-_OVERLAP_S = 0.5
+OVERLAP_S = 0.5
+"""Frames that follow each other may overlap by this much."""
 _SAME_MOMENT_S = 1e-3
-_SAME = (
+SAME = (
     "StudyInstanceUID",
     "PatientID",
     "FrameOfReferenceUID",
@@ -60,7 +61,7 @@ _NUMBER = re.compile(r"[\d.,:/#()\[\]_-]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class Part:
     """One series with its own places and times.
 
     Attributes:
@@ -147,7 +148,8 @@ def join(members: list[DicomSeriesFiles], given: UserGiven) -> DicomSeriesFiles:
         np.concatenate([part.files.headers.files for part in parts]),
     )
     first = parts[0].files
-    return DicomSeriesFiles(first.uid, first.sop_class, headers, (_told(parts),))
+    apart = (one for part in parts for one in part.files.findings)
+    return DicomSeriesFiles(first.uid, first.sop_class, headers, (_told(parts), *apart))
 
 
 def _signature(files: DicomSeriesFiles) -> tuple[str, ...] | None:
@@ -155,21 +157,25 @@ def _signature(files: DicomSeriesFiles) -> tuple[str, ...] | None:
     headers = files.headers
     if files.sop_class != PET or not headers.text("FrameOfReferenceUID"):
         return None
-    values = [headers.distinct(name) for name in _SAME]
+    values = [headers.distinct(name) for name in SAME]
     if any(len(one) > 1 for one in values):
         return None
-    name = _NUMBER.sub(" ", headers.text("SeriesDescription"))
-    return (" ".join(name.casefold().split()), *(one[0] for one in values))
+    return (plain_name(headers), *(one[0] for one in values))
 
 
-def _parts_of_one_scan(members: list[DicomSeriesFiles], given: UserGiven) -> list[_Part] | None:
+def plain_name(headers: HeaderTable) -> str:
+    """Series description without numbers, by which parts of one scan differ."""
+    return " ".join(_NUMBER.sub(" ", headers.text("SeriesDescription")).casefold().split())
+
+
+def _parts_of_one_scan(members: list[DicomSeriesFiles], given: UserGiven) -> list[Part] | None:
     """The series in the order of time, or None where they are no single scan.
 
     Entered frame times are those of the scan, not of its parts: the files' own decide.
     """
     given = UserGiven(given.numbers, given.words)
     try:
-        parts = [_part(files, given) for files in members]
+        parts = [part_of(files, given) for files in members]
     except KiviewError:
         return None
     if not all(part.frames.are_known and part.clock.base_day > 1 for part in parts):
@@ -180,10 +186,10 @@ def _parts_of_one_scan(members: list[DicomSeriesFiles], given: UserGiven) -> lis
     if not _share_a_start(parts) and not all(part.has_sure_reference for part in parts):
         return None
     follows = _follow_each_other([span for part in parts for span in part.spans()])
-    return parts if follows and (_same_places(parts) or _beds(parts)) else None
+    return parts if follows and (same_places(parts) or _beds(parts)) else None
 
 
-def _share_a_start(parts: list[_Part]) -> bool:
+def _share_a_start(parts: list[Part]) -> bool:
     """Whether all series tell the same date and time."""
     told = {
         (part.files.headers.distinct("SeriesDate"), part.files.headers.distinct("SeriesTime"))
@@ -192,23 +198,28 @@ def _share_a_start(parts: list[_Part]) -> bool:
     return len(told) == 1
 
 
-def _part(files: DicomSeriesFiles, given: UserGiven) -> _Part:
+def part_of(files: DicomSeriesFiles, given: UserGiven) -> Part:
+    """Places and times of one series.
+
+    Raises:
+        KiviewError: it cannot be read alone.
+    """
     clock = Clock.of(files.headers)
     state = decay_state_of(files.headers, clock, given)
     stack = stack_slices(files.headers)
     frames = frames_of(files.headers, clock, stack, state, given)
-    return _Part(files, clock, stack, frames, state.reference_s)
+    return Part(files, clock, stack, frames, state.reference_s)
 
 
 def _follow_each_other(spans: list[tuple[float, float]]) -> bool:
     """Whether frames neither overlap nor leave a pause longer than a scan does."""
     ordered = sorted(spans)
     pauses = [after[0] - before[1] for before, after in pairwise(ordered)]
-    return all(-_OVERLAP_S <= pause <= LONGEST_PAUSE_S for pause in pauses)
+    return all(-OVERLAP_S <= pause <= LONGEST_PAUSE_S for pause in pauses)
 
 
-def _same_places(parts: list[_Part]) -> bool:
-    """Each series covers the whole range: a frame or a pass."""
+def same_places(parts: list[Part]) -> bool:
+    """Whether each series covers the whole range: a frame or a pass."""
     first = parts[0].place_mm
     return all(
         len(part.place_mm) == len(first)
@@ -217,7 +228,7 @@ def _same_places(parts: list[_Part]) -> bool:
     )
 
 
-def _beds(parts: list[_Part]) -> bool:
+def _beds(parts: list[Part]) -> bool:
     """Each series covers a range of its own, side by side, with as many frames."""
     if len({part.frames.count for part in parts}) > 1:
         return False
@@ -229,14 +240,14 @@ def _beds(parts: list[_Part]) -> bool:
     )
 
 
-def _moments(part: _Part) -> list[str]:
+def _moments(part: Part) -> list[str]:
     """Start of each image as a DICOM date and time."""
     start = np.full(len(part.files.headers), math.nan)
     start[part.frames.order.files] = part.frames.start_tz
     return [_date_time(part.clock, float(value)) for value in start]
 
 
-def _references(part: _Part) -> list[str]:
+def _references(part: Part) -> list[str]:
     """Decay reference for each image, empty where the series has none."""
     known = not math.isnan(part.reference_s)
     text = _date_time(part.clock, part.reference_s) if known else ""
@@ -255,8 +266,8 @@ def _column(texts: list[str]) -> str | list[str]:
     return texts[0] if texts.count(texts[0]) == len(texts) else texts
 
 
-def _told(parts: list[_Part]) -> Finding:
-    what = "frames" if _same_places(parts) else "beds"
+def _told(parts: list[Part]) -> Finding:
+    what = "frames" if same_places(parts) else "beds"
     message = (
         f"{len(parts)} series that follow each other in time were read as {what} of one scan;"
         " confirm that they belong together."

@@ -14,7 +14,7 @@ from kiview.core.units import ACTIVITY, COUNTS, SUV_BW
 from kiview.io.arrival import without_voxels
 from kiview.io.dicom_checks import removed_findings, slice_count_findings
 from kiview.io.dicom_facts import PetHeaders, facts_of
-from kiview.io.dicom_frames import UNKNOWN_TIMES, frame_table, frames_of
+from kiview.io.dicom_frames import frame_table, frames_of
 from kiview.io.dicom_headers import HeaderTable
 from kiview.io.dicom_injection import InjectionFacts, injection_of, span_of
 from kiview.io.dicom_meaning import (
@@ -49,6 +49,7 @@ from kiview.io.frame_store import VoxelCache
 from kiview.io.overrides import UserGiven
 from kiview.io.scan import DicomSeriesFiles
 from kiview.io.suv_check import suv_findings
+from kiview.io.time_checks import late_findings
 
 _DECAYING = (ACTIVITY, COUNTS)
 _ONLY_FOR_FACTOR = ("dose-missing", "dose-unusual")
@@ -166,7 +167,9 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> P
         needs_injection=state.correction != "ADMIN" and meaning.quantity == ACTIVITY,
     )
     injection = injection_of(headers, clock, given, span)
-    timing, timing_findings = frame_table(frames, injection.time_s, state, given)
+    timing, timing_findings = frame_table(
+        frames, injection.time_s, state, given, needs_decay=_needs_decay(meaning, state)
+    )
     findings = (
         *slices.findings,
         *stack.findings,
@@ -176,6 +179,7 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> P
         *_slope_findings(headers),
         *lossy_findings(headers),
         *timing_findings,
+        *late_findings(timing, injection.half_life_s),
         *_value_findings(headers, meaning, state, injection, patient),
         *_frame_count_findings(frames.count),
     )
@@ -192,6 +196,11 @@ def _facts(slices: SlicesOfObjects, given: UserGiven, patient: PatientInfo) -> P
         tuple({one.code: one for one in reversed(findings)}.values())[::-1],
         clock,
     )
+
+
+def _needs_decay(meaning: Meaning, state: DecayState) -> bool:
+    """Whether values are brought to the injection by the time since it."""
+    return state.correction != "ADMIN" and meaning.quantity in _DECAYING
 
 
 def _slope_findings(headers: HeaderTable) -> tuple[Finding, ...]:
@@ -225,8 +234,8 @@ def _value_findings(
     needs_factor = meaning.quantity == ACTIVITY and not (
         meaning.units == "CNTS" and headers.number("PhilipsSuvFactor")
     )
-    needs_decay = state.correction != "ADMIN" and meaning.quantity in _DECAYING
-    unneeded = (() if needs_factor else _ONLY_FOR_FACTOR) + (() if needs_decay else _ONLY_FOR_DECAY)
+    unneeded: tuple[str, ...] = () if needs_factor else _ONLY_FOR_FACTOR
+    unneeded += () if _needs_decay(meaning, state) else _ONLY_FOR_DECAY
     return (
         *meaning.findings,
         *state.findings,
@@ -285,7 +294,7 @@ def _image_of(
         np.broadcast_to(values[:, None] if values.ndim == 1 else values, tz)
         for values in (facts.timing.start_s, facts.timing.duration_s)
     )
-    if any(one.code == UNKNOWN_TIMES for one in facts.findings):
+    if not facts.timing.is_known:
         start = np.full(tz, np.nan)  # the table in the image is a stand-in
     to_injection = decay_to_injection(
         facts.state, facts.injection, start, duration, facts.references_tz

@@ -32,6 +32,7 @@ from kiview.io.file_series import (
 from kiview.io.frame_store import VoxelCache, VoxelWriter, cache_key, identity, refuse_changed
 from kiview.io.overrides import UserGiven
 from kiview.io.suv_check import suv_findings
+from kiview.io.time_checks import late_findings
 
 _CM_ABOVE_M = 3.0
 _HEAD_FIRST_SUPINE = 3
@@ -95,6 +96,7 @@ def _series(file: EcatFile, given: UserGiven, patient: PatientInfo, voxels: NDAr
     factor, decay_findings = ecat_meaning.decay_to_injection(file.frames, given, times, half_life)
     is_activity = units.quantity == ACTIVITY
     findings = [*_file_findings(file), *units.findings, *times.findings]
+    findings += late_findings(times.timing, half_life)
     if is_activity:
         findings += [*ecat_meaning.correction_findings(file.frames), *half_life_findings]
         findings += [

@@ -8,7 +8,6 @@ import numpy as np
 from kiview.core.study import Fact, Finding, PatientInfo
 from kiview.io import ecat_meaning, facts
 from kiview.io.bids_sidecar import SidecarMeaning
-from kiview.io.dicom_frames import UNKNOWN_TIMES
 from kiview.io.dicom_times import DAY_S, Clock
 from kiview.io.ecat_header import EcatFile
 from kiview.io.ecat_meaning import EcatTimes
@@ -100,8 +99,7 @@ def _told(file: EcatFile, name: str) -> str:
 
 def _time_facts(known: EcatPet) -> tuple[Fact, ...]:
     file, given, times = known.file, known.given, known.times
-    unknown = any(one.code == UNKNOWN_TIMES for one in times.findings)
-    timing = None if unknown else times.timing
+    timing = times.timing if times.timing.is_known else None
     is_from_injection = bool(given.lists) or not math.isnan(times.scan_start_s)
     zero, source = "unknown", "no field tells it; frames count from the start of the scan"
     days, start_s = divmod(file.number("scan_start_time"), DAY_S)

@@ -21,6 +21,7 @@ from kiview.io.dicom_times import DAY_S, Clock
 from kiview.io.ecat_header import ATTENUATION_BITS, DECAY_BIT, EcatFile, EcatFrames
 from kiview.io.nuclides import HALF_LIVES_S, dose_findings, half_life_findings, nuclide_name
 from kiview.io.overrides import UserGiven
+from kiview.io.time_checks import ended_findings, entered_findings
 
 _CALIBRATED = 1
 _ENTERED_UNITS = {"BQML": "Bq/mL", "GML": "g/mL"}
@@ -119,10 +120,12 @@ def times_of(file: EcatFile, given: UserGiven, half_life_s: float | None) -> Eca
     scan_start_s, findings = _scan_start(file, given, half_life_s)
     if given.lists:
         timing = given_table(given, frames.count)
+        odd = entered_findings(timing, frames.start_s + scan_start_s, needs_decay=True)
         if math.isnan(scan_start_s):
             scan_start_s = float(timing.start_s[0] - frames.start_s[0])
             findings = ()
-        return EcatTimes(timing, scan_start_s, findings)
+        findings = (*findings, *ended_findings(timing, needs_decay=True), *odd)
+        return EcatTimes(timing, scan_start_s, (*findings, *gap_findings(timing)))
     shift = 0.0 if math.isnan(scan_start_s) else scan_start_s
     try:
         timing = FrameTiming(frames.start_s + shift, frames.duration_s)
@@ -213,7 +216,7 @@ def decay_to_injection(
         refuse_unreal_decay(times.scan_start_s, half_life_s)
         share = float(decay_factor(times.scan_start_s, half_life_s))
         return np.full(frames.count, 1.0 / share), findings
-    if any(one.code == UNKNOWN_TIMES for one in times.findings):
+    if not times.timing.is_known:
         return None, findings
     refuse_unreal_decay(times.timing.start_s, half_life_s)
     start_s, duration_s = times.timing.start_s, times.timing.duration_s

@@ -1,5 +1,6 @@
 """Read NIfTI images with their JSON sidecars."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from kiview.io import bids_sidecar
 from kiview.io.arrival import without_voxels
 from kiview.io.bids_sidecar import Sidecar, SidecarTimes, read_sidecar
 from kiview.io.dicom_frame_times import FIELDS
-from kiview.io.dicom_frames import UNKNOWN_TIMES, stand_in_timing
+from kiview.io.dicom_frames import UNKNOWN_TIMES, gap_findings, stand_in_timing
 from kiview.io.dicom_meaning import BOTH_REFUSED, BOTH_TO_CONFIRM, finding
 from kiview.io.dicom_pet import ReadSeries
 from kiview.io.dicom_suv import weight_findings
@@ -37,6 +38,7 @@ from kiview.io.overrides import UserGiven
 from kiview.io.sidecar_checks import attenuation_findings, value_findings, why_no_weight
 from kiview.io.sidecar_facts import SidecarPet, facts_of
 from kiview.io.suv_check import suv_findings
+from kiview.io.time_checks import entered_findings, late_findings
 
 
 def read_nifti(path: Path, given: UserGiven, cache: VoxelCache, progress: Progress) -> ReadSeries:
@@ -203,8 +205,9 @@ def _injection_findings(
         entered = given.number("half_life_s") is not None
         nuclide = bids_sidecar.nuclide_of(sidecar)
         told += half_life_findings(half_life_s, nuclide, is_entered=entered)
-    if not any(one.code == UNKNOWN_TIMES for one in times.findings):
+    if times.timing.is_known:
         told += bids_sidecar.injection_findings(times.timing, half_life_s)
+        told += late_findings(times.timing, half_life_s)
     if given.word("injection_time"):
         message = (
             "The injection time that you entered is not used: a sidecar counts in seconds, without"
@@ -223,7 +226,7 @@ def _times(header: NiftiHeader, sidecar: Sidecar, given: UserGiven) -> SidecarTi
                 f"The image has {header.frame_count} frames but {len(start)} values of"
                 f" frame_start_s and {len(duration)} of frame_duration_s were entered."
             )
-        return SidecarTimes(FrameTiming(start, duration), sidecar.number("InjectionStart") or 0.0)
+        return _entered(sidecar, FrameTiming(start, duration))
     if "FrameTimesStart" in sidecar.values:
         return bids_sidecar.frame_table(sidecar, header.frame_count)
     message = (
@@ -232,6 +235,16 @@ def _times(header: NiftiHeader, sidecar: Sidecar, given: UserGiven) -> SidecarTi
     )
     unknown = finding(UNKNOWN_TIMES, message, (Verdict.READY, Verdict.REFUSED), *FIELDS)
     return SidecarTimes(stand_in_timing(header.frame_count), 0.0, (unknown,))
+
+
+def _entered(sidecar: Sidecar, timing: FrameTiming) -> SidecarTimes:
+    """An entered frame table, compared with that of the sidecar where there is one."""
+    injection_s, told_s = sidecar.number("InjectionStart"), None
+    if injection_s is not None and "FrameTimesStart" in sidecar.values:
+        with suppress(InvalidInputError):  # an entered table replaces one that cannot be read
+            told_s = bids_sidecar.frame_table(sidecar, timing.frame_count).timing.start_s
+    odd = entered_findings(timing, told_s, needs_decay=True)
+    return SidecarTimes(timing, injection_s or 0.0, (*odd, *gap_findings(timing)))
 
 
 def _injection(

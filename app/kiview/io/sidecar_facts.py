@@ -9,7 +9,6 @@ from kiview.core.study import Fact, Finding, PatientInfo
 from kiview.core.tracer import frame_decay_correction
 from kiview.io import bids_sidecar, facts
 from kiview.io.bids_sidecar import Sidecar, SidecarMeaning, SidecarTimes
-from kiview.io.dicom_frames import UNKNOWN_TIMES
 from kiview.io.nifti_header import NiftiHeader
 from kiview.io.overrides import UserGiven
 
@@ -104,8 +103,7 @@ def _times_factor(known: SidecarPet) -> str:
 
 def _time_facts(known: SidecarPet) -> tuple[Fact, ...]:
     given, sidecar = known.given, known.sidecar
-    unknown = any(one.code == UNKNOWN_TIMES for one in known.times.findings)
-    timing = None if unknown else known.times.timing
+    timing = known.times.timing if known.times.timing.is_known else None
     start = "no sidecar tells it"
     if "FrameTimesStart" in sidecar.values:
         start = f"FrameTimesStart less InjectionStart; {_decay_check(known)}"

@@ -12,6 +12,7 @@ from kiview.core.progress import Progress
 from kiview.core.study import PatientInfo
 from kiview.core.tac import TimeActivityCurve
 from kiview.io import curve_writer
+from kiview.io.curve_writer import CurveOrigin
 from kiview.io.dicom_common import SourceHeader, made_up_header, read_source_header
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_pet_map import write_pet_map
@@ -127,7 +128,7 @@ def export_input_function(
     input_function: InputFunction,
     end_s: float,
     overwrite: bool = False,
-    given: curve_writer.Given = (),
+    origin: CurveOrigin | None = None,
 ) -> tuple[Path, ...]:
     """Write one input function as TSV with its sidecar, whole or not at all.
 
@@ -136,17 +137,20 @@ def export_input_function(
         input_function: The curve.
         end_s: Where to end a curve that has no end itself.
         overwrite: Whether files of the same name are replaced.
-        given: What the user entered for the study; the sidecar tells it.
+        origin: What is known of the series it is from; the sidecar tells it.
     """
 
     def write(target: Path) -> None:
-        curve_writer.write_input_function(target, input_function, end_s, given)
+        curve_writer.write_input_function(target, input_function, end_s, origin)
 
     return _export_pair(path, write, overwrite)
 
 
 def export_region_curve(
-    path: Path, tac: TimeActivityCurve, overwrite: bool = False, given: curve_writer.Given = ()
+    path: Path,
+    tac: TimeActivityCurve,
+    overwrite: bool = False,
+    origin: CurveOrigin | None = None,
 ) -> tuple[Path, ...]:
     """Write the curve of a region as TSV with its sidecar, whole or not at all.
 
@@ -154,11 +158,11 @@ def export_region_curve(
         path: File ending in `.tsv`.
         tac: The curve.
         overwrite: Whether files of the same name are replaced.
-        given: What the user entered for the study; the sidecar tells it.
+        origin: What is known of the series it is from; the sidecar tells it.
     """
 
     def write(target: Path) -> None:
-        curve_writer.write_region_curve(target, tac, given)
+        curve_writer.write_region_curve(target, tac, origin)
 
     return _export_pair(path, write, overwrite)
 
@@ -241,8 +245,8 @@ def _writers(request: ExportRequest) -> list[tuple[str, _Writer]]:
             if ExportFormat.PARAMETRIC_MAP in formats:
                 writers.append((file_stem(one), _pm_writer(one, header, series_number + 1)))
     if request.input_function is not None:
-        given = request.results[0].provenance.user_given
-        write_input = _input_writer(request.input_function, request.end_s, tuple(given.items()))
+        origin = CurveOrigin(tuple(request.results[0].provenance.user_given.items()))
+        write_input = _input_writer(request.input_function, request.end_s, origin)
         writers.append(("input function", write_input))
     return writers
 
@@ -288,11 +292,9 @@ def _pm_writer(parametric_map: ParametricMap, header: SourceHeader, number: int)
     return write
 
 
-def _input_writer(
-    input_function: InputFunction, end_s: float, given: curve_writer.Given
-) -> _Writer:
+def _input_writer(input_function: InputFunction, end_s: float, origin: CurveOrigin) -> _Writer:
     def write(place: Path, progress: Progress) -> None:  # noqa: ARG001 - one call
         path = place / INPUT_FUNCTION_NAME
-        curve_writer.write_input_function(path, input_function, end_s, given)
+        curve_writer.write_input_function(path, input_function, end_s, origin)
 
     return write

@@ -12,6 +12,7 @@ from kiview.core.errors import InvalidInputError, MissingInformationError, ReadE
 from kiview.core.progress import NullProgress, Progress
 from kiview.core.study import FileEntry, Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.io.cache_limit import prune
+from kiview.io.dicom_apart import not_one, tell_apart
 from kiview.io.dicom_joined import join, joined
 from kiview.io.dicom_pet import ReadSeries, read_pet
 from kiview.io.dicom_volume import is_rate_map, read_parametric_maps, read_volume
@@ -219,7 +220,7 @@ def _read_all(
 ) -> Iterable[ReadSeries]:
     read = [(read_nifti, path, nifti_uid(path)) for path in index.nifti]
     read += [(read_ecat, path, ecat_uid(path)) for path in index.ecat]
-    dicom = joined(index.dicom, given)
+    dicom = tell_apart(joined(index.dicom, given), given)
     width = (1.0 - _SCAN_SHARE) / (len(dicom) + len(read))
     found: dict[int, list[ReadSeries]] = {}
     for number, place in enumerate(_most_slices_first(dicom)):
@@ -244,7 +245,7 @@ def _read_group(
         return as_one
     return [
         one
-        for alone in members
+        for alone in not_one(members, as_one[0].series.findings[-1].message)
         for one in _read_dicom(alone, given.for_series(alone.uid), cache, progress)
     ]
 

@@ -7,7 +7,6 @@ import numpy as np
 from kiview.core.images import DynamicImage
 from kiview.core.region_object import RegionObject
 from kiview.core.study import Series, SeriesKind, Study, Verdict
-from kiview.io.dicom_frames import UNKNOWN_TIMES
 
 _PET = (SeriesKind.DYNAMIC, SeriesKind.STATIC)
 
@@ -77,9 +76,8 @@ def _regions_info(source: RegionObject) -> dict[str, Any]:
 
 
 def _times(series: Series) -> dict[str, Any]:
-    unknown = any(one.code == UNKNOWN_TIMES for one in series.findings)
     image: DynamicImage | None = series.image
-    if image is None or unknown or series.kind not in _PET:
+    if image is None or not image.timing.is_known or series.kind not in _PET:
         return {"frame_start_s": None, "frame_duration_s": None}
     return {
         "frame_start_s": np.round(image.timing.start_s, 6).tolist(),

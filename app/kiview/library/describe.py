@@ -55,7 +55,7 @@ def _series_record(series: Series) -> SeriesRecord:
     key = None
     if image is not None and isinstance(image.store, ScaledFrameStore):
         key = store_key(image.store.voxels)
-    has_times = image is not None and series.kind in _PET
+    has_times = image is not None and series.kind in _PET and image.timing.is_known
     return SeriesRecord(
         uid=series.uid,
         kind=str(series.kind),

@@ -15,6 +15,11 @@ from kiview.tasks import Task, TaskRunner
 from kiview.viewmodels.rois import RoisViewModel
 from kiview.viewmodels.study import StudyViewModel
 
+TIMES_UNKNOWN = (
+    "The times of the frames are unknown, so there is no curve over time; enter them (Frames, under"
+    " Checks)."
+)
+"""Why nothing is drawn or derived over the times of stand-ins."""
 SETTLE_MS = 120
 """A region that is being dragged is read once it rests."""
 

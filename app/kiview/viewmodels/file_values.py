@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from kiview.core.images import DynamicImage
 from kiview.core.study import Series, SeriesKind, Study
 from kiview.core.timing import FrameTiming
-from kiview.io.dicom_frames import UNKNOWN_TIMES
 from kiview.io.overrides import SERIES as FRAME_SERIES
 from kiview.viewmodels.missing_values import FRAME_FIELDS, missing_value
 
@@ -83,8 +82,8 @@ def is_pet(series: Series) -> bool:
 
 def known_timing(series: Series) -> FrameTiming | None:
     """Frame times of a series, or None where those in the image only stand in for unknown ones."""
-    unknown = any(finding.code == UNKNOWN_TIMES for finding in series.findings)
-    return None if unknown or series.image is None else series.image.timing
+    timing = None if series.image is None else series.image.timing
+    return timing if timing is not None and timing.is_known else None
 
 
 def _clock(overrides: Mapping[str, float | str]) -> str:

@@ -67,4 +67,5 @@ def seconds_text(value_s: float) -> str:
 def span_text(values_s: NDArray[np.float64] | Sequence[float]) -> str:
     """Smallest and largest of some times in s, or the one that all are."""
     low, high = (seconds_text(float(value)) for value in (np.min(values_s), np.max(values_s)))
-    return low if low == high else f"{low} \N{EN DASH} {high}"
+    dash = "to" if _MINUS in low + high else "\N{EN DASH}"
+    return low if low == high else f"{low} {dash} {high}"

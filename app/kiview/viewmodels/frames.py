@@ -5,7 +5,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from kiview.core.images import DynamicImage
 from kiview.core.provenance import Step
-from kiview.core.timing import FrameTiming
+from kiview.core.timing import TIME_UNKNOWN, FrameTiming, range_text, time_text
 from kiview.viewmodels.layers import ShownFrames
 
 EARLY_S = 60.0
@@ -126,14 +126,18 @@ class FramesViewModel(QObject):
             self.show_frame(there[0])
 
     def show_early(self) -> None:
-        """Show the mean of the first minute: blood in the vessels."""
-        if self.timing is not None:
+        """Show the mean of the first minute: blood in the vessels; untimed, the first frame."""
+        if self.timing is not None and not self.timing.is_known:
+            self.show_frame(0)
+        elif self.timing is not None:
             start = self.timing.start_s - self.timing.start_s[0]
             self._show(ShownFrames(_indices(start < EARLY_S), "early"))
 
     def show_late(self) -> None:
-        """Show the mean of the last twenty minutes: uptake with little noise."""
-        if self.timing is not None:
+        """Show the mean of the last twenty minutes: little noise; untimed, the last frame."""
+        if self.timing is not None and not self.timing.is_known:
+            self.show_frame(self.frame_count - 1)
+        elif self.timing is not None:
             before_end = self.timing.end_s[-1] - self.timing.start_s
             late = before_end <= LATE_S + 1.0
             late[-1] = True
@@ -169,7 +173,10 @@ class FramesViewModel(QObject):
         if self.timing is None:
             return ""
         first, last = self.shown.indices[0], self.shown.indices[-1]
-        times = time_range_text(float(self.timing.start_s[first]), float(self.timing.end_s[last]))
+        times = TIME_UNKNOWN
+        if self.timing.is_known:
+            start_s, end_s = self.timing.start_s[first], self.timing.end_s[last]
+            times = time_range_text(float(start_s), float(end_s))
         name = f"{self.shown.name} mean" if self.shown.is_sum else f"frame {first + 1}"
         return f"{name} · {times}"
 
@@ -191,11 +198,11 @@ class FramesViewModel(QObject):
 
 def time_range_text(start_s: float, end_s: float) -> str:
     """A time range in seconds while it is early, else in minutes: `50-55 min`."""
-    dash = "\N{EN DASH}"
-    if end_s <= _SHORT_TIME_S:
-        return f"{start_s:.4g}{dash}{end_s:.4g} s"
+    if max(end_s, -start_s) <= _SHORT_TIME_S:
+        first, last = (f"{round(moment_s, 1) + 0.0:g}" for moment_s in (start_s, end_s))
+        return f"{range_text(first, last)} s"
     start, end = start_s / _SECONDS_PER_MINUTE, end_s / _SECONDS_PER_MINUTE
-    return f"{start:.3g}{dash}{end:.3g} min"
+    return f"{range_text(time_text(start), time_text(end))} min"
 
 
 def _indices(chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from kiview.core.progress import Progress
 from kiview.core.tac import TimeActivityCurve
 from kiview.jobs.input_curve import DEFAULT_SCALE_WINDOW_S, from_blood, with_plasma_factor
 from kiview.tasks import Task, TaskRunner
-from kiview.viewmodels.curves import CurvesViewModel
+from kiview.viewmodels.curves import TIMES_UNKNOWN, CurvesViewModel
 from kiview.viewmodels.found_curve import FoundCurveViewModel
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.study import StudyViewModel
@@ -211,6 +211,8 @@ class InputFunctionViewModel(QObject):
     def _region_or_refuse(self) -> TimeActivityCurve:
         known = self._curves.get(self.roi_id)
         if known is not None and known.curve is not None:
+            if not known.curve.timing.is_known:
+                raise InvalidInputError(TIMES_UNKNOWN)
             return known.curve
         if known is not None and known.problem:
             raise InvalidInputError(known.problem)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from kiview.core.errors import KiviewError
 from kiview.core.patlak_plot import PatlakPlot, patlak_plot
 from kiview.core.timing import FrameTiming
-from kiview.viewmodels.curves import CurvesViewModel
+from kiview.viewmodels.curves import TIMES_UNKNOWN, CurvesViewModel
 from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.viewmodels.maps import MapsViewModel
 from kiview.viewmodels.rois import RoisViewModel
@@ -81,6 +81,9 @@ class PatlakPointViewModel(QObject):
         if image is None or not image.is_dynamic or input_function is None:
             is_static = image is not None and not image.is_dynamic
             self.problem = self._input.problem if is_static else ""
+            return
+        if not image.timing.is_known:
+            self.problem = TIMES_UNKNOWN
             return
         curve = self._curve()
         if curve is None:

@@ -12,6 +12,7 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage
 from kiview.core.progress import Progress
 from kiview.core.study import Series, SeriesKind, Study
+from kiview.core.timing import TIME_UNKNOWN, range_text
 from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.messages import MessagesViewModel
 from kiview.viewmodels.missing_values import missing_value, parse_entry
@@ -287,7 +288,8 @@ def injection_text(image: DynamicImage) -> str:
 
 def times_text(image: DynamicImage) -> str:
     """Frames and time span, or slices of a static image."""
-    span_s = float(image.timing.start_s.min()), float(image.timing.end_s.max())
+    timing = image.timing
+    span_s = (float(timing.start_s.min()), float(timing.end_s.max())) if timing.is_known else None
     return span_text(image.frame_count, image.geometry.shape_zyx[0], span_s)
 
 
@@ -296,6 +298,6 @@ def span_text(frame_count: int, slice_count: int, span_s: tuple[float, float] | 
     if frame_count < 2:
         return f"{slice_count} slices" if slice_count else "nothing to show"
     if span_s is None:
-        return f"{frame_count} frames"
-    first, last = span_s[0] / 60, span_s[1] / 60
-    return f"{frame_count} frames{DOT}{first:.0f}\N{EN DASH}{last:.0f} min"
+        return f"{frame_count} frames{DOT}{TIME_UNKNOWN}"
+    first, last = (f"{round(moment_s / 60)}" for moment_s in span_s)
+    return f"{frame_count} frames{DOT}{range_text(first, last)} min"

@@ -1,17 +1,20 @@
 """What doctor, models and info say when something is missing or damaged."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.helpers import curve_network
 from tests.helpers.results import dynamic_image
 
 from kiview import cli, paths
-from kiview.commands import doctor, info, models
+from kiview.commands import curve, doctor, info, models
 from kiview.core.errors import InvalidInputError, NetworkError
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.study import Fact, Finding, PatientInfo, Series, SeriesKind, Study, Verdict
 from kiview.core.timing import FrameTiming
+from kiview.core.units import UNKNOWN
+from kiview.io.dicom_frames import stand_in_timing
 from kiview.jobs.study_info import study_info
 from kiview.nets import runtime
 
@@ -260,8 +263,45 @@ def test_that_trouble_below_is_one_line(capsys, monkeypatch, error, told):
 
 
 def test_that_unknown_frame_times_are_not_told_as_times(capsys, monkeypatch):
-    unknown = Finding("frame-times-unknown", "Enter them.", Verdict.REFUSED, Verdict.REFUSED)
-    shown = series(image=dynamic_image(), findings=(unknown,))
+    shown = series(
+        image=replace(dynamic_image(), timing=stand_in_timing(dynamic_image().frame_count))
+    )
     opened(monkeypatch, info, Study("1", PatientInfo(), (shown,)))
     assert cli.main(["info", "x"]) == 0
     assert "times unknown" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fields", "entered"),
+    [
+        (("frame_start_s", "frame_duration_s"), "frame_start_s and frame_duration_s"),
+        (("injection_time",), "injection_time"),
+    ],
+)
+def test_that_a_curve_without_true_times_is_refused(capsys, monkeypatch, tmp_path, fields, entered):
+    wrong = Finding("times-wrong", "Wrong.", kinetics=Verdict.REFUSED, fields=fields)
+    shown = series(image=dynamic_image(), findings=(wrong,))
+    opened(monkeypatch, curve, Study("1", PatientInfo(), (shown,)))
+    mask = tmp_path / "mask.nii"
+    mask.write_bytes(b"")
+    words = ["curve", "x", "--roi", str(mask), "--out", str(tmp_path / "a.tsv")]
+    assert cli.main(words) == 1
+    told = capsys.readouterr().err
+    assert f"its times cannot be told (times-wrong); enter {entered} by --set." in told
+    assert not (tmp_path / "a.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields", "is_sure"),
+    [
+        ({}, (), True),
+        ({}, ("decay_correction",), False),
+        ({"quantity": UNKNOWN}, (), False),
+        ({"decay_corrected": False}, (), False),
+    ],
+)
+def test_that_a_curve_file_says_truly_whether_decay_was_corrected(changes, fields, is_sure):
+    image = replace(dynamic_image(), **changes)
+    told = Finding("a", "Look.", kinetics=Verdict.REFUSED, fields=fields)
+    origin = curve._origin(series(image=image, findings=(told,)), image)
+    assert (origin.is_at_injection, origin.findings) == (is_sure, ("Look.",))

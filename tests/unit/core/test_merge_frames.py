@@ -132,6 +132,10 @@ def test_that_the_merged_image_keeps_everything_but_frames_and_says_what_was_don
 def test_that_images_without_a_common_decay_reference_or_half_life_are_refused():
     with pytest.raises(InvalidInputError, match="could not be decay-corrected to one time"):
         merge_frames(small_study.image(decay_corrected=False), TEN_FROM_THIRTY)
+    times = small_study.timing()
+    stand_in = FrameTiming(times.start_s, times.duration_s, is_known=False)
+    with pytest.raises(InvalidInputError, match="frame times are unknown"):
+        merge_frames(small_study.image(timing=stand_in), TEN_FROM_THIRTY)
     with pytest.raises(MissingInformationError, match="needs the half-life") as told:
         merge_frames(small_study.image(injection=None), TEN_FROM_THIRTY)
     assert told.value.fields == ("half_life_s",)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiview.core.errors import InvalidInputError
-from kiview.core.timing import FrameTiming
+from kiview.core.timing import FrameTiming, range_text, time_text
 
 durations = st.lists(st.floats(0.5, 1200), min_size=1, max_size=60)
 
@@ -72,3 +72,23 @@ def test_that_impossible_frame_tables_are_refused_with_a_sentence(start, duratio
 def test_that_frame_times_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="read-only"):
         FrameTiming([0], [10]).start_s[0] = 5
+
+
+def test_that_times_are_written_without_exponents_and_with_a_readable_span():
+    assert [time_text(value) for value in (0.0, -0.0001, 7.0, 99.96, 1373.4, -1373.4)] == [
+        "0",
+        "0",
+        "7",
+        "100",
+        "1373",
+        "-1373",
+    ]
+    assert range_text("-83", "-33") == "-83 to -33"
+    assert range_text("0", "33", "-") == "0-33"
+
+
+def test_that_stand_ins_stay_known_as_such():
+    stand_in = FrameTiming([0.0, 1.0], [1.0, 1.0], is_known=False)
+    assert not stand_in.select([1]).is_known
+    assert not stand_in.weighted().is_known
+    assert stand_in != FrameTiming([0.0, 1.0], [1.0, 1.0])

@@ -12,7 +12,7 @@ from kiview.core.input_function import Compartment, InputFunction, from_region, 
 from kiview.core.tac import TimeActivityCurve
 from kiview.core.timing import FrameTiming
 from kiview.core.units import ACTIVITY, SUV_BW
-from kiview.io.curve_writer import write_input_function, write_region_curve
+from kiview.io.curve_writer import CurveOrigin, write_input_function, write_region_curve
 
 
 def read(path):
@@ -81,3 +81,16 @@ def test_that_a_plasma_factor_is_seen_in_both_columns(tmp_path):
 def test_that_a_curve_is_only_written_as_tsv(tmp_path):
     with pytest.raises(ExportError, match=r"\.tsv"):
         write_region_curve(tmp_path / "aorta.csv", tac())
+
+
+def test_that_the_sidecar_tells_findings_and_whether_decay_was_corrected(tmp_path):
+    origin = CurveOrigin(findings=("Look at this.",), is_at_injection=False)
+    write_region_curve(tmp_path / "a.tsv", tac(), origin)
+    record = sidecar(tmp_path / "a.tsv")
+    assert record["findings"] == ["Look at this."]
+    assert record["decay_corrected_to_injection"] is False
+    told = record["whole_blood_radioactivity"]["Description"]
+    assert told == "Radioactivity of whole blood, not decay-corrected to injection"
+    write_region_curve(tmp_path / "b.tsv", tac())
+    told = sidecar(tmp_path / "b.tsv")["whole_blood_radioactivity"]["Description"]
+    assert told == "Radioactivity of whole blood, decay-corrected to injection"

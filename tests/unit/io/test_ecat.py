@@ -314,3 +314,21 @@ def test_that_large_files_stay_on_disk_and_are_found_again(tmp_path):
         expected = stored()[1].max() * SCALE[1] * CALIBRATION
         assert image.store.frame(1).max() == pytest.approx(expected, rel=1e-6)
     assert len(list((tmp_path / "cache").glob("[!.]*"))) == 1
+
+
+def test_that_an_entered_frame_table_is_compared_with_the_header(tmp_path):
+    path = written(tmp_path)
+    start_s = image_of(read(path)).timing.start_s
+    for moved_s, is_told in ((0.9, False), (600.0, True)):
+        table = ",".join(map(str, start_s + moved_s))
+        series = read(path, frame_start_s=table, frame_duration_s="30,60,300")
+        assert ("entered-times-differ" in codes(series)) is is_told
+    early = read(path, frame_start_s="-900,-870,-810", frame_duration_s="30,60,300")
+    assert "injection-after-scan" in codes(early)
+    gap = read(path, frame_start_s="600,640,700", frame_duration_s="30,60,300")
+    assert "frame-gaps" in codes(gap)
+
+
+def test_that_an_ecat_frame_after_ten_half_lives_is_to_be_confirmed(tmp_path):
+    assert "frames-after-decay" in codes(read(written(tmp_path, isotope_halflife=30.0)))
+    assert "frames-after-decay" not in codes(read(written(tmp_path)))

@@ -396,3 +396,22 @@ def test_that_scaled_integers_and_metres_are_understood(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         opened.store.frame(0), np.asarray(raw.dataobj).transpose(), atol=1e-3
     )
+
+
+def test_that_times_in_milliseconds_are_to_be_confirmed(tmp_path: Path) -> None:
+    start, duration = [1e6 * t for t in range(4)], [1e6] * 4
+    series = read(write_nifti(tmp_path, FrameTimesStart=start, FrameDuration=duration))
+    told = {one.code: one for one in series.findings}["frames-after-decay"]
+    assert (told.suv, told.kinetics) == (Verdict.CONFIRM, Verdict.CONFIRM)
+    assert "66667 min after the injection, 607 half-lives of 110 min" in told.message
+
+
+def test_that_an_entered_frame_table_is_compared_with_the_sidecar(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path, InjectionStart=0)
+    names = ("frame_start_s", "frame_duration_s")
+    for moved_s, is_told in ((0.9, False), (600.0, True)):
+        tables = (np.array(START_S) + moved_s, DURATION_S)
+        table = dict(zip(names, (",".join(map(str, one)) for one in tables), strict=True))
+        assert ("entered-times-differ" in codes(read(path, **table))) is is_told
+    gap = {names[0]: "0,30,190,490", names[1]: "30,60,300,300"}
+    assert {"frame-gaps", "entered-times-differ"} <= codes(read(path, **gap))

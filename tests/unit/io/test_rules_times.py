@@ -215,7 +215,7 @@ def test_that_frames_that_overlap_are_refused_until_a_table_is_entered():
     assert series.kinetics_verdict is Verdict.REFUSED
     entered = read(columns, frame_start_s="3600,3660,3960", frame_duration_s="60,300,300")
     np.testing.assert_allclose(starts(entered), START_S)
-    assert entered.kinetics_verdict is Verdict.READY
+    assert entered.kinetics_verdict is Verdict.CONFIRM  # the files start frame 3 at 3800 s
     assert ("frame_start_s", "3600,3660,3960") in entered.image.user_given
 
 
@@ -346,3 +346,53 @@ def test_that_the_numbers_of_images_order_frames_without_times():
 def test_that_two_images_of_one_place_and_time_are_refused():
     message = refusal(AcquisitionTime=[clock(0)] * 6, FrameReferenceTime="0")
     assert "cannot be told apart" in message
+
+
+def entered(start_s, duration_s=DURATION_S, **changes):
+    """The series with a frame table that the user entered."""
+    table = {"frame_start_s": start_s, "frame_duration_s": duration_s}
+    return read(pet(**changes), **{name: ",".join(map(str, one)) for name, one in table.items()})
+
+
+def test_that_an_entered_frame_table_that_starts_elsewhere_than_the_files_is_to_be_confirmed():
+    """The files start one hour after the injection."""
+    for moved_s, is_told in ((0.9, False), (1.1, True), (-1.1, True)):
+        series = entered(3600 + moved_s + START_S)
+        assert ("entered-times-differ" in codes(series)) is is_told
+        verdict = Verdict.CONFIRM if is_told else Verdict.READY
+        assert (series.suv_verdict, series.kinetics_verdict) == (verdict, verdict)
+    (one,) = entered(3000 + START_S).findings
+    assert "3000 s" in one.message
+    assert "3600 s in the files, 10 min apart" in one.message
+
+
+def test_that_suv_that_needs_no_decay_does_not_ask_about_an_entered_frame_table():
+    series = entered(3000 + START_S, DecayCorrection="ADMIN")
+    assert (series.suv_verdict, series.kinetics_verdict) == (Verdict.READY, Verdict.CONFIRM)
+
+
+def test_that_an_entered_frame_table_before_the_injection_is_refused():
+    series = entered(START_S - 660)
+    assert "injection-after-scan" in codes(series)
+    assert (series.suv_verdict, series.kinetics_verdict) == (Verdict.REFUSED, Verdict.REFUSED)
+    assert "injection-after-scan" not in codes(entered(START_S - 659))
+
+
+def test_that_a_gap_in_an_entered_frame_table_is_told():
+    series = entered(3600 + START_S, [60.0, 298.0, 300.0])
+    assert "frame-gaps" in codes(series)
+    assert series.kinetics_verdict is Verdict.CONFIRM
+
+
+def test_that_a_frame_after_ten_half_lives_is_to_be_confirmed():
+    """The last frame ends 4260 s after the injection."""
+    for half_life_s, is_told in ((425.0, True), (427.0, False)):
+        series = read(pet(RadionuclideHalfLife=f"{half_life_s}"))
+        assert ("frames-after-decay" in codes(series)) is is_told
+    (message,) = (
+        one.message
+        for one in read(pet(RadionuclideHalfLife="60")).findings
+        if one.code == "frames-after-decay"
+    )
+    assert "71 min after the injection, 71 half-lives of 1 min" in message
+    assert "may be in ms" in message

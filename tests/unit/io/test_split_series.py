@@ -1,5 +1,6 @@
 """One scan in several series or folders is one scan; what only looks like one stays apart."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -334,3 +335,44 @@ def test_that_the_scan_with_most_slices_is_read_first_though_each_part_has_fewer
     assert len(study.series) == 2
     order = dict.fromkeys(early.image.frame_count for early in watcher.offered)
     assert list(order) == [FRAMES, 2]
+
+
+def apart(series: Series) -> str:
+    """What a series tells of the one that it was not joined with."""
+    return next(one.message for one in series.findings if one.code == "series-apart")
+
+
+def test_that_halves_with_a_lost_frame_tell_of_each_other(tmp_path: Path) -> None:
+    write(tmp_path, "siemens", lambda facts: ("0", "0", "lost", "1")[facts.frame])
+    shutil.rmtree(tmp_path / "series lost")
+    early, late = sorted(opened(tmp_path).series, key=lambda one: one.description)
+    assert f"Series {late.uid} begins 5 min after this one ended" in apart(early)
+    assert f"Series {early.uid} ended 5 min before this one began" in apart(late)
+    assert "the pause is longer than within one scan" in apart(early)
+    assert early.kinetics_verdict is Verdict.READY
+
+
+def test_that_halves_of_which_one_value_differs_tell_which(tmp_path: Path) -> None:
+    def other_weight(ds: Any, facts: SliceFacts) -> None:
+        ds.PatientWeight = 70 + (facts.frame >= 2)
+
+    write(tmp_path, "siemens", lambda facts: f"{int(facts.frame >= 2)}", change=other_weight)
+    for series in opened(tmp_path).series:
+        assert "right" in apart(series)
+        assert "PatientWeight differs" in apart(series)
+
+
+def test_that_halves_that_cannot_be_read_as_one_tell_why(tmp_path: Path) -> None:
+    def other_factor(ds: Any, facts: SliceFacts) -> None:
+        ds[0x70531009].value = f"{1 + (facts.frame >= 2)}"
+
+    write(tmp_path, "philips", lambda facts: f"{int(facts.frame >= 2)}", change=other_factor)
+    told = {apart(series) for series in opened(tmp_path).series}
+    assert len(told) == 1
+    assert "PhilipsActivityFactor differs" in told.pop()
+
+
+def test_that_two_reconstructions_of_one_scan_do_not_tell_of_each_other(tmp_path: Path) -> None:
+    write(tmp_path / "a", "siemens", lambda _facts: "1")
+    write(tmp_path / "b", "siemens", lambda _facts: "2")
+    assert not any("series-apart" in codes(series) for series in opened(tmp_path).series)

@@ -13,7 +13,7 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.images import ScaledFrameStore
 from kiview.core.study import Finding, Verdict
 from kiview.core.timing import FrameTiming
-from kiview.io.dicom_frames import UNKNOWN_TIMES
+from kiview.io.dicom_frames import UNKNOWN_TIMES, stand_in_timing
 from kiview.viewmodels.frame_entry import pasted_columns, seconds_text, time_of
 from kiview.viewmodels.frame_rows import Fit
 from kiview.viewmodels.frame_table import PER_SLICE
@@ -219,7 +219,7 @@ def test_that_impossible_times_are_told_and_cannot_be_applied(
 
 
 def test_that_unknown_times_are_empty_not_stand_ins(qtbot, models):
-    made = study_of(FrameTiming([0.0, 1.0], [1.0, 1.0]), (UNKNOWN,))
+    made = study_of(stand_in_timing(2), (UNKNOWN,))
     open_made(qtbot, models, made)
     table = models.frame_table
     assert column(table, "start") == ["", ""]

@@ -9,7 +9,9 @@ from tests.helpers import small_study
 from kiview.core.input_function import InputSource
 from kiview.core.progress import NullProgress
 from kiview.core.roi_shapes import Sphere
+from kiview.io.dicom_frames import stand_in_timing
 from kiview.jobs.input_curve import InputCurveRequest, build_input_function
+from kiview.viewmodels.curves import TIMES_UNKNOWN
 
 
 def test_that_without_a_region_the_first_step_is_told(opened):
@@ -111,3 +113,16 @@ def test_that_the_window_makes_the_input_function_of_the_command_line(with_aorta
     np.testing.assert_allclose(model.input_function.at(times_s), expected.at(times_s))
     np.testing.assert_allclose(model.input_function.integral(times_s), expected.integral(times_s))
     assert model.input_function.findings == expected.findings
+
+
+def test_that_there_is_neither_input_function_nor_plot_over_unknown_times(qtbot, with_aorta):
+    count = with_aorta.study.image.frame_count
+    with_aorta.study.use_merged(small_study.image(timing=stand_in_timing(count)))
+    model, point = with_aorta.input_function, with_aorta.patlak_point
+    qtbot.waitUntil(lambda: model.problem == TIMES_UNKNOWN)
+    assert model.input_function is None
+    model.use_source(InputSource.POPULATION)
+    assert model.problem == TIMES_UNKNOWN
+    model.input_function = small_study.found_blood()  # one that needs no region
+    point._update()
+    assert (point.plot, point.problem) == (None, TIMES_UNKNOWN)

@@ -1,6 +1,7 @@
 """Linked views: columns, frames, windows, cursor and readouts, without a widget."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.reslice import Plane
 from kiview.core.timing import FrameTiming
 from kiview.core.units import KI, SUV_BW, V0
+from kiview.io.dicom_frames import stand_in_timing
 from kiview.viewmodels.frames import FramesViewModel, time_range_text
 from kiview.viewmodels.layers import DisplayWindow, FrameSource
+from kiview.viewmodels.study import span_text, times_text
 from kiview.viewmodels.views import LAYOUTS, ViewsViewModel
 from kiview.viewmodels.views_memory import restore_views, saved_views
 
@@ -363,3 +366,23 @@ def test_that_the_window_controls_follow_the_layer_clicked(views, qtbot):
     views.activate("nothing")
     views.remove_map("patlak")
     assert views.active_layer.key == "image"
+
+
+def test_that_unknown_times_are_never_shown(views):
+    frames = views.frames
+    frames.open(stand_in_timing(8))
+    assert frames.text == "frame 8 · time unknown"
+    frames.show_early()
+    assert frames.text == "frame 1 · time unknown"
+    frames.show_late()
+    assert frames.text == "frame 8 · time unknown"
+    assert span_text(8, 5, None) == "8 frames · time unknown"
+    image = replace(torso.dynamic_image(), timing=stand_in_timing(9))
+    assert times_text(image) == "9 frames · time unknown"
+
+
+def test_that_spans_before_the_injection_are_readable():
+    assert span_text(8, 5, (-4980.0, -1980.0)) == "8 frames · -83 to -33 min"
+    assert time_range_text(-4980.0, -1980.0) == "-83 to -33 min"
+    assert time_range_text(-82200.0, -82000.0) == "-1370 to -1367 min"
+    assert time_range_text(-30.0, 30.0) == "-30 to 30 s"

@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 
 from kiview.core.tac import TimeActivityCurve
-from kiview.viewmodels.curves import CurvesViewModel, RegionCurve
+from kiview.viewmodels.curves import TIMES_UNKNOWN, CurvesViewModel, RegionCurve
 from kiview.viewmodels.input_function import InputFunctionViewModel
 from kiview.views.parts import text_label
 from kiview.views.plots.card import PlotCard, brush, pen
@@ -39,7 +39,8 @@ class CurvesPlot(PlotCard):
 
     def refresh(self) -> None:
         """Draw every curve there is."""
-        known = [each for each in self._curves.all.values() if each.curve is not None]
+        read = [each for each in self._curves.all.values() if each.curve is not None]
+        known = [each for each in read if each.curve is not None and each.curve.timing.is_known]
         self._right, self._top = 0.0, 0.0
         for each in known:
             if each.curve is not None:
@@ -51,7 +52,7 @@ class CurvesPlot(PlotCard):
             self.set_range((0.0, self._right), (0.0, self._top * _HEADROOM))
             self.show_plot()
         else:
-            self.show_hint(_HINT)
+            self.show_hint(TIMES_UNKNOWN if read else _HINT)
 
     def _draw_region(self, key: str, colour: str, curve: TimeActivityCurve) -> None:
         minutes = curve.timing.mid_s / _SECONDS_PER_MINUTE
