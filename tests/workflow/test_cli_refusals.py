@@ -48,7 +48,7 @@ USAGE = [
     ),
     (("map", "STUDY", "--input", "network:one", "--method", "patlak"), "aorta:ROI or network"),
     (("map", "STUDY", "--input", "gone.tsv", "--method", "patlak"), "gone.tsv is no file"),
-    (("map", "STUDY", "--input", "blood.csv", "--method", "patlak"), ".tsv"),
+    (("map", "STUDY", "--input", "blood.xlsx", "--method", "patlak"), ".tsv"),
     (("map", "STUDY", "--input", "population", "--method", "patlok"), "choose from patlak"),
     (("map", "STUDY", "--input", "population", "--method", "patlak", "--frames", "60-30"), "30-60"),
     (("map", "STUDY", "--input", "population", "--method", "patlak", "--format", "png"), "nifti"),
