@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 
+from kitrain import evaluate
 from kitrain.bundle import read_bundle
-from kitrain.evaluate import SLIDER, Effort, judge_network
+from kitrain.evaluate import Effort, judge_network
 from kitrain.methods import CONTROL, NETWORK, SHIPPED
 from kitrain.report import report_text
 from kiview import paths
 from kiview.nets.catalog import load_catalog
 
 FRESH = Effort(scans=2, per_condition=0, bodies=0, seed=41)
+SLIDER = (0.0, 0.4, 1.0)
+"""Half of the positions that a judgement takes."""
 pytestmark = pytest.mark.slow
 
 
@@ -19,7 +22,10 @@ def judged(tmp_path_factory):
     run = read_bundle(load_catalog(paths.models_dir()).default.network.path.parent)
     seeds = {3: run.at(run.shipped_position), 4: run.smooth}
     folder = tmp_path_factory.mktemp("scans")
-    return judge_network(run, FRESH, folder, lambda _: None, seeds=seeds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "SLIDER", SLIDER)
+        patch.setattr(evaluate, "TRADEOFF_SCANS", 1)
+        return judge_network(run, FRESH, folder, lambda _: None, seeds=seeds)
 
 
 def test_that_the_network_beats_every_filter_on_fresh_people(judged):
