@@ -1,5 +1,6 @@
 """Series whose tags contradict each other or lack something: refused, or to be confirmed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ from kiview.core.study import Verdict
 from kiview.core.units import COUNTS, SUV_BW
 from kiview.jobs.open_study import OpenRequest, open_study
 from kiview.jobs.study_info import study_info
+
+
+def spoiling(keyword: str, value: Any) -> Callable[[Any, Any], None]:
+    """A change of every file: an attribute set, or taken away where the value is None."""
+
+    def spoil(ds: Any, _facts: Any) -> None:
+        if value is None:
+            del ds[keyword]
+        else:
+            setattr(ds, keyword, value)
+
+    return spoil
 
 
 @pytest.mark.parametrize(
@@ -97,13 +110,7 @@ def test_that_mixed_series_are_refused_with_what_differs(
 def test_that_unusable_series_say_which_value(
     keyword: str, value: Any, reason: str, tmp_path: Path
 ) -> None:
-    def spoil(ds: Any, _facts: Any) -> None:
-        if value is None:
-            del ds[keyword]
-        else:
-            setattr(ds, keyword, value)
-
-    write(tmp_path, change=spoil)
+    write(tmp_path, change=spoiling(keyword, value))
     assert reason in refusal(tmp_path)
 
 
@@ -135,13 +142,7 @@ def test_that_sideways_shifted_slices_are_refused(tmp_path: Path) -> None:
 def test_that_each_doubt_has_its_verdict(
     keyword: str, value: Any, code: str, suv: str, kinetics: str, tmp_path: Path
 ) -> None:
-    def spoil(ds: Any, _facts: Any) -> None:
-        if value is None:
-            del ds[keyword]
-        else:
-            setattr(ds, keyword, value)
-
-    write(tmp_path, change=spoil)
+    write(tmp_path, change=spoiling(keyword, value))
     series = read(tmp_path)
     assert code in codes(series)
     assert (str(series.suv_verdict), str(series.kinetics_verdict)) == (suv, kinetics)

@@ -192,9 +192,8 @@ def test_that_a_merge_forgets_values_that_were_taken_back(qtbot, opened):
     assert not opened.undo.can_redo
 
 
-def test_that_a_merge_that_no_longer_fits_cannot_come_back(qtbot, opened):
-    opened.merge.merge(10, 30)
-    opened.merge.use_acquired()
+def read_later(qtbot, opened):
+    """Enter an injection time; the series that comes of it starts 100 s later."""
     study = small_study.study()
     image = study.series[0].image
     late = FrameTiming(image.timing.start_s + 100, image.timing.duration_s)
@@ -202,6 +201,13 @@ def test_that_a_merge_that_no_longer_fits_cannot_come_back(qtbot, opened):
     opened.study._open_job = small_study.open_job(replace(study, series=(series,)))
     with qtbot.waitSignal(opened.study.study_changed):
         opened.study.enter({"injection_time": "09:30:00"})
+    return series
+
+
+def test_that_a_merge_that_no_longer_fits_cannot_come_back(qtbot, opened):
+    opened.merge.merge(10, 30)
+    opened.merge.use_acquired()
+    series = read_later(qtbot, opened)
     opened.merge.undo()
     assert opened.messages.current.text.startswith("The frames stay as they are. A frame runs")
     assert opened.study.image is series.image
@@ -210,13 +216,7 @@ def test_that_a_merge_that_no_longer_fits_cannot_come_back(qtbot, opened):
 
 def test_that_frames_that_no_longer_fit_are_as_acquired_again_and_told(qtbot, opened):
     opened.merge.merge(10, 30)
-    study = small_study.study()
-    image = study.series[0].image
-    late = FrameTiming(image.timing.start_s + 100, image.timing.duration_s)
-    series = replace(study.series[0], image=replace(image, timing=late))
-    opened.study._open_job = small_study.open_job(replace(study, series=(series,)))
-    with qtbot.waitSignal(opened.study.study_changed):
-        opened.study.enter({"injection_time": "09:30:00"})
+    series = read_later(qtbot, opened)
     assert not opened.merge.is_merged
     assert opened.study.image is series.image
     assert opened.messages.current.text.startswith("The frames are as acquired again. A frame runs")
