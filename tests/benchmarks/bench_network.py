@@ -98,7 +98,7 @@ def _window() -> tuple[MainWindow, WindowModels]:
     study = Study("1.2", PatientInfo("", "Bench"), (series,), source="bench")
     jobs = replace(
         application.shipped_jobs(),
-        open_study=lambda _path, _overrides, _progress: study,
+        open_study=lambda _path, _overrides, _uid, _progress: study,
         read_curve=lambda _path, _progress: plasma(),
     )
     models = application.build_models(jobs)

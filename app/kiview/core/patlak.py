@@ -7,11 +7,12 @@ in the frame values, so a whole slab is one small matrix times (frames, voxels).
 This module is the only place where seconds become minutes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from kiview.core.errors import InvalidInputError
@@ -21,13 +22,7 @@ from kiview.core.tracer import F18_HALF_LIFE_S, decay_factor
 
 SECONDS_PER_MINUTE = 60.0
 _SMALLEST_SPREAD = 1e-9  # of the frames along the Patlak plot, relative
-_RESULTS = 4  # rows of a piece besides its frames
-_SMALLEST_REST = 1e-7
-"""Share of the squares above which what the fit leaves may be a difference: its root is then right
-to 1e-7 with as many as 80 frames, better than float32 holds it."""
-PIECE_BYTES = 7 << 19
-"""Of float64 fitted at once. It stays in a core's share of the last cache, and numpy works long
-enough on it that threads seldom wait for the interpreter: at a quarter, two are as slow as one."""
+_COMPILED_TYPES = frozenset(np.dtype(name) for name in ("int16", "uint16", "float32", "float64"))
 
 
 class Weighting(StrEnum):
@@ -76,11 +71,10 @@ class PatlakDesign:
         cp: (n,) Cp at mid-frame in the image's quantity.
         ki: (n,) gives Ki (per min).
         v0: (n,) gives V0.
-        fitted: Norm of the fitted curve squared = (fitted[0] Ki + fitted[1] V0)^2
+        squares: (n,) weights of the squares of the frames in the squared norm below.
+        fitted: (3,) the fitted curve's part of it: (fitted[0] Ki + fitted[1] V0)^2
             + (fitted[2] V0)^2.
         residual: (n - 2, n) a basis of the residuals; their norm is the standard error of Ki.
-        rest: (n + 2,) weights that make of the squares of the frames and of the two terms in
-            `fitted` the norm of the residuals squared.
     """
 
     frames: NDArray[np.intp]
@@ -88,9 +82,9 @@ class PatlakDesign:
     cp: NDArray[np.float64]
     ki: NDArray[np.float64]
     v0: NDArray[np.float64]
-    fitted: tuple[float, float, float]
+    squares: NDArray[np.float64]
+    fitted: NDArray[np.float64]
     residual: NDArray[np.float64]
-    rest: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,16 +148,14 @@ def design(
         cp,
         ki=estimate[0],
         v0=estimate[1],
-        fitted=(scale * r[0, 0], scale * r[0, 1], scale * r[1, 1]),
+        squares=np.square(root_weight * scale),
+        fitted=scale * np.array([r[0, 0], r[0, 1], r[1, 1]]),
         residual=q[:, 2:].T * (root_weight * scale),
-        rest=np.append(np.square(root_weight * scale), (-1.0, -1.0)),
     )
 
 
 def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
-    """Fit every voxel.
-
-    Computed in float64 from float32 voxels, a chunk at a time.
+    """Fit every voxel, computed in float64.
 
     Args:
         patlak: From `design`, for these frames.
@@ -176,14 +168,23 @@ def fit(patlak: PatlakDesign, activity: NDArray[Any]) -> PatlakFit:
     Raises:
         InvalidInputError: the number of frames differs from the design's.
     """
-    if activity.shape[0] != len(patlak.frames):
-        raise InvalidInputError(
-            f"The fit was set up for {len(patlak.frames)} frames but got {activity.shape[0]}."
-        )
+    _require_frames(patlak, activity)
     voxels = activity.reshape(activity.shape[0], -1)
     out = np.empty((3, voxels.shape[1]), np.float32)
     fit_into(patlak, voxels, out)
     return PatlakFit(*(result.reshape(activity.shape[1:]) for result in out))
+
+
+def fit_curve(patlak: PatlakDesign, activity: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Fit one curve, (n,) activities, at once: Ki, V0 and standard error as in `PatlakFit`.
+
+    Raises:
+        InvalidInputError: the number of frames differs from the design's.
+    """
+    _require_frames(patlak, activity)
+    left = patlak.residual @ activity
+    ki_se = np.linalg.norm(left) if len(left) else np.nan
+    return float(patlak.ki @ activity), float(patlak.v0 @ activity), float(ki_se)
 
 
 def fit_into(
@@ -192,90 +193,55 @@ def fit_into(
     out: NDArray[np.float32],
     slope: NDArray[np.float64] | None = None,
     intercept: NDArray[np.float64] | None = None,
-    work: NDArray[np.float64] | None = None,
 ) -> None:
     """Fit stored voxels; slopes go into the fit, so that the voxels need not be scaled first.
-
-    Args:
-        patlak: From `design`, for these frames.
-        voxels: (n, voxels) as stored.
-        out: (3, voxels), receives Ki, V0 and the standard error of Ki.
-        slope: (n,) value = voxel x slope + intercept, one pair per frame; None for 1.
-        intercept: (n,); None for 0.
-        work: From `workspace`, to be used again by the same thread; None makes one.
-    """
-    n, count = voxels.shape
-    factor = np.ones(n) if slope is None else slope
-    added = np.zeros(n) if intercept is None else intercept
-    is_shifted = bool(added.any())
-    if not is_shifted:
-        patlak = _of_stored(patlak, factor)
-    memory = workspace(patlak) if work is None else work
-    pieces = -(-count // (memory.size // (n + _RESULTS)))
-    with np.errstate(invalid="ignore"):  # infinite voxels have no standard error
-        for k in range(pieces):  # of nearly equal size
-            part = slice(count * k // pieces, count * (k + 1) // pieces)
-            piece = voxels[:, part]
-            if is_shifted:
-                piece = piece * factor[:, None] + added[:, None]
-            _fit_piece(patlak, piece, out[:, part], memory)
-    if n == 2:
-        out[2] = np.nan
-
-
-def workspace(patlak: PatlakDesign) -> NDArray[np.float64]:
-    """Memory for `fit_into`: fresh pages for every call would cost more than the fit."""
-    rows = len(patlak.frames) + _RESULTS
-    return np.empty(PIECE_BYTES // 8 // rows * rows)
-
-
-def _of_stored(patlak: PatlakDesign, slope: NDArray[np.float64]) -> PatlakDesign:
-    """The fit of voxels that still need a slope per frame."""
-    return replace(
-        patlak,
-        ki=patlak.ki * slope,
-        v0=patlak.v0 * slope,
-        residual=patlak.residual * slope,
-        rest=patlak.rest * np.append(np.square(slope), (1.0, 1.0)),
-    )
-
-
-def _fit_piece(
-    patlak: PatlakDesign,
-    voxels: NDArray[Any],
-    out: NDArray[np.float32],
-    memory: NDArray[np.float64],
-) -> None:
-    """Fit as many voxels as the memory takes.
 
     The squares of what the fit leaves are those of the frames less those of the fitted curve, which
     Ki and V0 give: a basis of the residuals has nearly as many rows as there are frames. Where next
     to nothing is left, the difference would be rounding and the basis is used.
+
+    Args:
+        patlak: From `design`, for these frames.
+        voxels: (n, voxels) as stored.
+        out: (3, voxels), C-contiguous, receives Ki, V0 and the standard error of Ki.
+        slope: (n,) value = voxel x slope + intercept, one pair per frame; None for 1.
+        intercept: (n,); None for 0.
     """
-    n, count = voxels.shape
-    rows = memory[: (n + _RESULTS) * count].reshape(-1, count)
-    frames, squared = rows[:n], rows[: n + 2]
-    along, v0, ki, rest = rows[n:]
-    np.copyto(frames, voxels)
-    np.matmul(patlak.ki, frames, out=ki)
-    np.matmul(patlak.v0, frames, out=v0)
-    out[0], out[1] = ki, v0
+    from kiview.core import _patlak_loops  # noqa: PLC0415 - the compiler takes time to load
+
+    n = len(voxels)
+    factor = np.ones(n) if slope is None else slope
+    if intercept is not None and intercept.any():
+        voxels = voxels * factor[:, None] + intercept[:, None]
+        factor = np.ones(n)
+    elif voxels.dtype not in _COMPILED_TYPES:
+        voxels = voxels.astype(np.float64)
+    weights = np.stack([patlak.ki, patlak.v0, patlak.squares * factor]) * factor
+    stored, step = _one_row(voxels)
+    if _patlak_loops.fit_rows(stored, step, weights, patlak.fitted, out):
+        is_small = out[2] < 0
+        residual = (patlak.residual * factor) @ voxels[:, is_small].astype(np.float64)
+        out[2, is_small] = np.sqrt(np.einsum("fv,fv->v", residual, residual))
     if n == 2:
-        return
-    np.multiply(v0, patlak.fitted[1], out=along)
-    ki *= patlak.fitted[0]
-    along += ki
-    v0 *= patlak.fitted[2]
-    np.multiply(squared, squared, out=squared)
-    np.matmul(patlak.rest, squared, out=rest)
-    of_fit = np.add(v0, along, out=ki)
-    of_fit *= _SMALLEST_REST
-    is_small = rest < of_fit
-    if is_small.any():
-        residual = patlak.residual @ voxels[:, is_small].astype(np.float64)
-        rest[is_small] = np.einsum("fv,fv->v", residual, residual)
-    out[2] = rest
-    np.sqrt(out[2], out=out[2])
+        out[2] = np.nan
+
+
+def _require_frames(patlak: PatlakDesign, activity: NDArray[Any]) -> None:
+    if activity.shape[0] != len(patlak.frames):
+        raise InvalidInputError(
+            f"The fit was set up for {len(patlak.frames)} frames but got {activity.shape[0]}."
+        )
+
+
+def _one_row(voxels: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """(n, voxels) as one read-only row and the step from frame to frame in it."""
+    size = voxels.itemsize
+    step, rest = divmod(voxels.strides[0], size)
+    if voxels.strides[1] != size or rest or step < 0:
+        voxels = np.ascontiguousarray(voxels)
+        step = voxels.shape[1]
+    length = (len(voxels) - 1) * step + voxels.shape[1]
+    return as_strided(voxels, (length,), (size,), writeable=False), step
 
 
 def _root_weights(

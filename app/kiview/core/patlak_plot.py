@@ -50,7 +50,7 @@ def patlak_plot(
         InvalidInputError: the fit is impossible, see `patlak.design`.
     """
     design = patlak.design(timing, input_function, settings)
-    fitted = patlak.fit(design, activity[design.frames])
+    fitted = patlak.fit_curve(design, activity[design.frames])
     mid_s = timing.mid_s
     cp = input_function.at(mid_s)
     shown = np.flatnonzero(cp > 0)
@@ -60,7 +60,5 @@ def patlak_plot(
         x_min,
         activity[shown] / cp[shown],
         used,
-        float(fitted.ki),
-        float(fitted.v0),
-        float(fitted.ki_se),
+        *fitted,
     )

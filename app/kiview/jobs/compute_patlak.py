@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from kiview import __version__
 from kiview.core import patlak
@@ -68,10 +67,8 @@ def compute_patlak(request: PatlakRequest, progress: Progress) -> MapSet:
     designs = _designs(request)
     frame_count = max(len(design.frames) for design in designs if design is not None)
     workers = min(_MOST_THREADS, os.cpu_count() or 1)
-    # The matrices are tiny: threads over voxels are faster than threads inside each product.
     with ExitStack() as stack:
         rooms = [stack.enter_context(Room(image.geometry.shape_zyx)) for _ in range(_MAPS)]
-        stack.enter_context(threadpool_limits(1, "blas"))
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         fit = _SliceFit(image, designs, rooms)
         for slab in image.slabs(frame_count, _STEP_BYTES):
@@ -163,24 +160,15 @@ class _SliceFit:
             out[:] = np.nan
             return out
         voxels, slope, intercept = self._store.stored_slice(z, design.frames)
-        work = self._memory.workspace(design)
         flat = voxels.reshape(len(voxels), -1)
-        patlak.fit_into(design, flat, out.reshape(_MAPS, -1), slope, intercept, work)
+        patlak.fit_into(design, flat, out.reshape(_MAPS, -1), slope, intercept)
         return out
 
 
 class _Memory(threading.local):
     """Memory of each thread, touched once and used for every slice."""
 
-    _work: NDArray[np.float64] | None = None
     _out: NDArray[np.float32] | None = None
-
-    def workspace(self, design: PatlakDesign) -> NDArray[np.float64]:
-        """As large as the fit needs."""
-        needed = patlak.workspace(design)  # untouched memory costs nothing
-        if self._work is None or self._work.size < needed.size:
-            self._work = needed
-        return self._work
 
     def results(self, plane_yx: tuple[int, ...]) -> NDArray[np.float32]:
         """Room for the maps of one slice."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kiview.core import patlak
+from kiview.core import _patlak_loops, patlak
 from kiview.core.errors import InvalidInputError
 from kiview.core.feng import FENG_FDG_NO_DELAY, FengParameters, feng_activity
 from kiview.core.input_curves import FengCurve
@@ -148,6 +148,9 @@ def test_that_two_frames_give_a_line_and_no_standard_error():
     slope = (y[1] - y[0]) / (design.x_min[1] - design.x_min[0])
     np.testing.assert_allclose(fitted.ki, slope, rtol=1e-5)
     assert np.isnan(fitted.ki_se).all()
+    assert patlak.fit_curve(design, activity[:, 0]) == pytest.approx(
+        (fitted.ki[0], fitted.v0[0], np.nan), rel=1e-6, nan_ok=True
+    )
 
 
 def test_that_a_voxel_with_a_missing_frame_is_not_fitted_and_its_neighbours_are():
@@ -174,14 +177,64 @@ def test_that_empty_voxels_have_zero_in_every_map():
     assert not np.any([fitted.ki, fitted.v0, fitted.ki_se])
 
 
-def test_that_pieces_and_whole_fits_are_the_same(monkeypatch):
-    _, _, design, _, activity = noisy_problem(voxels=1000)
-    whole = patlak.fit(design, activity)
-    monkeypatch.setattr(patlak, "PIECE_BYTES", 8 * (8 + 4) * 300)  # 8 frames: 4 pieces
-    pieces = patlak.fit(design, activity)
-    for name in ("ki", "v0", "ki_se"):
-        np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), 1e-5)
-    assert len(patlak.workspace(design)) == (8 + 4) * 300
+def by_hand(design, values):
+    """Ki, V0 and standard error by the basis of the residuals, voxel by voxel."""
+    return np.transpose([patlak.fit_curve(design, values[:, v]) for v in range(values.shape[1])])
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", ">i2", "int32", "float32", "float64", "u1"])
+def test_that_voxels_of_any_type_are_fitted_as_their_values(dtype):
+    _, _, design, _, activity = noisy_problem(voxels=300)
+    stored = np.rint(activity / activity.max() * 250).astype(dtype)
+    fitted = patlak.fit(design, stored)
+    expected = by_hand(design, stored.astype(float))
+    np.testing.assert_allclose([fitted.ki, fitted.v0, fitted.ki_se], expected, rtol=1e-6)
+
+
+def test_that_every_voxel_of_several_blocks_is_fitted():
+    _, _, design, _, activity = noisy_problem(voxels=4501)
+    fitted = patlak.fit(design, activity)
+    np.testing.assert_allclose(
+        [fitted.ki, fitted.v0, fitted.ki_se], by_hand(design, activity), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda frames: frames[4:12, 2],
+        lambda frames: frames[11:3:-1, 2][::-1],
+        lambda frames: frames[3::-1, 1],
+        lambda frames: frames[4:12, :, 7],
+        lambda frames: np.broadcast_to(frames[5, 2], (8, 30)),
+        lambda frames: np.asfortranarray(frames[4:12, 2]),
+        lambda frames: frames[4:12, 2, :1],
+        lambda frames: frames[4:12, 2, :0],
+    ],
+)
+def test_that_views_of_a_store_are_fitted_like_copies(view):
+    stored = np.random.default_rng(5).integers(0, 3000, (12, 3, 30)).astype(np.int16)
+    stored.flags.writeable = False
+    voxels = view(stored)
+    _, _, design, _, _ = noisy_problem(frames=len(voxels))
+    out = np.empty((3, voxels.shape[1]), np.float32)
+    patlak.fit_into(design, voxels, out)
+    np.testing.assert_allclose(out.T, by_hand(design, voxels.astype(float)).reshape(3, -1).T, 1e-6)
+
+
+def test_that_the_compiled_loops_give_what_their_python_gives():
+    _, _, design, _, activity = noisy_problem(voxels=30)
+    activity[:, 3] = design.cp  # on the line: nothing is left
+    weights = np.stack([design.ki, design.v0, design.squares])
+    compiled, plain = np.empty((2, 3, 30), np.float32)
+    count = _patlak_loops.fit_rows(activity.ravel(), 30, weights, design.fitted, compiled)
+    sums = tuple(np.empty((3, 30)))
+    _patlak_loops._sum_frames.py_func(activity.ravel(), 30, weights, 30, sums)
+    assert _patlak_loops._finish.py_func(sums, design.fitted, tuple(plain)) == count == 1
+    assert compiled[2, 3] == plain[2, 3] == -1
+    np.testing.assert_allclose(compiled, plain, rtol=1e-6, atol=1e-12)
+    _patlak_loops.fit_rows.py_func(activity.ravel(), 30, weights, design.fitted, plain)
+    np.testing.assert_array_equal(compiled, plain)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +263,8 @@ def test_that_the_wrong_number_of_frames_is_refused():
     _, _, design, _, activity = noisy_problem()
     with pytest.raises(InvalidInputError, match="8 frames but got 7"):
         patlak.fit(design, activity[:7])
+    with pytest.raises(InvalidInputError, match="8 frames but got 7"):
+        patlak.fit_curve(design, activity[:7, 0])
 
 
 def stir_plasma(half_life_s=6586.2):
