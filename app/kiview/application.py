@@ -74,6 +74,9 @@ from kiview.views.offscreen_journey import OffscreenJourney
 _INTERRUPTED = 130
 _DEMO_SHARE = 0.95
 """Share of opening the demo study for the first time that goes into making it."""
+_TURN_S = 0.001
+"""How long a worker keeps the interpreter when the window wants it; Python's 5 ms, several times in
+one picture, are seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ def make_qt_application() -> QApplication:
     application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     application.setApplicationName("KiView")
     application.setApplicationVersion(__version__)
+    sys.setswitchinterval(_TURN_S)
     theme.apply(application)
     return application
 

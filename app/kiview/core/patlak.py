@@ -7,8 +7,11 @@ in the frame values, so a whole slab is one small matrix times (frames, voxels).
 This module is the only place where seconds become minutes.
 """
 
+import gc
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -207,8 +210,6 @@ def fit_into(
         slope: (n,) value = voxel x slope + intercept, one pair per frame; None for 1.
         intercept: (n,); None for 0.
     """
-    from kiview.core import _patlak_loops  # noqa: PLC0415 - the compiler takes time to load
-
     n = len(voxels)
     factor = np.ones(n) if slope is None else slope
     if intercept is not None and intercept.any():
@@ -218,12 +219,27 @@ def fit_into(
         voxels = voxels.astype(np.float64)
     weights = np.stack([patlak.ki, patlak.v0, patlak.squares * factor]) * factor
     stored, step = _one_row(voxels)
-    if _patlak_loops.fit_rows(stored, step, weights, patlak.fitted, out):
+    if _loops(voxels.dtype).fit_rows(stored, step, weights, patlak.fitted, out):
         is_small = out[2] < 0
         residual = (patlak.residual * factor) @ voxels[:, is_small].astype(np.float64)
         out[2, is_small] = np.sqrt(np.einsum("fv,fv->v", residual, residual))
     if n == 2:
         out[2] = np.nan
+
+
+@cache
+def _loops(dtype: np.dtype[Any]) -> ModuleType:
+    """The compiled loops, ready for voxels of one type.
+
+    Later collections of garbage need not look at the hundred thousand objects of the compiler: they
+    would stop all threads for half as long again.
+    """
+    from kiview.core import _patlak_loops  # noqa: PLC0415 - the compiler takes time to load
+
+    one = _one_row(np.ones((1, 1), dtype))
+    _patlak_loops.fit_rows(*one, np.ones((3, 1)), np.ones(3), np.empty((3, 1), np.float32))
+    gc.freeze()
+    return _patlak_loops
 
 
 def _require_frames(patlak: PatlakDesign, activity: NDArray[Any]) -> None:
