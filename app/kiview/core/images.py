@@ -16,7 +16,7 @@ from kiview.core.provenance import Provenance, Step
 from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection
-from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN, Quantity
+from kiview.core.units import ACTIVITY, SUV_BW, UNKNOWN_UNIT, Quantity
 
 SLAB_BYTES = 64 << 20
 """Float32 voxels handed out per slab: large enough for speed, small enough for any machine."""
@@ -279,7 +279,7 @@ class DynamicImage:
     @property
     def is_at_injection(self) -> bool:
         """Whether values are decay-corrected to the injection; without a unit they stay as read."""
-        return self.decay_corrected and self.quantity != UNKNOWN
+        return self.decay_corrected and self.quantity.unit != UNKNOWN_UNIT
 
     @property
     def suv_factor(self) -> float | None:

@@ -50,6 +50,8 @@ ACTIVITY = Quantity("activity", "Activity", BQML)
 SUV_BW = Quantity("SUV", "SUVbw", GML)
 COUNTS = Quantity("counts", "Counts", COUNTS_UNIT)
 CT_NUMBER = Quantity("CT", "CT number", HOUNSFIELD)
+SIGNAL = Quantity("signal", "Signal", UNKNOWN_UNIT)
+"""Of a scanner other than PET, in a unit of its own."""
 UNKNOWN = Quantity("unknown", "Unknown", UNKNOWN_UNIT)
 KI = Quantity("Ki", "Ki", PER_MIN)
 KI_STANDARD_ERROR = Quantity("KiSE", "Ki standard error", PER_MIN)

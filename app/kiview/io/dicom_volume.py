@@ -120,7 +120,7 @@ def _kind_and_quantity(
     another unit, as maps of dual-energy CT do (C.11.1.1.2).
     """
     if sop_class in MR_CLASSES:
-        return SeriesKind.MR, units.UNKNOWN, ()
+        return SeriesKind.MR, units.SIGNAL, ()
     if sop_class not in CT_CLASSES:
         rate = RATES[headers.text("Units").strip().upper()]
         return SeriesKind.MAP, quantity_of(headers.text("SeriesDescription"), rate), ()
@@ -131,7 +131,7 @@ def _kind_and_quantity(
     why = f"are in {min(types)}" if types else "have no RescaleSlope and RescaleIntercept"
     message = f"The CT values {why}, so they are no Hounsfield units; they are shown as they are."
     unknown = finding("ct-not-hounsfield", message, (Verdict.REFUSED, Verdict.REFUSED))
-    return SeriesKind.CT, units.UNKNOWN, (unknown,)
+    return SeriesKind.CT, units.SIGNAL, (unknown,)
 
 
 def quantity_of(description: str, usual: Quantity) -> Quantity:

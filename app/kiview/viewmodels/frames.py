@@ -169,8 +169,8 @@ class FramesViewModel(QObject):
 
     @property
     def text(self) -> str:
-        """What is shown in words, for example `frame 27 · 50-55 min`."""
-        if self.timing is None:
+        """What is shown in words, for example `frame 27 · 50-55 min`; empty for a CT or MR."""
+        if self.timing is None or (self.frame_count == 1 and not self.timing.is_known):
             return ""
         first, last = self.shown.indices[0], self.shown.indices[-1]
         times = TIME_UNKNOWN

@@ -344,6 +344,7 @@ def needed_window(layer: Layer, through_lps_mm: NDArray[np.float64] | None = Non
 
 FIXED_WINDOWS: Mapping[str, DisplayWindow] = {
     "SUV": DisplayWindow(0.0, 7.0),
+    "CT": DisplayWindow(-160.0, 240.0),
     "Ki": DisplayWindow(0.0, 0.04),
     "KiSE": DisplayWindow(0.0, 0.01),
     "V0": DisplayWindow(0.0, 1.0),

@@ -14,7 +14,9 @@ ZOOM_LIMITS = (0.5, 40.0)
 PET_COLORMAP = "inverse-grey"
 MAP_COLORMAP = "inferno"
 DIFFERENCE_COLORMAP = "blue-red"
+ANATOMY_COLORMAP = "grey"
 _PET_CODES = ("SUV", "activity", "counts", "unknown")
+_ANATOMY_CODES = ("CT", "signal")
 
 
 class LinkGroup(QObject):
@@ -136,6 +138,8 @@ class DisplayScales(QObject):
     def _default_colormap(self, quantity: Quantity) -> str:
         if quantity.code in _PET_CODES:
             return self._pet_colormap
+        if quantity.code in _ANATOMY_CODES:
+            return ANATOMY_COLORMAP
         is_difference = quantity.code.startswith(DIFFERENCE_PREFIX)
         return DIFFERENCE_COLORMAP if is_difference else self._map_colormap
 

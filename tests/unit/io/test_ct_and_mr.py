@@ -23,7 +23,7 @@ from tests.helpers.other_objects import turn_into_mr, write_enhanced_volume, wri
 from tests.helpers.phantoms import asymmetric_phantom, oblique_affine
 
 from kiview.core.study import Series, SeriesKind, Study, Verdict
-from kiview.core.units import CT_NUMBER, UNKNOWN
+from kiview.core.units import CT_NUMBER, SIGNAL
 from kiview.io.sop_classes import why_not_used
 from kiview.jobs.open_study import OpenRequest, open_study
 
@@ -129,7 +129,7 @@ def test_that_multi_frame_mr_has_no_unit(sop_class: str, tmp_path: Path) -> None
     series = one(tmp_path)
     assert_shown(series, SeriesKind.MR, HOUNSFIELD)
     assert series.image is not None
-    assert series.image.quantity == UNKNOWN
+    assert series.image.quantity == SIGNAL
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS.values(), ids=LOSSLESS.keys())
@@ -198,7 +198,7 @@ def test_that_ct_values_of_another_unit_are_not_called_hounsfield(
         ds.save_as(path)
     series = one(tmp_path)
     assert series.image is not None
-    assert series.image.quantity == UNKNOWN
+    assert series.image.quantity == SIGNAL
     (finding,) = [found for found in series.findings if found.code == "ct-not-hounsfield"]
     assert told in finding.message
 

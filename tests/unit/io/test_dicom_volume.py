@@ -13,7 +13,7 @@ from tests.helpers.results import header, ki_map
 
 from kiview.core.errors import KiviewError
 from kiview.core.study import Series, SeriesKind, Verdict
-from kiview.core.units import CT_NUMBER, KI, UNKNOWN
+from kiview.core.units import CT_NUMBER, KI, SIGNAL
 from kiview.io.dicom_map import write_parametric_map
 from kiview.io.dicom_volume import quantity_of
 from kiview.jobs.open_study import OpenRequest, open_study
@@ -66,7 +66,7 @@ def test_that_a_volume_may_lack_slope_and_intercept(tmp_path: Path) -> None:
     series = one(tmp_path)
     assert series.kind is SeriesKind.MR
     assert series.image is not None
-    assert series.image.quantity == UNKNOWN
+    assert series.image.quantity == SIGNAL
     np.testing.assert_array_equal(series.image.store.frame(0), HOUNSFIELD + 1024)
 
 

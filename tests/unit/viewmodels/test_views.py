@@ -10,7 +10,7 @@ from tests.helpers import torso
 from kiview.core.errors import InvalidInputError
 from kiview.core.reslice import Plane
 from kiview.core.timing import FrameTiming
-from kiview.core.units import KI, SUV_BW, V0
+from kiview.core.units import CT_NUMBER, KI, SIGNAL, SUV_BW, V0
 from kiview.io.dicom_frames import stand_in_timing
 from kiview.viewmodels.frames import FramesViewModel, time_range_text
 from kiview.viewmodels.layers import DisplayWindow, FrameSource
@@ -346,6 +346,14 @@ def test_that_settings_give_the_first_colours(views):
     assert views.scales.colormap(KI) == "viridis"
     views.scales.set_default_window("Ki", DisplayWindow(0, 0.2))
     assert views.scales.window(KI).high == 0.2
+
+
+def test_that_a_ct_or_mr_is_grey_and_says_nothing_of_time(views):
+    for quantity in (CT_NUMBER, SIGNAL):
+        assert views.scales.colormap(quantity) == "grey"
+    assert views.scales.window(CT_NUMBER) == DisplayWindow(-160.0, 240.0)  # soft tissue
+    views.frames.open(stand_in_timing(1))
+    assert views.frames.text == ""
 
 
 def test_that_planes_already_shown_are_not_read_again(views):
