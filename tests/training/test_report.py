@@ -68,6 +68,18 @@ def test_that_a_perfect_network_meets_the_bars_and_an_empty_one_misses_them():
     assert bad["body bias (|share|)"] == "MISSED"
 
 
+def test_that_a_standard_deviation_may_be_neither_too_small_nor_too_large(scores, monkeypatch):
+    covered = {"all": 0.95, "bone": 0.89, "lung": 0.99, "liver": 0.97}
+    monkeypatch.setattr(MethodScores, "coverage", lambda _: covered)
+    bars = {bar.what: bar.verdict for bar in default_bars(scores, {"brain": scores})}
+    told = {what: verdict for what, verdict in bars.items() if what.startswith("within 2 sigma")}
+    assert told == {
+        "within 2 sigma, standard counts, all (share)": "met",
+        "within 2 sigma, standard counts, least (bone)": "MISSED",
+        "within 2 sigma, standard counts, most (lung)": "MISSED",
+    }
+
+
 def test_that_the_published_claim_is_judged_map_by_map():
     copies = plain(NETWORK, lambda record, r: record.ki_direct[r])
     found = score_set([fake_slab()], [*conventional(CHOSEN), copies], print)

@@ -47,6 +47,7 @@ TRADEOFF_SIGMAS = (
     (KEEP_SIGMAS, DENY_SIGMAS),
     (KEEP_SIGMAS, 1.5),
     (0.75, DENY_SIGMAS),
+    (0.6, DENY_SIGMAS),
     (0.5, DENY_SIGMAS),
 )
 """Standard deviations of Patlak beyond which its excess is kept, and that of the map denied."""
