@@ -40,6 +40,7 @@ OLDEST_PYTHON = (3, 11)
 # pyjpegls, which highdicom needs, has no ready-made package for a newer Python yet.
 NEWEST_PYTHON = (3, 13)
 LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+MOST_PROCESSES = "4"  # of tests side by side: each takes up to 2 GB
 FAST = "not slow and not training and not packaged"
 
 
@@ -220,8 +221,14 @@ def static_checks() -> int:
 
 
 def pytest(*arguments: str) -> int:
-    """Run pytest without a display; its own summary is the last thing printed."""
-    return run([interpreter(), "-m", "pytest", *arguments], QT_QPA_PLATFORM="offscreen")
+    """Run pytest without a display; its own summary is the last thing printed.
+
+    A process for each processor takes one file of tests after the other; `-n 0` among the arguments
+    puts all into one.
+    """
+    side_by_side = ["-n", "auto", "--maxprocesses", MOST_PROCESSES, "--dist", "loadfile"]
+    command = [interpreter(), "-m", "pytest", *side_by_side, *arguments]
+    return run(command, QT_QPA_PLATFORM="offscreen")
 
 
 def test(options: argparse.Namespace) -> int:

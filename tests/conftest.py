@@ -9,9 +9,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from PySide6.QtWidgets import QApplication
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from kiview import application
 from tests.helpers.shared_data import shared_data_dir
 
 pytest_plugins = ["pytester"]
@@ -27,15 +29,26 @@ hypothesis.settings.load_profile("kiview")
 
 _TESTS = Path(__file__).resolve().parent
 _FOLDER_MARKS = {"gui": "gui", "workflow": "workflow", "training": "training"}
+_LONG_FIRST = {"training": 0, "workflow": 1}
 _THREAD_GRACE_S = 3.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder and begin with the long ones.
+
+    Processes that run them side by side would else wait for the last long one.
+    """
     for item in items:
-        if item.path.is_relative_to(_TESTS):
-            folder = item.path.relative_to(_TESTS).parts[0]
-            if folder in _FOLDER_MARKS:
-                item.add_marker(_FOLDER_MARKS[folder])
+        folder = _folder(item)
+        if folder in _FOLDER_MARKS:
+            item.add_marker(_FOLDER_MARKS[folder])
+    items.sort(key=lambda item: _LONG_FIRST.get(_folder(item), len(_LONG_FIRST)))
+
+
+def _folder(item: pytest.Item) -> str:
+    """Of the tests in `tests`, the first folder there."""
+    inside = item.path.is_relative_to(_TESTS)
+    return item.path.relative_to(_TESTS).parts[0] if inside else ""
 
 
 # Skips: an expected one names what the machine lacks; every other one is a failure.
@@ -69,6 +82,20 @@ def pytest_make_collect_report() -> Iterator[None]:
     report = yield
     _fail_if_unexpected_skip(report)
     return report
+
+
+# The application: one a process, for whichever test comes first
+
+
+@pytest.fixture(scope="session")
+def qapp_cls() -> type:
+    """The application with KiView's look."""
+    return _LookedAfter
+
+
+class _LookedAfter:
+    def __new__(cls, _arguments: list[str]) -> QApplication:
+        return application.make_qt_application()
 
 
 # User folders

@@ -10,17 +10,6 @@ from kiview.viewmodels.window import WindowModels
 from kiview.views.main_window import MainWindow
 
 
-@pytest.fixture(scope="session")
-def qapp_cls():
-    """The application with KiView's look."""
-    return _LookedAfter
-
-
-class _LookedAfter:
-    def __new__(cls, _arguments):
-        return application.make_qt_application()
-
-
 @pytest.fixture
 def jobs():
     shipped = application.shipped_jobs()

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.helpers.cli_study import CliStudy, write_cli_study
 
-from kiview import application, cli
+from kiview import cli
 from kiview.core.progress import NullProgress
+from kiview.io.file_lock import exclusive
 from kiview.jobs.demo_study import ensure_demo_study
 
 DEMO_VARIABLE = "KIVIEW_TEST_DEMO"
@@ -33,20 +34,13 @@ def study(tmp_path_factory) -> CliStudy:
 
 
 @pytest.fixture(scope="session")
-def qapp_cls():
-    """The application with KiView's look."""
-    return _LookedAfter
-
-
-class _LookedAfter:
-    def __new__(cls, _arguments):
-        return application.make_qt_application()
-
-
-@pytest.fixture(scope="session")
 def demo_study(tmp_path_factory) -> Path:
-    """Folder of the demo study as the program makes it."""
+    """Folder of the demo study as the program makes it, for all processes of this run."""
     named = os.environ.get(DEMO_VARIABLE, "")
-    folder = Path(named) if named else tmp_path_factory.getbasetemp() / "demo" / "demo-study"
+    beside = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if beside else base
+    folder = Path(named) if named else shared / "demo" / "demo-study"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return ensure_demo_study(folder, NullProgress())
+    with exclusive(folder.parent / "making"):
+        return ensure_demo_study(folder, NullProgress())
