@@ -40,7 +40,8 @@ OLDEST_PYTHON = (3, 11)
 # pyjpegls, which highdicom needs, has no ready-made package for a newer Python yet.
 NEWEST_PYTHON = (3, 13)
 LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
-MOST_PROCESSES = "4"  # of tests side by side: each takes up to 2 GB
+# At most four, as each takes up to 2 GB; in the order of `tests/conftest.py`, the long ones first.
+SIDE_BY_SIDE = "-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder"
 FAST = "not slow and not training and not packaged"
 
 
@@ -226,8 +227,7 @@ def pytest(*arguments: str) -> int:
     A process for each processor takes one file of tests after the other; `-n 0` among the arguments
     puts all into one.
     """
-    side_by_side = ["-n", "auto", "--maxprocesses", MOST_PROCESSES, "--dist", "loadfile"]
-    command = [interpreter(), "-m", "pytest", *side_by_side, *arguments]
+    command = [interpreter(), "-m", "pytest", *SIDE_BY_SIDE.split(), *arguments]
     return run(command, QT_QPA_PLATFORM="offscreen")
 
 
