@@ -57,4 +57,6 @@ KI = Quantity("Ki", "Ki", PER_MIN)
 KI_STANDARD_ERROR = Quantity("KiSE", "Ki standard error", PER_MIN)
 KI_STANDARD_DEVIATION = Quantity("KiSD", "Ki standard deviation by the network", PER_MIN)
 V0 = Quantity("V0", "V0", ML_PER_ML)
+ANATOMY = (CT_NUMBER, SIGNAL)
+"""Shown for orientation: when it was taken says nothing about uptake."""
 LOG_CORRECTION = Quantity("correction", "|ln| of the scaling to Patlak", NO_UNIT)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from kiview.core.images import DynamicImage
 from kiview.core.provenance import Step
 from kiview.core.timing import TIME_UNKNOWN, FrameTiming, range_text, time_text
+from kiview.core.units import ANATOMY
 from kiview.viewmodels.layers import ShownFrames
 
 EARLY_S = 60.0
@@ -42,6 +43,7 @@ class FramesViewModel(QObject):
         self.steps: tuple[Step, ...] = ()
         self.shown = ShownFrames((0,))
         self.arrived: frozenset[int] | None = None
+        self._is_anatomy = False
         self._last_single = 0
         self._cine = QTimer(self)
         self._cine.setInterval(CINE_INTERVAL_MS)
@@ -75,6 +77,7 @@ class FramesViewModel(QObject):
             arrived: Frames that have been read so far, None for all.
         """
         self.steps = () if image is None else image.steps
+        self._is_anatomy = image is not None and image.quantity in ANATOMY
         self.open(None if image is None else image.timing, arrived)
 
     def open(self, timing: FrameTiming | None, arrived: frozenset[int] | None = None) -> None:
@@ -170,7 +173,7 @@ class FramesViewModel(QObject):
     @property
     def text(self) -> str:
         """What is shown in words, for example `frame 27 · 50-55 min`; empty for a CT or MR."""
-        if self.timing is None or (self.frame_count == 1 and not self.timing.is_known):
+        if self.timing is None or self._is_anatomy:
             return ""
         first, last = self.shown.indices[0], self.shown.indices[-1]
         times = TIME_UNKNOWN

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PySide6.QtCore import QObject, Signal
 
-from kiview.core.units import Quantity
+from kiview.core.units import ANATOMY, Quantity
 from kiview.viewmodels.layers import DIFFERENCE_PREFIX, FIXED_WINDOWS, DisplayWindow
 
 ZOOM_LIMITS = (0.5, 40.0)
@@ -16,7 +16,6 @@ MAP_COLORMAP = "inferno"
 DIFFERENCE_COLORMAP = "blue-red"
 ANATOMY_COLORMAP = "grey"
 _PET_CODES = ("SUV", "activity", "counts", "unknown")
-_ANATOMY_CODES = ("CT", "signal")
 
 
 class LinkGroup(QObject):
@@ -138,7 +137,7 @@ class DisplayScales(QObject):
     def _default_colormap(self, quantity: Quantity) -> str:
         if quantity.code in _PET_CODES:
             return self._pet_colormap
-        if quantity.code in _ANATOMY_CODES:
+        if quantity in ANATOMY:
             return ANATOMY_COLORMAP
         is_difference = quantity.code.startswith(DIFFERENCE_PREFIX)
         return DIFFERENCE_COLORMAP if is_difference else self._map_colormap

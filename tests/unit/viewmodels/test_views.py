@@ -352,8 +352,13 @@ def test_that_a_ct_or_mr_is_grey_and_says_nothing_of_time(views):
     for quantity in (CT_NUMBER, SIGNAL):
         assert views.scales.colormap(quantity) == "grey"
     assert views.scales.window(CT_NUMBER) == DisplayWindow(-160.0, 240.0)  # soft tissue
-    views.frames.open(stand_in_timing(1))
+    still = replace(torso.dynamic_image(), timing=stand_in_timing(9))
+    views.frames.open_image(replace(still, quantity=CT_NUMBER))
     assert views.frames.text == ""
+    views.frames.open_image(still)
+    assert views.frames.text == "frame 9 · time unknown"
+    views.frames.open(stand_in_timing(1))  # a static PET: its time matters
+    assert views.frames.text == "frame 1 · time unknown"
 
 
 def test_that_planes_already_shown_are_not_read_again(views):
