@@ -17,10 +17,11 @@ from kiview.nets.infer import (
     NetworkRequest,
     PreparedStudy,
     Region,
+    doubt_in,
     network_region,
     prepare,
 )
-from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.tie import make_consistent
 from kiview.nets.weights import WeightSet, WeightState
 
@@ -59,19 +60,19 @@ class PreviewedStudy:
         prepared: The features, good for any weights.
         weights: Weights of the network below, their image blend left out.
         runtime: The network with these weights.
-        ki: (z, y, x) Ki that it gave, /min, neither tied nor blended.
+        found: What it gave, each (z, y, x) /min, neither tied nor blended.
         is_known: (z, y, x) where that is computed.
-        near: The neighbourhood of the first step and Ki of it, exact about its middle only; None
-            before that step.
+        near: The neighbourhood of the first step and the same of it, exact about its middle only;
+            None before that step.
     """
 
     key: str
     prepared: PreparedStudy
     weights: WeightSet
     runtime: NetworkRuntime
-    ki: Volume
+    found: NetworkOutputs
     is_known: NDArray[np.bool_]
-    near: tuple[Region, Volume] | None = None
+    near: tuple[Region, NetworkOutputs] | None = None
 
     def has_near(self, box: Region) -> bool:
         """Whether a neighbourhood can be shown."""
@@ -159,8 +160,8 @@ def _state_for(
     prepared = kept.prepared if kept is not None and same_study else prepare(run, progress)
     runtime = NetworkRuntime(run.card, weights.tensors(run.card))
     shape = prepared.geometry.shape_zyx
-    ki, is_known = np.zeros(shape, np.float32), np.zeros(shape, np.bool_)
-    return PreviewedStudy(key, prepared, weights, runtime, ki, is_known)
+    found = NetworkOutputs(**{name: np.zeros(shape, np.float32) for name in runtime.outputs})
+    return PreviewedStudy(key, prepared, weights, runtime, found, np.zeros(shape, np.bool_))
 
 
 def _with_near(state: PreviewedStudy, box: Region, progress: Progress) -> PreviewedStudy:
@@ -170,21 +171,34 @@ def _with_near(state: PreviewedStudy, box: Region, progress: Progress) -> Previe
 
 def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> PreviewedStudy:
     """What is known, and one more box."""
-    ki, is_known = state.ki.copy(), state.is_known.copy()
-    ki[_part(box)] = _computed(state, box, HALO, progress)
+    computed, is_known = _computed(state, box, HALO, progress), state.is_known.copy()
     is_known[_part(box)] = True
-    return replace(state, ki=ki, is_known=is_known)
+    found = {name: volume.copy() for name, volume in _volumes(state.found).items()}
+    for name, volume in _volumes(computed).items():
+        found[name][_part(box)] = volume
+    return replace(state, found=NetworkOutputs(**found), is_known=is_known)
 
 
-def _computed(state: PreviewedStudy, box: Region, halo: int, progress: Progress) -> Volume:
-    """Ki of a box as the network gives it, block by block."""
+def _computed(state: PreviewedStudy, box: Region, halo: int, progress: Progress) -> NetworkOutputs:
+    """A box as the network gives it, block by block."""
     thickness = max(1, BLOCK_VOXELS // max(1, (box.y1 - box.y0) * (box.x1 - box.x0)))
     parts = []
     for z0 in range(box.z0, box.z1, thickness):
         progress.step((z0 - box.z0) / (box.z1 - box.z0), "Preview")
         block = replace(box, z0=z0, z1=min(box.z1, z0 + thickness))
-        parts.append(network_region(state.prepared, state.runtime, block, halo=halo).ki)
-    return np.concatenate(parts)
+        found = network_region(state.prepared, state.runtime, block, halo=halo)
+        parts.append(_volumes(found))
+    return NetworkOutputs(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
+
+
+def _volumes(outputs: NetworkOutputs) -> dict[str, Volume]:
+    """Those that the network has, by name."""
+    return {name: values for name, values in outputs._asdict().items() if values is not None}
+
+
+def _box_of(outputs: NetworkOutputs, box: Region) -> NetworkOutputs:
+    """The same of a box."""
+    return NetworkOutputs(**{name: v[_part(box)] for name, v in _volumes(outputs).items()})
 
 
 def _tied_and_blended(
@@ -196,24 +210,27 @@ def _tied_and_blended(
     if state.near is not None and not state.knows(around):
         values[_part(around)] = _finished(request.run, state, around, state.near[1])
     else:
-        values[_part(around)] = _finished(request.run, state, around, state.ki[_part(around)])
+        known = _box_of(state.found, around)
+        values[_part(around)] = _finished(request.run, state, around, known)
     boxes = [around]
     for part in plan.planes:
         box = _known_slices(state.is_known, part.box, plan.slice_index)
         if box is not None:
             z0, z1 = max(part.shown.z0, box.z0), min(part.shown.z1, box.z1)
             shown = replace(part.shown, z0=z0, z1=z1)
-            finished = _finished(request.run, state, box, state.ki[_part(box)])
+            finished = _finished(request.run, state, box, _box_of(state.found, box))
             values[_part(shown)] = finished[_part(_within(shown, box))]
             boxes.append(shown)
     return values, boxes
 
 
-def _finished(run: NetworkRequest, state: PreviewedStudy, box: Region, ki: Volume) -> Volume:
+def _finished(
+    run: NetworkRequest, state: PreviewedStudy, box: Region, found: NetworkOutputs
+) -> Volume:
     """Ki of a box as a whole run finishes it."""
-    reference = state.prepared.patlak.part(_part(box))
+    ki, reference = found.ki, state.prepared.patlak.part(_part(box))
     if run.tied:
-        ki = make_consistent(ki, None, reference).ki
+        ki = make_consistent(ki, doubt_in(found), reference).ki
     share = np.float32(run.weights.image_blend)
     if share:
         ki = (1 - share) * ki + share * reference.ki

@@ -22,7 +22,7 @@ from kiview.nets.noise import patlak_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.run_record import network_provenance, record_files
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
-from kiview.nets.tie import PatlakReference, make_consistent, patlak_reference
+from kiview.nets.tie import Doubt, PatlakReference, doubt_of, make_consistent, patlak_reference
 from kiview.nets.weights import WeightSet, WeightState
 
 HALO = 24
@@ -321,7 +321,7 @@ def finish(
     messages = [*request.input_function.findings, *(f.message for f in prepared.findings)]
     alarm = None
     if request.tied:
-        consistent = make_consistent(ki, sigma, prepared.patlak)
+        consistent = make_consistent(ki, doubt_in(volumes), prepared.patlak)
         ki, sigma, alarm = consistent.ki, consistent.sigma, consistent.alarm
         messages += _alarm_message(alarm, ki, prepared.features.normaliser)
     blend = np.float32(request.weights.image_blend)
@@ -336,6 +336,11 @@ def finish(
         if values is not None
     )
     return MapSet(maps, tuple(messages), record_files(request))
+
+
+def doubt_in(outputs: NetworkOutputs) -> Doubt | None:
+    """What a network says of its own Ki, if it says anything."""
+    return None if outputs.sigma is None else doubt_of(outputs.ki, outputs.v, outputs.sigma)
 
 
 def _without(unfitted: NDArray[np.bool_], values: Volume) -> Volume:

@@ -4,7 +4,9 @@ At coarse scale Patlak is nearly right on average, so the map is scaled to withi
 (`tie_to_patlak`). At the scale of a lesion Patlak is noisy, but its noise is known. Where it shows
 more uptake than the network by more than the noise explains, the excess is given back, so that the
 network erases nothing that Patlak significantly shows; where it shows less, the map is scaled down,
-so that the network invents nothing that Patlak significantly denies (`follow_patlak`).
+so that the network invents nothing that Patlak significantly denies (`follow_patlak`). A network
+that gives a standard deviation says where it is unsure: there less of Patlak's noise is asked for;
+and where it takes for uptake what may as well be a vessel, Patlak decides (`Doubt`).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +18,11 @@ from scipy.ndimage import correlate1d
 
 from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 
-CONSISTENCY_VERSION = 5
+CONSISTENCY_VERSION = 6
 """Raise when the same map and study become another map: 1 only scaled at coarse scale, 2 corrected
 every coarse difference and asked for one standard deviation everywhere, 3 took nothing away, 4
-left the standard deviation as the network gave it where it followed Patlak's scaling."""
+left the standard deviation as the network gave it where it followed Patlak's scaling, 5 did not ask
+the network where it is unsure."""
 TIE_FWHM_MM = 30.0
 TIE_ALLOWED = 0.05
 """Logarithm of the coarse ratio that is left as it is: Patlak under 30 mm is itself 4 to 5 % below
@@ -35,6 +38,13 @@ DENY_SIGMAS = 2.0
 """The network may show so many standard deviations more than Patlak at that scale. What it
 takes for lesions in simulated bodies are mostly small vessels; 1.5 lowers true lesions as well, and
 3 leaves some vessels."""
+UNSURE, UNSURE_KEEP = (0.25, 0.45), 0.5
+"""Standard deviation by the network in parts of its Ki from which it begins to be unsure and at
+which it wholly is, and the share of `KEEP_SIGMAS` that is asked for there."""
+VESSEL, VESSEL_TIMES, VESSEL_SIGMAS = (0.25, 0.4), 1.2, 2.0
+"""That share times V / Ki: from which a voxel begins to be as likely a vessel, and at which it wholly
+is. It may show so many times Patlak at 8 mm, which blurs a true lesion, and so many of its standard
+deviations beyond."""
 KEEP_NOISE, KEEP_MOST = 0.09, 2.5
 """Noise in units of the normaliser above which more standard deviations are asked for, and how many
 times more at most: what plain noise of up to 4 n adds on average stays below 1 % of n."""
@@ -77,6 +87,47 @@ class PatlakReference:
     def part(self, box: tuple[slice, slice, slice]) -> "PatlakReference":
         """The same of a box of voxels."""
         return replace(self, ki=self.ki[box], near=self.near[box], noise=self.noise[box])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Doubt:
+    """What a network says of its own map, for the consistency step.
+
+    A narrow vessel and a small lesion look alike in late frames, but for the slope that is lost in
+    noise. The network then gives the mean of both, a standard deviation of the size of its Ki, and
+    as much blood (V) as uptake.
+
+    Attributes:
+        sigma: (z, y, x) standard deviation of Ki by the network, /min.
+        unsure: Same grid, 0 to 1: whether it is large beside Ki.
+        vessel: Same grid, 0 to 1: whether V is large beside Ki as well.
+    """
+
+    sigma: Volume
+    unsure: Volume
+    vessel: Volume
+
+
+def doubt_of(ki: Volume, v: Volume, sigma: Volume) -> Doubt:
+    """Where a network is unsure of its own map.
+
+    Args:
+        ki: (z, y, x) of the network, /min.
+        v: Same grid, its V0 <C>/<S>, /min.
+        sigma: Same grid, its standard deviation of Ki, /min.
+    """
+    share = np.divide(sigma, ki, out=np.zeros_like(ki), where=ki > 0)
+    blood = np.divide(v, ki, out=np.zeros_like(ki), where=ki > 0)
+    blood *= share
+    return Doubt(sigma, _between_0_and_1(share, UNSURE), _between_0_and_1(blood, VESSEL))
+
+
+def _between_0_and_1(values: Volume, limits: tuple[float, float]) -> Volume:
+    """0 below the limits, 1 above, a straight line between; in place."""
+    low, high = limits
+    values -= np.float32(low)
+    values *= np.float32(1 / (high - low))
+    return np.clip(values, 0, 1, out=values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +185,7 @@ def _radius(fwhm_voxels: float) -> int:
     return int(3.0 * fwhm_voxels / FWHM_PER_SIGMA + 0.5)
 
 
-def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference) -> Consistent:
+def make_consistent(ki: Volume, doubt: Doubt | None, reference: PatlakReference) -> Consistent:
     """The whole consistency step: scaled to Patlak at coarse scale, then Patlak where it is sure.
 
     The standard deviation follows the scaling; where Patlak was followed, its noise adds; it is
@@ -142,18 +193,42 @@ def make_consistent(ki: Volume, sigma: Volume | None, reference: PatlakReference
 
     Args:
         ki: (z, y, x) of the network, /min.
-        sigma: Same grid, its standard deviation, or None.
+        doubt: Same grid, from `doubt_of`; None where the network gives no standard deviation.
         reference: Same grid.
     """
     n, spacing_mm = reference.normaliser_per_min, reference.spacing_mm
     tied, alarm = tie_to_patlak(ki, reference.ki, n, spacing_mm)
-    followed = follow_patlak(tied, reference)
-    if sigma is not None:
-        scaled = np.minimum(tied, followed)
-        factor = np.divide(scaled, ki, out=np.ones_like(ki), where=ki > 0)
-        sigma = np.hypot(sigma * factor, np.where(followed != tied, reference.noise, np.float32(0)))
-        sigma = widened(sigma, followed, reference)
-    return Consistent(followed, sigma, alarm)
+    if doubt is None:
+        return Consistent(follow_patlak(tied, reference), None, alarm)
+    followed = follow_patlak(tied, reference, less_where_unsure(KEEP_SIGMAS, doubt))
+    scaled = np.minimum(tied, followed)
+    factor = np.divide(scaled, ki, out=np.ones_like(ki), where=ki > 0)
+    added = np.where(followed != tied, reference.noise, np.float32(0))
+    sigma = widened(np.hypot(doubt.sigma * factor, added), followed, reference)
+    return Consistent(leave_vessels(followed, doubt.vessel, reference), sigma, alarm)
+
+
+def less_where_unsure(keep_sigmas: float, doubt: Doubt) -> Volume:
+    """(z, y, x) standard deviations to ask for: those given where the network is sure."""
+    return np.float32(keep_sigmas) * (1 - np.float32(1 - UNSURE_KEEP) * doubt.unsure)
+
+
+def leave_vessels(ki: Volume, vessel: Volume, reference: PatlakReference) -> Volume:
+    """Take what Patlak does not show from voxels that may as well be vessels.
+
+    They keep their standard deviation: that it may be a lesion after all stays told.
+
+    Args:
+        ki: (z, y, x) of the map, /min.
+        vessel: Same grid, as in `Doubt`.
+        reference: Same grid.
+    """
+    allowed = np.float32(VESSEL_TIMES) * np.maximum(reference.near, 0)
+    allowed += np.float32(VESSEL_SIGMAS) * reference.noise
+    beyond = ki - allowed
+    np.maximum(beyond, 0, out=beyond)
+    beyond *= vessel
+    return ki - beyond
 
 
 def widened(sigma: Volume, ki: Volume, reference: PatlakReference) -> Volume:
@@ -286,7 +361,7 @@ def asked_sigmas(noise: Volume, normaliser_per_min: float) -> Volume:
 def follow_patlak(
     ki: Volume,
     reference: PatlakReference,
-    keep_sigmas: float = KEEP_SIGMAS,
+    keep_sigmas: float | Volume = KEEP_SIGMAS,
     deny_sigmas: float = DENY_SIGMAS,
 ) -> Volume:
     """Follow Patlak where it differs from a map by more than its noise explains.
@@ -298,13 +373,14 @@ def follow_patlak(
     Args:
         ki: (z, y, x) of the network, /min.
         reference: Same grid.
-        keep_sigmas: The program's own unless a study of the trade-off asks for others.
-        deny_sigmas: The same.
+        keep_sigmas: One for all or (z, y, x); the program's own where the network is sure unless a
+            study of the trade-off asks for others.
+        deny_sigmas: The program's own, likewise.
     """
     near = smooth(ki, (KEEP_FWHM_MM,) * 3, reference.spacing_mm)
     noise = reference.noise * asked_sigmas(reference.noise, reference.normaliser_per_min)
     added = reference.near - near
-    added -= np.float32(keep_sigmas) * noise
+    added -= np.asarray(keep_sigmas, np.float32) * noise
     np.maximum(added, 0, out=added)
     noise *= np.float32(deny_sigmas)
     noise += np.maximum(reference.near, 0)

@@ -25,7 +25,10 @@ from kitrain.train import network_maps, network_sigma, network_with
 from kiview.nets.tie import (
     DENY_SIGMAS,
     KEEP_SIGMAS,
+    doubt_of,
     follow_patlak,
+    leave_vessels,
+    less_where_unsure,
     make_consistent,
     patlak_reference,
     tie_to_patlak,
@@ -39,6 +42,8 @@ PATLAK_5, PATLAK_8, DIRECT, DIRECT_8 = (
     "4-D direct + 3-D 8 mm",
 )
 _NEVER = 100.0
+UNSURE_LIKE_SURE = "the program's, but as much asked for where the network is unsure"
+VESSELS_KEPT = "the program's, but what may be a vessel kept"
 TRADEOFF_SIGMAS = (
     (_NEVER, DENY_SIGMAS),
     (2.0, DENY_SIGMAS),
@@ -147,7 +152,8 @@ def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWOR
         sigma = network_sigma(network, study) if network.has_sigma else None
         patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
         reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
-        found = make_consistent(ki, sigma, reference)
+        doubt = None if sigma is None else doubt_of(ki, v, sigma)
+        found = make_consistent(ki, doubt, reference)
         return {name: Made(ki, v, sigma), shipped: Made(found.ki, v, found.sigma)}
 
     return apply
@@ -164,14 +170,22 @@ def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
         study = record.study(realisation)
-        ki, _ = network_maps(network, study)
+        ki, v = network_maps(network, study)
+        doubt = doubt_of(ki, v, network_sigma(network, study)) if network.has_sigma else None
         patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
         reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
         tied, _ = tie_to_patlak(ki, patlak, study.normaliser, record.spacing_mm)
         found = {"as it is": Made(ki), "scaled at 30 mm": Made(tied)}
         for keep, deny in TRADEOFF_SIGMAS:
-            followed = follow_patlak(tied, reference, keep, deny)
-            found[f"{_beyond('kept', keep)}, {_beyond('denied', deny)}"] = Made(followed)
+            asked = keep if doubt is None else less_where_unsure(keep, doubt)
+            followed = follow_patlak(tied, reference, asked, deny)
+            shown = followed if doubt is None else leave_vessels(followed, doubt.vessel, reference)
+            found[f"{_beyond('kept', keep)}, {_beyond('denied', deny)}"] = Made(shown)
+        if doubt is not None:
+            alike = follow_patlak(tied, reference)
+            asked = less_where_unsure(KEEP_SIGMAS, doubt)
+            found[UNSURE_LIKE_SURE] = Made(leave_vessels(alike, doubt.vessel, reference))
+            found[VESSELS_KEPT] = Made(follow_patlak(tied, reference, asked))
         return found
 
     return apply

@@ -68,8 +68,10 @@ NRMSE to truth, {per} people each.
 
 On {more} people who neither trained nor are judged, among them those the filters were chosen on.
 The program keeps what Patlak shows beyond {keep:g} sigma and denies what the network shows beyond
-{deny:g}, and beyond more where Patlak is noisy (`nets/tie.py`), in every row. What each does to
-false hot spots stands with the whole bodies; nothing was chosen by it.
+{deny:g}, and beyond more where Patlak is noisy, in every row; beyond half as much where the
+network is unsure, and what may as well be a vessel is held to Patlak, in all rows but the last two
+(`nets/tie.py`). What each does to false hot spots stands with the whole bodies; nothing was chosen
+by it.
 
 {tradeoff}
 """

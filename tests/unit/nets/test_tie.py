@@ -16,6 +16,7 @@ from kiview.nets.tie import (
     PatlakReference,
     asked_sigmas,
     doubled,
+    doubt_of,
     follow_patlak,
     halved,
     local_noise,
@@ -202,7 +203,7 @@ def test_that_the_spread_is_scaled_with_the_map_and_grows_where_patlak_was_kept(
     reference = patlak_reference(patlak, fur, 0.01, SPACING)
     ki = (0.7 * 0.003 * (fur > 0)).astype(np.float32)
     sigma = np.where(fur > 0, np.float32(2e-4), np.float32(0))
-    found = make_consistent(ki, sigma, reference)
+    found = make_consistent(ki, doubt_of(ki, np.zeros_like(ki), sigma), reference)
     tied, alarm = tie_to_patlak(ki, patlak, 0.01, SPACING)
     np.testing.assert_array_equal(found.alarm, alarm)
     followed = found.ki != tied
