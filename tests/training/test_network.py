@@ -131,5 +131,8 @@ def test_that_the_exported_file_is_whole_small_and_equal(tmp_path):
 
 
 def test_that_weights_that_are_not_in_the_file_are_refused():
-    with pytest.raises(ExportMismatchError, match=r"head\.bias"):
+    content = card().network.read()
+    with pytest.raises(ExportMismatchError, match=r"other\.bias"):
+        tensor_offsets(content, {"other.bias": torch.ones(2)})
+    with pytest.raises(ExportMismatchError, match="no network"):
         tensor_offsets(b"nothing", {"head.bias": torch.ones(2)})

@@ -12,7 +12,7 @@ from kitrain.export_onnx import export, output_names
 from kitrain.loss_terms import sigma_term
 from kitrain.losses import loss
 from kitrain.network import TYPICAL_SIGMA
-from kitrain.train import network_maps, network_sigma, network_with
+from kitrain.train import network_maps, network_outputs, network_with
 from tests.training.slabs import fake_slab
 
 SIZE = NetworkConfig(4, with_sigma=True)
@@ -42,7 +42,7 @@ def test_that_the_spread_is_positive_and_follows_the_normaliser():
     record = fake_slab()
     network = network_with(new_network(SIZE, 0).state_dict(), 4)
     study = record.study(0)
-    sigma = network_sigma(network, study)
+    sigma = network_outputs(network, study).sigma
     assert sigma.shape == record.ki.shape
     assert sigma.min() > 0
     assert np.median(sigma) == pytest.approx(TYPICAL_SIGMA * study.normaliser, rel=0.7)

@@ -29,11 +29,13 @@ CARD_NAME = "card.toml"
 SCHEMA_VERSION = 1
 SIGMA = "sigma"
 """Output of a network that tells its uncertainty: standard deviation of Ki / n."""
+CALIBRATION = "calibration"
+"""Output of a network that was calibrated: factor of the standard deviation of Ki as shown."""
 MAP_OUTPUTS = ("ki", "v")
 """Outputs of every network that makes maps: Ki / n and V / n."""
 BLOOD_OUTPUTS = ("blood",)
 """Output of a curve network: a logit that a voxel is blood."""
-MAP_KINDS = (MAP_OUTPUTS, (*MAP_OUTPUTS, SIGMA))
+MAP_KINDS = (MAP_OUTPUTS, (*MAP_OUTPUTS, SIGMA), (*MAP_OUTPUTS, SIGMA, CALIBRATION))
 _ANY = (-math.inf, math.inf)
 
 
@@ -127,8 +129,8 @@ class NetworkCard:
         domain: What it was trained on.
         slider: The two weight sets that a slider mixes, or None.
         tensors: Its weights; `offset` says where in the ONNX file.
-        outputs: Names of its outputs: `ki`, `v`, and `sigma` where it tells its uncertainty; of a
-            curve network `blood` alone.
+        outputs: Names of its outputs: `ki`, `v`, `sigma` where it tells its uncertainty, and
+            `calibration` where that was calibrated; of a curve network `blood` alone.
         origin: Who put it there.
         results: Scores on held-out phantoms by name.
     """

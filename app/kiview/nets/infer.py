@@ -236,7 +236,7 @@ def network_volume(
     """Run a network over a whole study.
 
     Returns:
-        Everything in /min, each (z, y, x), as the network gives it.
+        Everything in /min (a calibration has no unit), each (z, y, x), as the network gives it.
     """
     depth, rows, columns = shape = prepared.geometry.shape_zyx
     volumes = {name: np.zeros(shape, dtype=np.float32) for name in runtime.outputs}
@@ -272,9 +272,9 @@ def network_region(
             `HALO` the map is exact only where it lies `HALO` inside what is shown.
 
     Returns:
-        Everything in /min, each shaped like the region.
+        Everything in /min (a calibration has no unit), each shaped like the region.
     """
-    n = np.float32(prepared.features.normaliser)
+    n = prepared.features.normaliser
     shape = (region.z1 - region.z0, region.y1 - region.y0, region.x1 - region.x0)
     if n <= 0:
         return NetworkOutputs(**{name: np.zeros(shape, np.float32) for name in runtime.outputs})
@@ -284,7 +284,7 @@ def network_region(
     block = prepared.features.block(region.z0, region.z1, rows, columns, scratch)
     found = runtime.run(block)._asdict()
     inside = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
-    return NetworkOutputs(**{name: found[name][inside] * n for name in runtime.outputs})
+    return NetworkOutputs(**{name: found[name][inside] for name in runtime.outputs}).times(n)
 
 
 def _aligned(first: int, last: int, size: int, halo: int) -> tuple[slice, int]:
@@ -340,7 +340,9 @@ def finish(
 
 def doubt_in(outputs: NetworkOutputs) -> Doubt | None:
     """What a network says of its own Ki, if it says anything."""
-    return None if outputs.sigma is None else doubt_of(outputs.ki, outputs.v, outputs.sigma)
+    if outputs.sigma is None:
+        return None
+    return doubt_of(outputs.ki, outputs.v, outputs.sigma, outputs.calibration)
 
 
 def _without(unfitted: NDArray[np.bool_], values: Volume) -> Volume:

@@ -35,11 +35,20 @@ class NetworkOutputs(NamedTuple):
         ki: Ki, in units of the normaliser n or in /min.
         v: V, likewise.
         sigma: Standard deviation of Ki, likewise, or None where the network tells none.
+        calibration: Factor of the standard deviation of Ki as it is shown, a plain number, or None
+            where the network is not calibrated.
     """
 
     ki: Volume
     v: Volume
     sigma: Volume | None = None
+    calibration: Volume | None = None
+
+    def times(self, normaliser_per_min: float) -> "NetworkOutputs":
+        """In /min, from units of the normaliser; a calibration has none."""
+        n = np.float32(normaliser_per_min)
+        sigma = None if self.sigma is None else self.sigma * n
+        return NetworkOutputs(self.ki * n, self.v * n, sigma, self.calibration)
 
 
 def available_threads() -> int:
@@ -94,7 +103,7 @@ class NetworkRuntime:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what `run` gives: `ki`, `v`, perhaps `sigma`."""
+        """Names of what `run` gives: `ki`, `v`, perhaps `sigma`, perhaps `calibration`."""
         return self._outputs
 
     def run(self, features: Volume) -> NetworkOutputs:
@@ -104,7 +113,8 @@ class NetworkRuntime:
             features: (b, channels, y, x) float32, sides multiples of 4.
 
         Returns:
-            Ki / n, V / n and perhaps the standard deviation of Ki / n, each (b, y, x).
+            Ki / n, V / n and perhaps the standard deviation of Ki / n and its factor, each
+            (b, y, x).
 
         Raises:
             Cancelled: `stop` was called.

@@ -41,10 +41,10 @@ takes for lesions in simulated bodies are mostly small vessels; 1.5 lowers true 
 UNSURE, UNSURE_KEEP = (0.25, 0.45), 0.5
 """Standard deviation by the network in parts of its Ki from which it begins to be unsure and at
 which it wholly is, and the share of `KEEP_SIGMAS` that is asked for there."""
-VESSEL, VESSEL_TIMES, VESSEL_SIGMAS = (0.25, 0.4), 1.2, 2.0
-"""That share times V / Ki: from which a voxel begins to be as likely a vessel, and at which it wholly
-is. It may show so many times Patlak at 8 mm, which blurs a true lesion, and so many of its standard
-deviations beyond."""
+VESSEL, VESSEL_TIMES, VESSEL_SIGMAS = (0.2, 0.4), 1.2, 2.0
+"""That share times V / Ki: from which a voxel begins to be as likely a vessel, and at which it
+wholly is. It may show so many times Patlak at 8 mm, which blurs a true lesion, and so many of its
+standard deviations beyond."""
 KEEP_NOISE, KEEP_MOST = 0.09, 2.5
 """Noise in units of the normaliser above which more standard deviations are asked for, and how many
 times more at most: what plain noise of up to 4 n adds on average stays below 1 % of n."""
@@ -101,25 +101,30 @@ class Doubt:
         sigma: (z, y, x) standard deviation of Ki by the network, /min.
         unsure: Same grid, 0 to 1: whether it is large beside Ki.
         vessel: Same grid, 0 to 1: whether V is large beside Ki as well.
+        calibration: Same grid, factor of the standard deviation of the consistent map, None where
+            the network is not calibrated.
     """
 
     sigma: Volume
     unsure: Volume
     vessel: Volume
+    calibration: Volume | None = None
 
 
-def doubt_of(ki: Volume, v: Volume, sigma: Volume) -> Doubt:
+def doubt_of(ki: Volume, v: Volume, sigma: Volume, calibration: Volume | None = None) -> Doubt:
     """Where a network is unsure of its own map.
 
     Args:
         ki: (z, y, x) of the network, /min.
         v: Same grid, its V0 <C>/<S>, /min.
         sigma: Same grid, its standard deviation of Ki, /min.
+        calibration: Same grid, factor that it gives of the standard deviation as shown, if any.
     """
     share = np.divide(sigma, ki, out=np.zeros_like(ki), where=ki > 0)
     blood = np.divide(v, ki, out=np.zeros_like(ki), where=ki > 0)
     blood *= share
-    return Doubt(sigma, _between_0_and_1(share, UNSURE), _between_0_and_1(blood, VESSEL))
+    unsure, vessel = _between_0_and_1(share, UNSURE), _between_0_and_1(blood, VESSEL)
+    return Doubt(sigma, unsure, vessel, calibration)
 
 
 def _between_0_and_1(values: Volume, limits: tuple[float, float]) -> Volume:
@@ -189,7 +194,7 @@ def make_consistent(ki: Volume, doubt: Doubt | None, reference: PatlakReference)
     """The whole consistency step: scaled to Patlak at coarse scale, then Patlak where it is sure.
 
     The standard deviation follows the scaling; where Patlak was followed, its noise adds; it is
-    `widened` everywhere.
+    `widened` everywhere, and then times the calibration of a network that has one.
 
     Args:
         ki: (z, y, x) of the network, /min.
@@ -205,6 +210,8 @@ def make_consistent(ki: Volume, doubt: Doubt | None, reference: PatlakReference)
     factor = np.divide(scaled, ki, out=np.ones_like(ki), where=ki > 0)
     added = np.where(followed != tied, reference.noise, np.float32(0))
     sigma = widened(np.hypot(doubt.sigma * factor, added), followed, reference)
+    if doubt.calibration is not None:
+        sigma *= doubt.calibration
     return Consistent(leave_vessels(followed, doubt.vessel, reference), sigma, alarm)
 
 

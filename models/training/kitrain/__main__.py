@@ -1,4 +1,4 @@
-"""Command line: `python -m kitrain smoke|reduced|full|export|evaluate|add|update`."""
+"""Command line: `python -m kitrain smoke|reduced|full|calibrate|evaluate|...`."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from kitrain import bundle, curve_bundle, curve_judge, pipeline
 from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.architecture import MODELS
+from kitrain.calibrated import calibrate_network
 from kitrain.common_start import Place
 from kitrain.config import ConfigError, RunConfig, as_table
 from kitrain.config_file import read_config
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "evaluate": _evaluate,
         "curve": _curve,
         "joint": _joint,
+        "calibrate": _calibrate,
         "add": _add,
         "update": _update,
     }
@@ -59,6 +61,8 @@ def _train(options: argparse.Namespace) -> int:
     if not world.is_first:
         return 0
     folder = bundle.write_bundle(finished, options.out, options.command)
+    if config.calibration is not None:
+        calibrate_network(folder, config.calibration, options.command, options.data, _say)
     _say(f"wrote {folder}")
     curve_folder = _train_curves(config, folder, options)
     if options.skip_evaluation:
@@ -168,6 +172,17 @@ def _joint(options: argparse.Namespace) -> int:
     recipe = JointRecipe(config.joint, config.data, options.network, options.curve, config.loss)
     for folder in make_joint_networks(recipe, options.data, options.out, _say):
         _say(f"wrote {folder}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    config = read_config(options.config).calibration
+    if config is None:
+        raise ConfigError(f"{options.config.name} has no [calibration]; give a --config that has.")
+    recipe = f"calibrate --network models/{options.network.name}"
+    if not calibrate_network(options.network, config, recipe, options.data, _say):
+        return 1
+    _say(f"wrote {options.network}")
     return 0
 
 

@@ -15,11 +15,19 @@ MODELS = Path(__file__).resolve().parents[2]
 
 
 _HEAD = ("head.weight", "head.bias")
+CALIBRATION = "calibration."
+"""What the names of the weights of a calibration begin with."""
+_CALIBRATION_SIZE = "calibration.layers.0.bias"
 
 
-def build_network(size: NetworkConfig) -> KiNetwork:
-    """A network of the size that was asked for, with its own first weights."""
-    return KiNetwork(size.width, size.with_sigma)
+def build_network(size: NetworkConfig, calibration: int = 0) -> KiNetwork:
+    """A network of the size that was asked for, with its own first weights.
+
+    Args:
+        size: Of the network.
+        calibration: Hidden channels of its calibration, which is made after the training.
+    """
+    return KiNetwork(size.width, size.with_sigma, calibration)
 
 
 def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = None) -> KiNetwork:
@@ -48,6 +56,8 @@ def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = 
 def go_on_with(network: KiNetwork, known_id: str, models: Path) -> None:
     """Take the weights of a network as it is shipped; an output it lacks begins at nothing.
 
+    Its calibration is left out: another network has other errors.
+
     Args:
         network: Gets them.
         known_id: Id in the catalogue of `models`.
@@ -59,6 +69,7 @@ def go_on_with(network: KiNetwork, known_id: str, models: Path) -> None:
     """
     card = load_catalog(models).card(known_id)
     known = {n: torch.from_numpy(t.copy()) for n, t in shipped_weights(card).tensors(card).items()}
+    known = {n: tensor for n, tensor in known.items() if not n.startswith(CALIBRATION)}
     wanted = network.state_dict()
     for name in _HEAD:
         missing = len(wanted[name]) - len(known.get(name, wanted[name]))
@@ -79,8 +90,9 @@ def network_with(weights: dict[str, Tensor], width: int) -> KiNetwork:
 
 
 def loaded_network(weights: dict[str, Tensor], size: NetworkConfig) -> KiNetwork:
-    """A network of a given size on the processor with given weights."""
-    network = build_network(size)
+    """A network of a given size on the processor with given weights, calibrated if they are."""
+    calibration = len(weights[_CALIBRATION_SIZE]) if _CALIBRATION_SIZE in weights else 0
+    network = build_network(size, calibration)
     network.load_state_dict(weights)
     return network.eval()
 

@@ -4,7 +4,7 @@ import hashlib
 import math
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def _write_network(run: Run, folder: Path, recipe: str) -> None:
         **_head(folder.name, "1.0.0"),
         **files,
         "inputs": _inputs(),
-        "outputs": _outputs(run.size.with_sigma),
+        "outputs": output_table(run.size.with_sigma),
         "domain": domain_table(run.record["measured"]),
         "training": _training(run, recipe, difference),
         "results": {},
@@ -183,22 +183,42 @@ def write_update(
         for end in (parent.run.smooth, parent.run.sharp)
     ]
     run = Run(ends[0], ends[1], parent.run.record, {})
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+
+    def write(part: Path) -> dict[str, Any]:
         files, difference = write_weights(run, part)
         card = update_card(parent.card, (folder.name, version), learnt, results)
         card |= files
         card["training"]["parent_card_sha256"] = parent.card_sha256
         card["training"]["torch_onnxruntime_difference"] = float(f"{difference:.2g}")
-        (part / CARD_NAME).write_text(to_toml(card), encoding="utf-8")
         (part / "CARD.md").write_text(update_text(card), encoding="utf-8")
+        return card
+
+    replace_folder(folder, write)
+    return folder
+
+
+def replace_folder(folder: Path, write: Callable[[Path], dict[str, Any]]) -> None:
+    """Write the folder of a network whole or not at all, and list it in the catalogue beside it.
+
+    Args:
+        folder: That is made or replaced.
+        write: Puts the files into the folder it is given, and returns the card.
+    """
+    part, before = (folder.with_name(folder.name + suffix) for suffix in (".part", ".before"))
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        card = write(part)
+        (part / CARD_NAME).write_text(to_toml(card), encoding="utf-8")
+        if folder.exists():
+            folder.replace(before)
         part.replace(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if before.exists() and not folder.exists():
+            before.replace(folder)
+        for rest in (part, before):
+            shutil.rmtree(rest, ignore_errors=True)
     list_in_catalogue(folder)
-    return folder
 
 
 def _next_version(parent: Parent, models: Path) -> tuple[str, Path]:
@@ -351,13 +371,20 @@ def _inputs() -> list[dict[str, str]]:
     ]
 
 
-def _outputs(sigma: bool) -> list[dict[str, str]]:
-    shape = "(slices, y, x)"
+def output_table(sigma: bool, calibrated: bool = False) -> list[dict[str, str]]:
+    """What a card says of the outputs of a network.
+
+    Args:
+        sigma: Whether it tells its standard deviation.
+        calibrated: Whether that is calibrated.
+    """
     outputs = {"ki": "Ki / n, n the normaliser in /min", "v": "V0 <C> / <S> / n"}
     if sigma:
         outputs["sigma"] = "standard deviation of Ki / n"
+    if calibrated:
+        outputs["calibration"] = "factor of the standard deviation of Ki as shown"
     return [
-        {"name": name, "shape": shape, "unit": "1", "meaning": meaning}
+        {"name": name, "shape": "(slices, y, x)", "unit": "1", "meaning": meaning}
         for name, meaning in outputs.items()
     ]
 

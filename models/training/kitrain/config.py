@@ -299,6 +299,26 @@ class JointConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationConfig:
+    """The calibration of a network's standard deviation (`calibrate`).
+
+    Attributes:
+        people: Who are neither trained on nor judged; every fifth tells whether it is any better.
+        schedule: Steps; `batch` is the number of voxels of every tissue, `crop` is not used.
+        hidden: Channels of its two layers.
+        coverage: Weight of the share of a tissue that lies within two standard deviations, beside
+            the likelihood.
+        seed: Which people, as `DataConfig.seed`; also of first weights and of what a step sees.
+    """
+
+    people: int
+    schedule: OptimiserConfig
+    hidden: int = 64
+    coverage: float = 0.02
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """Everything that decides the shipped weights.
 
@@ -320,6 +340,7 @@ class RunConfig:
         slider: Its ends.
         curve: The curve network, None where none is trained.
         joint: Of both together (`kitrain joint`), None where they stay apart.
+        calibration: Of the standard deviation of the shipped network, None where it stays as it is.
     """
 
     network_id: str
@@ -337,6 +358,7 @@ class RunConfig:
     slider: SliderConfig = field(default_factory=SliderConfig)
     curve: CurveConfig | None = None
     joint: JointConfig | None = None
+    calibration: CalibrationConfig | None = None
 
 
 def as_table(config: RunConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kitrain.config import (
+    CalibrationConfig,
     ConfigError,
     CurveConfig,
     DataConfig,
@@ -25,6 +26,7 @@ from kitrain.config import (
     VerdictConfig,
 )
 from kitrain.targets import Target
+from kitrain.test_sets import MOST_CALIBRATE
 
 _Kind = TypeVar("_Kind")
 BASE = "base"
@@ -34,6 +36,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "validation": (1, 10_000),
     "test": (1, 10_000),
     "seed": (0, 99),
+    "people": (5, MOST_CALIBRATE),
+    "hidden": (2, 256),
+    "coverage": (0.0, 10.0),
     "workers": (0, 1024),
     "draw": (0, 99),
     "always_validate": (0, 10_000),
@@ -89,7 +94,11 @@ _TABLES: dict[str, type] = {
     "verdict": VerdictConfig,
     "slider": SliderConfig,
 }
-_SCHEDULED: dict[str, type] = {"curve": CurveConfig, "joint": JointConfig}
+_SCHEDULED: dict[str, type] = {
+    "curve": CurveConfig,
+    "joint": JointConfig,
+    "calibration": CalibrationConfig,
+}
 """Tables with a schedule of their own inside."""
 _CROP_STEP = 4
 

@@ -17,7 +17,7 @@ from kitrain.metrics import nrmse
 from kitrain.network import KiNetwork
 from kitrain.records import GroupRecord, record_of
 from kitrain.scored import scored_voxels
-from kitrain.train import network_maps, network_sigma
+from kitrain.train import network_outputs
 from kiview.core.errors import NetworkError
 from kiview.core.feng import FENG_SUV_PER_UNIT
 from kiview.core.input_curves import Curve, FengCurve
@@ -25,8 +25,9 @@ from kiview.core.tracer import F18_HALF_LIFE_S
 from kiview.nets import preprocess
 from kiview.nets.curve_features import POPULATION, Blood, attended
 from kiview.nets.curve_readout import CurveReadout, attention, plasma_curve
+from kiview.nets.infer import doubt_in
 from kiview.nets.preprocess import FEATURE_NAMES
-from kiview.nets.tie import doubt_of, make_consistent, patlak_reference
+from kiview.nets.tie import make_consistent, patlak_reference
 
 NETWORK, REGION, FLOOR, UNSCALED = (
     "network",
@@ -257,12 +258,11 @@ def _ki_nrmse(group: TrainingGroup, curve: Curve, network: KiNetwork) -> float:
     """NRMSE to true Ki of the map that the program shows when it is given a curve."""
     record = _with_curve(group, curve)
     study = record.study(0)
-    ki, v = network_maps(network, study)
-    doubt = doubt_of(ki, v, network_sigma(network, study)) if network.has_sigma else None
+    given = network_outputs(network, study)
     reference = patlak_reference(
         record.patlak_ki(0), record.fur(0), study.normaliser, record.spacing_mm
     )
-    shown = make_consistent(ki, doubt, reference).ki
+    shown = make_consistent(given.ki, doubt_in(given), reference).ki
     return nrmse(shown, record.ki, scored_voxels(record))
 
 

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from kitrain.network import KiNetwork
 from kitrain.train import network_with
+from kiview.nets.catalog import CALIBRATION, MAP_OUTPUTS, SIGMA
+from kiview.nets.onnx_file import read_graph
 from kiview.nets.preprocess import CHANNEL_COUNT
+from kiview.nets.protobuf import MalformedError
 
 OPSET = 20
-INPUT, OUTPUTS, SIGMA = "features", ("ki", "v"), "sigma"
+INPUT, OUTPUTS = "features", (*MAP_OUTPUTS, SIGMA, CALIBRATION)
 LARGEST_DIFFERENCE = 1e-5
 """Between torch and onnxruntime, relative to the largest value."""
 
@@ -77,22 +80,24 @@ def export_network(
 
 def output_names(network: KiNetwork) -> tuple[str, ...]:
     """Outputs of the file of a network, in order."""
-    return (*OUTPUTS, SIGMA) if network.has_sigma else OUTPUTS
+    count = len(MAP_OUTPUTS) + network.has_sigma + (network.calibration is not None)
+    return OUTPUTS[:count]
 
 
 def tensor_offsets(content: bytes, weights: Mapping[str, Tensor]) -> dict[str, int]:
     """Byte of an ONNX file where the values of each weight begin.
 
     Raises:
-        ExportMismatchError: values are not there exactly once.
+        ExportMismatchError: a weight is not in the file.
     """
-    offsets = {}
-    for name, tensor in weights.items():
-        values = tensor.contiguous().numpy().astype("<f4").tobytes()
-        if content.count(values) != 1:
-            raise ExportMismatchError(f"The values of {name} are not in the file exactly once.")
-        offsets[name] = content.index(values)
-    return offsets
+    try:
+        places = read_graph(content).tensors
+    except MalformedError as error:
+        raise ExportMismatchError(f"The file is no network: {error}.") from error
+    for name in weights:
+        if name not in places:
+            raise ExportMismatchError(f"The weight {name} is not in the file.")
+    return {name: places[name].offset for name in weights}
 
 
 def _to_onnx(network: nn.Module, channels: int, outputs: tuple[str, ...]) -> onnx.ModelProto:

@@ -21,11 +21,11 @@ from kitrain.metrics import nrmse
 from kitrain.network import combine
 from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
-from kitrain.train import network_maps, network_sigma, network_with
+from kitrain.train import network_outputs, network_with
+from kiview.nets.infer import doubt_in
 from kiview.nets.tie import (
     DENY_SIGMAS,
     KEEP_SIGMAS,
-    doubt_of,
     follow_patlak,
     leave_vessels,
     less_where_unsure,
@@ -148,13 +148,12 @@ def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWOR
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
         study = record.study(realisation)
-        ki, v = network_maps(network, study)
-        sigma = network_sigma(network, study) if network.has_sigma else None
+        given = network_outputs(network, study)
         patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
         reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
-        doubt = None if sigma is None else doubt_of(ki, v, sigma)
-        found = make_consistent(ki, doubt, reference)
-        return {name: Made(ki, v, sigma), shipped: Made(found.ki, v, found.sigma)}
+        found = make_consistent(given.ki, doubt_in(given), reference)
+        alone = Made(given.ki, given.v, given.sigma)
+        return {name: alone, shipped: Made(found.ki, given.v, found.sigma)}
 
     return apply
 
@@ -170,8 +169,8 @@ def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
         study = record.study(realisation)
-        ki, v = network_maps(network, study)
-        doubt = doubt_of(ki, v, network_sigma(network, study)) if network.has_sigma else None
+        given = network_outputs(network, study)
+        ki, doubt = given.ki, doubt_in(given)
         patlak, fur = record.patlak_ki(realisation), record.fur(realisation)
         reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
         tied, _ = tie_to_patlak(ki, patlak, study.normaliser, record.spacing_mm)

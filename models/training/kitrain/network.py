@@ -17,6 +17,9 @@ SHARPNESS = 4.0
 TYPICAL_SIGMA = 0.1
 """Standard deviation of Ki / n where the network has learned nothing about it."""
 _LOG_SIGMA_LIMITS = (-5.0, 4.0)
+LEAST_SHOWN = 0.02
+"""Added to Ki / n, V / n, its standard deviation and the uptake ratio before their logarithm."""
+_LOG_FACTOR_LIMITS = (-2.0, 2.0)
 
 
 class _Convolutions(nn.Module):
@@ -32,6 +35,56 @@ class _Convolutions(nn.Module):
         return x
 
 
+class Calibration(nn.Module):
+    """By how much the standard deviation of a network is too small, voxel by voxel.
+
+    The network knows more of a voxel than it says: what it saw on the way tells lung from muscle,
+    and their errors differ. Made after the network is trained (`calibrate`).
+
+    Args:
+        width: Channels of what the network saw.
+        hidden: Of its own two layers.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        sizes = (width + 4, hidden, hidden)
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in itertools.pairwise(sizes))
+        self.last = nn.Conv2d(hidden, 1, 1)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, seen: Tensor, told: Tensor) -> Tensor:
+        """Factors of the standard deviation.
+
+        Args:
+            seen: (b, width, y, x) of the last hidden layer.
+            told: (b, 4, y, x) Ki / n, V / n, its standard deviation and the uptake ratio.
+
+        Returns:
+            (b, y, x).
+        """
+        x = torch.cat([seen, torch.log(told.clamp(min=0.0) + LEAST_SHOWN)], dim=1)
+        return torch.exp(self._log_factor(x)[:, 0])
+
+    def log_factor(self, inputs: Tensor) -> Tensor:
+        """Logarithm of the factors of single voxels.
+
+        Args:
+            inputs: (n, width + 4), what was seen and logarithms of what was told.
+
+        Returns:
+            (n,).
+        """
+        return self._log_factor(inputs.T[None, :, :, None])[0, 0, :, 0]
+
+    def _log_factor(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = functional.leaky_relu(layer(x), 0.1)
+        factors: Tensor = self.last(x)
+        return factors.float().clamp(*_LOG_FACTOR_LIMITS)
+
+
 class KiNetwork(nn.Module):
     """Features -> Ki / n and V / n, and the standard deviation of Ki / n if wanted.
 
@@ -42,9 +95,10 @@ class KiNetwork(nn.Module):
     Args:
         width: Channels of the first level; twice as many further down.
         sigma: Whether it has the third output.
+        calibration: Hidden channels of its `Calibration`, the fourth output; 0 for none.
     """
 
-    def __init__(self, width: int, sigma: bool = False) -> None:
+    def __init__(self, width: int, sigma: bool = False, calibration: int = 0) -> None:
         super().__init__()
         self.has_sigma = sigma
         self.encoder0 = _Convolutions(CHANNEL_COUNT, width, width)
@@ -54,16 +108,17 @@ class KiNetwork(nn.Module):
         self.decoder0 = _Convolutions(3 * width, width, width)
         self.head = nn.Conv2d(width, 3 if sigma else 2, 1)
         nn.init.normal_(self.head.weight, std=1e-3)
+        self.calibration = Calibration(width, calibration) if calibration else None
 
-    def residuals(self, features: Tensor) -> Tensor:
-        """What was learned: (b, 2 or 3, y, x), r1, r2 and r3."""
+    def seen(self, features: Tensor) -> Tensor:
+        """Last hidden layer, (b, width, y, x)."""
         level0 = self.encoder0(features)
         level1 = self.encoder1(functional.avg_pool2d(level0, 2))
         level2 = self.bottom(functional.avg_pool2d(level1, 2))
         up1 = functional.interpolate(level2, scale_factor=2.0, mode="bilinear", align_corners=False)
         level1 = self.decoder1(torch.cat([level1, up1], dim=1))
         up0 = functional.interpolate(level1, scale_factor=2.0, mode="bilinear", align_corners=False)
-        result: Tensor = self.head(self.decoder0(torch.cat([level0, up0], dim=1)))
+        result: Tensor = self.decoder0(torch.cat([level0, up0], dim=1))
         return result
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
@@ -73,10 +128,19 @@ class KiNetwork(nn.Module):
             features: (b, 31, y, x), sides multiples of 4.
 
         Returns:
-            Ki / n and V / n, and the standard deviation of Ki / n of a network that has it; each
-            (b, y, x).
+            Ki / n and V / n, the standard deviation of Ki / n of a network that has it, and the
+            factor of its calibration; each (b, y, x).
         """
-        residuals = self.residuals(features)
+        seen = self.seen(features)
+        told = self.maps(features, seen)
+        if self.calibration is None:
+            return told
+        shown = torch.stack([*told, features[:, FUR_CHANNEL]], dim=1)
+        return (*told, self.calibration(seen, shown))
+
+    def maps(self, features: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
+        """All but the calibration, from the last hidden layer."""
+        residuals = self.head(seen)
         maps = combine(features, residuals)
         return (*maps, spread(residuals)) if self.has_sigma else maps
 

@@ -185,7 +185,7 @@ def _score_map(
     if made.v is not None:
         row["nrmse_v"] = metrics.nrmse(made.v, record.v * scale, body)
     scores.maps.append(row)
-    for name, mask in _tissues(record, body):
+    for name, mask in tissues_of(record, body):
         _add(scores.organs, name, (ki[mask].sum(dtype=np.float64), truth[mask].sum(), mask.sum()))
         if made.sigma is not None:
             inside = np.abs(ki - truth)[mask] <= _SIGMAS * made.sigma[mask]
@@ -203,7 +203,7 @@ def _references(record: GroupRecord, r: int) -> dict[str, Volume]:
     return found
 
 
-def _tissues(record: GroupRecord, body: Mask) -> list[tuple[str, Mask]]:
+def tissues_of(record: GroupRecord, body: Mask) -> list[tuple[str, Mask]]:
     """Pure voxels of every tissue there is enough of, healthy ones only, and the whole body."""
     healthy = record.lesions == 0
     found = [("all", body)]

@@ -1,15 +1,23 @@
-"""Who networks are judged on: held-out people under the standard scan and under harder ones."""
+"""Who networks are judged on: held-out people under the standard scan and under harder ones.
+
+Also those who choose filters and those who calibrate: neither trained on nor judged.
+"""
 
 from dataclasses import dataclass, replace
 
 from kitrain.config import DataConfig
-from kitrain.data import spare_seeds, split_seeds
+from kitrain.data import slab_config, spare_seeds, split_seeds
 from kiview.simulate.person import Region
 from kiview.simulate.slab_config import SlabConfig
 from kiview.simulate.slab_recipes import standard_config
 
 HIGH_COUNTS = 5.0
 """Counts of the quieter direct reference, in those of the scan."""
+FEW_COUNTS, MANY_COUNTS = 1e5, 3e6
+"""True coincidences of a frame and bed, where 6e5 are standard."""
+MOST_CALIBRATE, CALIBRATE_FROM_END = 192, 240
+"""Of the people whom no training draws, those from the 240th before the end calibrate; the last 48
+choose filters and show what the consistency step costs."""
 STANDARD_SLICES, STANDARD_LESIONS, SMALLEST_LESION_MM = 16, 16, 8.0
 _TORSO: tuple[Region | None, ...] = ("thorax", "abdomen")
 _DRAWN: tuple[Region | None, ...] = (None,)
@@ -76,8 +84,8 @@ def _frames(start_min: float, length_min: float, count: int) -> SlabConfig:
 
 
 ROBUSTNESS: tuple[TestSet, ...] = (
-    TestSet("low-counts", "low counts (1e5)", _counts(1e5)),
-    TestSet("high-counts", "high counts (3e6)", _counts(3e6)),
+    TestSet("low-counts", "low counts (1e5)", _counts(FEW_COUNTS)),
+    TestSet("high-counts", "high counts (3e6)", _counts(MANY_COUNTS)),
     TestSet("3x10-from-30", "3 x 10 min from 30", _frames(30, 10, 3)),
     TestSet("2x10-from-40", "2 x 10 min from 40", _frames(40, 10, 2)),
     TestSet("10x3-from-30", "10 x 3 min from 30", _frames(30, 3, 10)),
@@ -106,6 +114,24 @@ def validation_jobs(size: DataConfig, count: int) -> list[tuple[int, SlabConfig]
     They come from the far end of the seeds that training draws from the near end of.
     """
     seeds = spare_seeds(size, count)
-    config = replace(STANDARD.config, high_counts=0.0, slices=8, lesions=10)
-    chosen = replace(STANDARD, config=config)
-    return list(zip(seeds, chosen.configs(count), strict=True))
+    return list(zip(seeds, replace(STANDARD, config=_PLAIN).configs(count), strict=True))
+
+
+def calibration_jobs(size: DataConfig, people: int) -> dict[str, list[tuple[int, SlabConfig]]]:
+    """Scans that calibrate a network, by their kind; each kind scans the same people, in one order.
+
+    The standard scan, the same with few and with many counts, and one as training draws them.
+
+    Args:
+        size: Its seed tells which people.
+        people: How many, at most `MOST_CALIBRATE`; fewer are the first of more.
+    """
+    standard = validation_jobs(size, CALIBRATE_FROM_END)[:people]
+    return {
+        STANDARD.name: standard,
+        **{
+            name: [(seed, replace(_counts(trues), region=said.region)) for seed, said in standard]
+            for name, trues in (("low-counts", FEW_COUNTS), ("high-counts", MANY_COUNTS))
+        },
+        "as-trained": [(seed, slab_config("train", seed)) for seed, _ in standard],
+    }

@@ -21,8 +21,9 @@ from kitrain.parallel import World
 from kitrain.records import GroupRecord
 from kitrain.targets import Target, target_maps
 from kiview.nets.preprocess import StudyFeatures
+from kiview.nets.runtime import NetworkOutputs
 
-__all__ = ["ki_map", "network_maps", "network_with"]
+__all__ = ["ki_map", "network_maps", "network_outputs", "network_with"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,20 +143,15 @@ def ki_map(network: KiNetwork, study: StudyFeatures) -> Volume:
     return network_maps(network, study)[0]
 
 
-def network_sigma(network: KiNetwork, study: StudyFeatures) -> Volume:
-    """Standard deviation of Ki by a network that gives one, (z, y, x) /min."""
+def network_outputs(network: KiNetwork, study: StudyFeatures) -> NetworkOutputs:
+    """All that a network gives of all slices of a study, each (z, y, x), in /min."""
     device = next(network.parameters()).device
     features = torch.from_numpy(study.block(0, study.values.shape[1])).to(device)
     with torch.inference_mode():
-        sigma: Volume = network(features)[2].float().cpu().numpy()
-    return sigma * np.float32(study.normaliser)
+        found = [part.float().cpu().numpy() for part in network(features)]
+    return NetworkOutputs(*found).times(study.normaliser)
 
 
 def network_maps(network: KiNetwork, study: StudyFeatures) -> tuple[Volume, Volume]:
     """Ki and V of all slices of a study, each (z, y, x) /min."""
-    device = next(network.parameters()).device
-    features = torch.from_numpy(study.block(0, study.values.shape[1])).to(device)
-    with torch.inference_mode():
-        ki, v = (part.float().cpu().numpy() for part in network(features)[:2])
-    n = np.float32(study.normaliser)
-    return ki * n, v * n
+    return network_outputs(network, study)[:2]

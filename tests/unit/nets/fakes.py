@@ -15,7 +15,7 @@ from kiview.core.input_function import InputFunction, from_samples
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import F18_HALF_LIFE_S, Injection, Radionuclide
 from kiview.core.units import ACTIVITY
-from kiview.nets.catalog import MAP_OUTPUTS, SIGMA, NetworkCard, load_catalog
+from kiview.nets.catalog import CALIBRATION, MAP_OUTPUTS, SIGMA, NetworkCard, load_catalog
 from kiview.nets.infer import NetworkRequest
 from kiview.nets.onnx_file import read_graph
 from kiview.nets.untrusted import HashedFile
@@ -73,19 +73,27 @@ def card() -> NetworkCard:
     return load_catalog(paths.models_dir()).card("ki-fdg-torso-1")
 
 
-def card_with_sigma(folder: Path) -> NetworkCard:
-    """The bundled network with a third output, a tenth of Ki."""
+def card_with_sigma(folder: Path, calibration: float | None = None) -> NetworkCard:
+    """The bundled network with a third output, a tenth of Ki.
+
+    Args:
+        folder: For its file.
+        calibration: Value of a fourth one, the same everywhere, if there is to be one.
+    """
+    more = {SIGMA: ("ki", 0.1)}
+    if calibration is not None:
+        more[CALIBRATION] = ("ones", calibration)
     onnx = pytest.importorskip("onnx", reason="platform: onnx is not installed")
     model = onnx.load_from_string(card().network.read())
-    tenth = onnx.numpy_helper.from_array(np.array(0.1, np.float32), "tenth")
-    model.graph.initializer.append(tenth)
-    model.graph.node.append(onnx.helper.make_node("Mul", ["ki", "tenth"], [SIGMA]))
-    float32 = onnx.TensorProto.FLOAT
-    model.graph.output.append(
-        onnx.helper.make_tensor_value_info(SIGMA, float32, ["batch", "y", "x"])
-    )
-    content = model.SerializeToString()
-    return card_of(content, folder, (*MAP_OUTPUTS, SIGMA))
+    model.graph.node.append(onnx.helper.make_node("Div", ["ki", "ki"], ["ones"]))
+    for name, (source, factor) in more.items():
+        number = onnx.numpy_helper.from_array(np.array(factor, np.float32), f"{name} factor")
+        model.graph.initializer.append(number)
+        model.graph.node.append(onnx.helper.make_node("Mul", [source, number.name], [name]))
+        shape = ["batch", "y", "x"]
+        told = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        model.graph.output.append(told)
+    return card_of(model.SerializeToString(), folder, (*MAP_OUTPUTS, *more))
 
 
 def card_of(content: bytes, folder: Path, outputs: tuple[str, ...]) -> NetworkCard:

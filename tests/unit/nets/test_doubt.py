@@ -41,7 +41,7 @@ def doubt(unsure=0.0, vessel=0.0, sigma=1.0):
 @pytest.mark.parametrize(
     ("sigma", "v", "unsure", "vessel"),
     [
-        (UNSURE[0], 1.0, 0.0, 0.0),
+        (UNSURE[0], 0.0, 0.0, 0.0),
         (sum(UNSURE) / 2, 0.0, 0.5, 0.0),
         (UNSURE[1], 0.0, 1.0, 0.0),
         (9.0, 0.0, 1.0, 0.0),

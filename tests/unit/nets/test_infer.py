@@ -243,6 +243,18 @@ def test_that_the_uncertainty_of_a_network_follows_its_ki(tmp_path):
     )
 
 
+def test_that_a_calibration_scales_the_uncertainty_of_the_consistent_map_alone(tmp_path):
+    (tmp_path / "calibrated").mkdir()
+    cards = card_with_sigma(tmp_path), card_with_sigma(tmp_path / "calibrated", 0.4)
+    for tied, factor in ((True, 0.4), (False, 1.0)):
+        before, after = (
+            run(card=network, weights=shipped_weights(network), tied=tied) for network in cards
+        )
+        np.testing.assert_array_equal(before.main.values, after.main.values)
+        expected = np.float32(factor) * before.by_code("KiSD").values
+        np.testing.assert_allclose(after.by_code("KiSD").values, expected, rtol=1e-6)
+
+
 def test_that_a_network_with_uncertainty_gives_none_for_an_empty_image(tmp_path):
     network = card_with_sigma(tmp_path)
     image = scaled(fake_image(), 0.0)

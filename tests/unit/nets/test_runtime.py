@@ -23,8 +23,8 @@ def features():
 
 
 def test_that_both_outputs_are_finite_and_not_negative(features):
-    ki, v, sigma = NetworkRuntime(card()).run(features)
-    assert sigma is None
+    ki, v, sigma, calibration = NetworkRuntime(card()).run(features)
+    assert sigma is calibration is None
     assert ki.shape == v.shape == (2, 16, 20)
     assert np.isfinite(ki).all()
     assert min(ki.min(), v.min()) >= 0
