@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kitrain.calibration_data import Key, Voxels
 from kitrain.config import CalibrationConfig
+from kitrain.loss_terms import sigma_term
 from kitrain.network import LEAST_SHOWN, Calibration
 from kitrain.optimisers import make_optimiser, rate_at
 
@@ -118,9 +119,9 @@ def _moments(parts: list[Voxels]) -> tuple[Tensor, Tensor]:
 def _cost(made: Calibration, parts: list[_Scaled], coverage: float) -> Tensor:
     inputs = torch.cat([part.inputs for part in parts])
     log_sigma = torch.cat([part.log_spread for part in parts]) + made.log_factor(inputs)
-    ratio = torch.cat([part.error for part in parts]) * torch.exp(-log_sigma)
-    cost = (log_sigma + 0.5 * ratio * ratio).mean()
-    inside = torch.sigmoid(torch.log(SIGMAS / ratio.clamp(min=_LEAST_ERROR)) / _SOFT)
+    error, sigma = torch.cat([part.error for part in parts]), torch.exp(log_sigma)
+    cost = sigma_term(error, sigma).mean()
+    inside = torch.sigmoid(torch.log(SIGMAS / (error / sigma).clamp(min=_LEAST_ERROR)) / _SOFT)
     shares = inside.reshape(len(parts), -1).mean(dim=1)
     low, high = _AIM
     return cost + coverage * (torch.relu(low - shares) + torch.relu(shares - high)).sum()
