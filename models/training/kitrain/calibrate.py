@@ -23,11 +23,11 @@ from kitrain.optimisers import make_optimiser, rate_at
 SIGMAS = 2.0
 LEAST_COVERED, MOST_COVERED = 0.90, 0.98
 """Of the voxels of a tissue that should lie within two standard deviations (`bars`)."""
-_AIM = (0.935, 0.965)
+_AIM = (0.92, 0.95)
 """Shares between which a tissue costs nothing."""
 _SOFT = 0.15
 """Width in ln(2 sigma / error) over which a voxel goes from outside to inside."""
-_LEAST_DEVIATION = 0.05
+_LEAST_DEVIATION = 0.01
 """Added to that of every input, by which it is divided: one that hardly varies tells little."""
 _FEWEST = 400
 """Voxels of a tissue that has a say."""

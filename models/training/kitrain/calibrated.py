@@ -55,7 +55,8 @@ def calibrate_network(
 ) -> bool:
     """Calibrate the standard deviation of a network and write its folder anew, whole or not at all.
 
-    Ki and V stay as they are; what was judged before goes, for it is of another network.
+    Ki and V stay as they are. A network that was judged becomes its next minor version, and the
+    judgement goes.
 
     Args:
         folder: Of the network.
@@ -89,11 +90,21 @@ def calibrate_network(
         files, difference = write_weights(calibrated, part)
         training = card["training"] | {"torch_onnxruntime_difference": float(f"{difference:.2g}")}
         training["calibration"] = learnt.record(config, command)
-        told = {"outputs": output_table(network.has_sigma, calibrated=True), "results": {}}
-        return card | files | told | {"training": training}
+        told = {
+            "version": _next_minor(card["version"]) if card["results"] else card["version"],
+            "outputs": output_table(network.has_sigma, calibrated=True),
+            "training": training,
+            "results": {},
+        }
+        return card | files | told
 
     replace_folder(folder, write)
     return True
+
+
+def _next_minor(version: str) -> str:
+    major, minor, *_ = version.split(".")
+    return f"{major}.{int(minor) + 1}.0"
 
 
 def _without(weights: Mapping[str, Tensor]) -> Weights:

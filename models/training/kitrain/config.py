@@ -314,7 +314,7 @@ class CalibrationConfig:
     people: int
     schedule: OptimiserConfig
     hidden: int = 64
-    coverage: float = 0.02
+    coverage: float = 0.2
     seed: int = 1
 
 

@@ -17,7 +17,7 @@ SHARPNESS = 4.0
 TYPICAL_SIGMA = 0.1
 """Standard deviation of Ki / n where the network has learned nothing about it."""
 _LOG_SIGMA_LIMITS = (-5.0, 4.0)
-LEAST_SHOWN = 0.02
+LEAST_SHOWN = 0.005
 """Added to Ki / n, V / n, its standard deviation and the uptake ratio before their logarithm."""
 _LOG_FACTOR_LIMITS = (-2.0, 2.0)
 

@@ -139,7 +139,8 @@ def bars_table(bars: Sequence[Bar]) -> str:
 _SEEDS = """## Every seed of the training
 
 The same trainings from other seeds, each on its own, on the standard scan. Their weights are those
-that the training left in its folder (`--run`); they do not come with the network.
+that the training left in its folder (`--run`), before any calibration of their uncertainty; they do
+not come with the network.
 
 {table}
 
