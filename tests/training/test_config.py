@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from kitrain.config import (
 )
 from kitrain.config_file import read_config
 from kitrain.targets import Target
+from kitrain.toml_writer import to_toml
 
 CONFIGS = Path(kitrain.__file__).parents[1] / "configs"
 SMALLEST = """
@@ -53,6 +55,12 @@ def test_that_every_configuration_in_the_repository_is_valid(path):
     assert len(ends) == 2
     assert config.variants["indep"].loss.norm is Norm.SQUARE
     assert json.loads(json.dumps(as_table(config)))["data"]["train"] == config.data.train
+
+
+@pytest.mark.parametrize("name", ["smoke", "reduced", "full", "large"])
+def test_that_every_configuration_can_be_written_into_a_card(name):
+    table = json.loads(json.dumps(as_table(read_config(CONFIGS / f"{name}.toml"))))
+    assert tomllib.loads(to_toml(table)) == table
 
 
 @pytest.mark.parametrize("name", ["reduced", "full"])

@@ -362,5 +362,5 @@ class RunConfig:
 
 
 def as_table(config: RunConfig) -> dict[str, Any]:
-    """The configuration as plain values, for records."""
-    return dataclasses.asdict(config)
+    """The configuration as plain values, for records; what is not made (None) is left out."""
+    return {name: said for name, said in dataclasses.asdict(config).items() if said is not None}
