@@ -17,12 +17,13 @@ from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, V0
 from kiview.nets import preprocess
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.domain import Finding, Severity, check_domain, check_noise
+from kiview.nets.doubt import Doubt, doubt_of
 from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.noise import patlak_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.run_record import network_provenance, record_files
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
-from kiview.nets.tie import Doubt, PatlakReference, doubt_of, make_consistent, patlak_reference
+from kiview.nets.tie import PatlakReference, make_consistent, patlak_reference
 from kiview.nets.weights import WeightSet, WeightState
 
 HALO = 24

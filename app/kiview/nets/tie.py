@@ -6,7 +6,7 @@ more uptake than the network by more than the noise explains, the excess is give
 network erases nothing that Patlak significantly shows; where it shows less, the map is scaled down,
 so that the network invents nothing that Patlak significantly denies (`follow_patlak`). A network
 that gives a standard deviation says where it is unsure: there less of Patlak's noise is asked for;
-and where it takes for uptake what may as well be a vessel, Patlak decides (`Doubt`).
+and where it takes for uptake what may as well be a vessel, Patlak decides (`nets.doubt`).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
+from kiview.nets.doubt import Doubt, leave_vessels, less_where_unsure
 from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 
 CONSISTENCY_VERSION = 6
@@ -38,13 +39,6 @@ DENY_SIGMAS = 2.0
 """The network may show so many standard deviations more than Patlak at that scale. What it
 takes for lesions in simulated bodies are mostly small vessels; 1.5 lowers true lesions as well, and
 3 leaves some vessels."""
-UNSURE, UNSURE_KEEP = (0.25, 0.45), 0.5
-"""Standard deviation by the network in parts of its Ki from which it begins to be unsure and at
-which it wholly is, and the share of `KEEP_SIGMAS` that is asked for there."""
-VESSEL, VESSEL_TIMES, VESSEL_SIGMAS = (0.2, 0.4), 1.2, 2.0
-"""That share times V / Ki: from which a voxel begins to be as likely a vessel, and at which it
-wholly is. It may show so many times Patlak at 8 mm, which blurs a true lesion, and so many of its
-standard deviations beyond."""
 KEEP_NOISE, KEEP_MOST = 0.09, 2.5
 """Noise in units of the normaliser above which more standard deviations are asked for, and how many
 times more at most: what plain noise of up to 4 n adds on average stays below 1 % of n."""
@@ -87,52 +81,6 @@ class PatlakReference:
     def part(self, box: tuple[slice, slice, slice]) -> "PatlakReference":
         """The same of a box of voxels."""
         return replace(self, ki=self.ki[box], near=self.near[box], noise=self.noise[box])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Doubt:
-    """What a network says of its own map, for the consistency step.
-
-    A narrow vessel and a small lesion look alike in late frames, but for the slope that is lost in
-    noise. The network then gives the mean of both, a standard deviation of the size of its Ki, and
-    as much blood (V) as uptake.
-
-    Attributes:
-        sigma: (z, y, x) standard deviation of Ki by the network, /min.
-        unsure: Same grid, 0 to 1: whether it is large beside Ki.
-        vessel: Same grid, 0 to 1: whether V is large beside Ki as well.
-        calibration: Same grid, factor of the standard deviation of the consistent map, None where
-            the network is not calibrated.
-    """
-
-    sigma: Volume
-    unsure: Volume
-    vessel: Volume
-    calibration: Volume | None = None
-
-
-def doubt_of(ki: Volume, v: Volume, sigma: Volume, calibration: Volume | None = None) -> Doubt:
-    """Where a network is unsure of its own map.
-
-    Args:
-        ki: (z, y, x) of the network, /min.
-        v: Same grid, its V0 <C>/<S>, /min.
-        sigma: Same grid, its standard deviation of Ki, /min.
-        calibration: Same grid, factor that it gives of the standard deviation as shown, if any.
-    """
-    share = np.divide(sigma, ki, out=np.zeros_like(ki), where=ki > 0)
-    blood = np.divide(v, ki, out=np.zeros_like(ki), where=ki > 0)
-    blood *= share
-    unsure, vessel = _between_0_and_1(share, UNSURE), _between_0_and_1(blood, VESSEL)
-    return Doubt(sigma, unsure, vessel, calibration)
-
-
-def _between_0_and_1(values: Volume, limits: tuple[float, float]) -> Volume:
-    """0 below the limits, 1 above, a straight line between; in place."""
-    low, high = limits
-    values -= np.float32(low)
-    values *= np.float32(1 / (high - low))
-    return np.clip(values, 0, 1, out=values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,30 +160,8 @@ def make_consistent(ki: Volume, doubt: Doubt | None, reference: PatlakReference)
     sigma = widened(np.hypot(doubt.sigma * factor, added), followed, reference)
     if doubt.calibration is not None:
         sigma *= doubt.calibration
-    return Consistent(leave_vessels(followed, doubt.vessel, reference), sigma, alarm)
-
-
-def less_where_unsure(keep_sigmas: float, doubt: Doubt) -> Volume:
-    """(z, y, x) standard deviations to ask for: those given where the network is sure."""
-    return np.float32(keep_sigmas) * (1 - np.float32(1 - UNSURE_KEEP) * doubt.unsure)
-
-
-def leave_vessels(ki: Volume, vessel: Volume, reference: PatlakReference) -> Volume:
-    """Take what Patlak does not show from voxels that may as well be vessels.
-
-    They keep their standard deviation: that it may be a lesion after all stays told.
-
-    Args:
-        ki: (z, y, x) of the map, /min.
-        vessel: Same grid, as in `Doubt`.
-        reference: Same grid.
-    """
-    allowed = np.float32(VESSEL_TIMES) * np.maximum(reference.near, 0)
-    allowed += np.float32(VESSEL_SIGMAS) * reference.noise
-    beyond = ki - allowed
-    np.maximum(beyond, 0, out=beyond)
-    beyond *= vessel
-    return ki - beyond
+    shown = leave_vessels(followed, doubt.vessel, reference.near, reference.noise)
+    return Consistent(shown, sigma, alarm)
 
 
 def widened(sigma: Volume, ki: Volume, reference: PatlakReference) -> Volume:

@@ -22,13 +22,12 @@ from kitrain.network import combine
 from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
 from kitrain.train import network_outputs, network_with
+from kiview.nets.doubt import leave_vessels, less_where_unsure
 from kiview.nets.infer import doubt_in
 from kiview.nets.tie import (
     DENY_SIGMAS,
     KEEP_SIGMAS,
     follow_patlak,
-    leave_vessels,
-    less_where_unsure,
     make_consistent,
     patlak_reference,
     tie_to_patlak,
@@ -175,15 +174,17 @@ def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
         reference = patlak_reference(patlak, fur, study.normaliser, record.spacing_mm)
         tied, _ = tie_to_patlak(ki, patlak, study.normaliser, record.spacing_mm)
         found = {"as it is": Made(ki), "scaled at 30 mm": Made(tied)}
+        near, noise = reference.near, reference.noise
         for keep, deny in TRADEOFF_SIGMAS:
             asked = keep if doubt is None else less_where_unsure(keep, doubt)
-            followed = follow_patlak(tied, reference, asked, deny)
-            shown = followed if doubt is None else leave_vessels(followed, doubt.vessel, reference)
+            shown = follow_patlak(tied, reference, asked, deny)
+            if doubt is not None:
+                shown = leave_vessels(shown, doubt.vessel, near, noise)
             found[f"{_beyond('kept', keep)}, {_beyond('denied', deny)}"] = Made(shown)
         if doubt is not None:
             alike = follow_patlak(tied, reference)
             asked = less_where_unsure(KEEP_SIGMAS, doubt)
-            found[UNSURE_LIKE_SURE] = Made(leave_vessels(alike, doubt.vessel, reference))
+            found[UNSURE_LIKE_SURE] = Made(leave_vessels(alike, doubt.vessel, near, noise))
             found[VESSELS_KEPT] = Made(follow_patlak(tied, reference, asked))
         return found
 

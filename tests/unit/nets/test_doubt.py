@@ -5,21 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kiview.nets.tie import (
-    KEEP_SIGMAS,
+from kiview.nets.doubt import (
     UNSURE,
     UNSURE_KEEP,
     VESSEL,
     VESSEL_SIGMAS,
     VESSEL_TIMES,
     Doubt,
-    PatlakReference,
     doubt_of,
-    follow_patlak,
     leave_vessels,
     less_where_unsure,
-    make_consistent,
 )
+from kiview.nets.tie import KEEP_SIGMAS, PatlakReference, follow_patlak, make_consistent
 
 SPACING = (4.0, 4.0, 4.0)
 SHAPE = (4, 12, 12)
@@ -79,14 +76,14 @@ def test_that_less_of_the_noise_is_asked_for_where_the_network_is_unsure():
 
 @pytest.mark.parametrize(("vessel", "shown"), [(0.0, 10.0), (0.5, 6.9), (1.0, 3.8)])
 def test_that_a_possible_vessel_shows_no_more_than_patlak_and_its_noise(vessel, shown):
-    found = leave_vessels(even(10.0), even(vessel), reference_of(3.0, 0.1))
+    found = leave_vessels(even(10.0), even(vessel), even(3.0), even(0.1))
     np.testing.assert_allclose(found, shown, rtol=1e-6)
     assert pytest.approx(3.8) == VESSEL_TIMES * 3.0 + VESSEL_SIGMAS * 0.1
 
 
 def test_that_patlak_below_zero_counts_as_zero_and_less_than_allowed_is_left():
-    np.testing.assert_allclose(leave_vessels(even(10), even(1), reference_of(-3.0, 0.1)), 0.2, 1e-5)
-    np.testing.assert_array_equal(leave_vessels(even(3), even(1), reference_of(3.0, 0.1)), even(3))
+    np.testing.assert_allclose(leave_vessels(even(10), even(1), even(-3), even(0.1)), 0.2, 1e-5)
+    np.testing.assert_array_equal(leave_vessels(even(3), even(1), even(3), even(0.1)), even(3))
 
 
 def test_that_a_possible_vessel_keeps_its_standard_deviation():

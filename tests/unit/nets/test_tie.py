@@ -6,6 +6,7 @@ from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
+from kiview.nets.doubt import doubt_of
 from kiview.nets.preprocess import FWHM_PER_SIGMA, smooth
 from kiview.nets.tie import (
     DENY_SIGMAS,
@@ -16,7 +17,6 @@ from kiview.nets.tie import (
     PatlakReference,
     asked_sigmas,
     doubled,
-    doubt_of,
     follow_patlak,
     halved,
     local_noise,
