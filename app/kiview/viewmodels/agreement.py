@@ -105,6 +105,9 @@ class AgreementViewModel(QObject):
         first, second = self._results.get(PATLAK), self._results.get(NETWORK)
         if self._study.image is None or first is None or second is None:
             return None
+        series = self._study.series
+        if series is None or series.uid != self._results.series_uid:
+            return None  # the maps of the series before are about to go
         known = self._curves.all.values()
         masks = tuple(curve.mask for curve in known if curve.mask is not None)
         return ComparisonRequest(self._study.image, first.maps.main, second.maps.main, masks)

@@ -77,6 +77,11 @@ class ResultsViewModel(QObject):
         """Results, Patlak first."""
         return tuple(self._results[name] for name in METHOD_NAMES if name in self._results)
 
+    @property
+    def series_uid(self) -> str:
+        """Whose runs they are: while another series is being opened, still the one before."""
+        return self._series_uid
+
     def get(self, method: str) -> Result | None:
         """The latest run of a method."""
         return self._results.get(method)

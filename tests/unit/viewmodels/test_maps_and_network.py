@@ -235,6 +235,21 @@ def test_that_maps_that_become_stale_are_not_compared_again(qtbot, with_aorta):
     qtbot.waitUntil(lambda: len(models.agreement.comparison.rows) == 3)
 
 
+def test_that_maps_of_the_study_before_are_not_compared_over_the_next_one(
+    qtbot, with_aorta, tmp_path
+):
+    models, started = with_aorta, []
+    compute(qtbot, models, PATLAK)
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: not models.runner.tasks)
+    models.runner.started.connect(lambda task: started.append(task.title))
+    models.study._open_job = small_study.open_job(small_study.study(uid="5.6.7.8"))
+    models.study.open_path(tmp_path)
+    qtbot.waitUntil(lambda: models.study.path == tmp_path and not models.runner.tasks)
+    assert models.results.all == ()
+    assert "Comparing maps" not in started
+
+
 def test_that_a_comparison_stopped_by_the_user_is_made_at_the_next_chance(qtbot, with_aorta):
     models = with_aorta
     compute(qtbot, models, PATLAK)
