@@ -14,15 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kitrain.bars import LEAST_COVERED, MOST_COVERED
 from kitrain.calibration_data import Key, Voxels
 from kitrain.config import CalibrationConfig
 from kitrain.loss_terms import sigma_term
 from kitrain.network import LEAST_SHOWN, Calibration
 from kitrain.optimisers import make_optimiser, rate_at
+from kitrain.scores import SIGMAS
 
-SIGMAS = 2.0
-LEAST_COVERED, MOST_COVERED = 0.90, 0.98
-"""Of the voxels of a tissue that should lie within two standard deviations (`bars`)."""
 _AIM = (0.92, 0.95)
 """Shares between which a tissue costs nothing."""
 _SOFT = 0.15

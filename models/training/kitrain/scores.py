@@ -24,7 +24,7 @@ from kiview.simulate.tissues import NOT_TISSUE, Label
 
 FAINT_RECOVERY = 0.3
 _FEWEST_ORGAN_VOXELS = 30
-_SIGMAS = 2.0
+SIGMAS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _score_map(
     for name, mask in tissues_of(record, body):
         _add(scores.organs, name, (ki[mask].sum(dtype=np.float64), truth[mask].sum(), mask.sum()))
         if made.sigma is not None:
-            inside = np.abs(ki - truth)[mask] <= _SIGMAS * made.sigma[mask]
+            inside = np.abs(ki - truth)[mask] <= SIGMAS * made.sigma[mask]
             _add(scores.covered, name, (inside.sum(), mask.sum()))
 
 
