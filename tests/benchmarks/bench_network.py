@@ -1,4 +1,4 @@
-"""Network inference against the bare runtime on the same tensors, and previews in the window."""
+"""The default network against the bare runtime on the same tensors, and previews in the window."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,31 +8,34 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEventLoop, QTimer
 
-from kiview import application
+from kiview import application, paths
 from kiview.core.progress import NullProgress
 from kiview.core.study import PatientInfo, Series, SeriesKind, Study
 from kiview.nets import infer
+from kiview.nets.catalog import load_catalog
 from kiview.nets.runtime import NetworkRuntime
+from kiview.nets.weights import shipped_weights
 from kiview.viewmodels.results import NETWORK
 from kiview.viewmodels.window import WindowModels
 from kiview.views.main_window import MainWindow
 from tests.benchmarks.measure import Ratio, fastest_s
 from tests.helpers.heartbeat import Heartbeat
-from tests.unit.nets.fakes import card, fake_image, plasma, request
+from tests.unit.nets.fakes import fake_image, plasma, request
 
 SHAPE_ZYX = (90, 128, 128)
 """Of the demo study."""
-BLOCK = 8
+BLOCK = infer.BLOCK_VOXELS // (SHAPE_ZYX[1] * SHAPE_ZYX[2])
 REPEATS = 5
 MOST_S, LOOK_MS = 120.0, 5
 
 
 def run() -> Iterator[Ratio]:
     """Whole maps from frames in memory, then previews of other weights."""
-    wanted = request(fake_image(SHAPE_ZYX))
+    network = load_catalog(paths.models_dir()).default
+    wanted = request(fake_image(SHAPE_ZYX), card=network, weights=shipped_weights(network))
     nobody = NullProgress()
     prepared = infer.prepare(wanted, nobody)
-    runtime = NetworkRuntime(card())
+    runtime = NetworkRuntime(network)
     depth = SHAPE_ZYX[0]
     blocks = [prepared.features.block(z, min(depth, z + BLOCK)) for z in range(0, depth, BLOCK)]
     bare, whole = _fastest_in_turn(

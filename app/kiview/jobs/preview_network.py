@@ -12,7 +12,9 @@ from kiview.core.progress import Progress
 from kiview.core.reslice import Plane
 from kiview.core.voxel_box import VoxelBox
 from kiview.jobs.preview_plan import PreviewPlan, plan_preview
+from kiview.nets.catalog import CALIBRATION
 from kiview.nets.infer import (
+    BLOCK_VOXELS,
     HALO,
     NetworkRequest,
     PreparedStudy,
@@ -22,14 +24,12 @@ from kiview.nets.infer import (
     prepare,
 )
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
-from kiview.nets.tie import make_consistent
+from kiview.nets.tie import consistent_ki
 from kiview.nets.weights import WeightSet, WeightState
 
 NEAR_HALO = 12
 """Voxels the network is shown around the neighbourhood: half of its reach halves the time, leaves
 the cursor exact and costs a few thousandths at the edge."""
-BLOCK_VOXELS = 1 << 16
-"""Worked on between two looks at the cancel flag: a tenth of a second on two cores."""
 
 Volume = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ class PreviewedStudy:
         prepared: The features, good for any weights.
         weights: Weights of the network below, their image blend left out.
         runtime: The network with these weights.
-        found: What it gave, each (z, y, x) /min, neither tied nor blended.
+        found: What it gave, each (z, y, x) /min, neither tied nor blended; shared by the steps.
         is_known: (z, y, x) where that is computed.
         near: The neighbourhood of the first step and the same of it, exact about its middle only;
             None before that step.
@@ -158,7 +158,7 @@ def _state_for(
     if kept is not None and same_study and kept.weights == weights:
         return kept
     prepared = kept.prepared if kept is not None and same_study else prepare(run, progress)
-    runtime = NetworkRuntime(run.card, weights.tensors(run.card))
+    runtime = NetworkRuntime(run.card, weights.tensors(run.card), without=(CALIBRATION,))
     shape = prepared.geometry.shape_zyx
     found = NetworkOutputs(**{name: np.zeros(shape, np.float32) for name in runtime.outputs})
     return PreviewedStudy(key, prepared, weights, runtime, found, np.zeros(shape, np.bool_))
@@ -170,13 +170,17 @@ def _with_near(state: PreviewedStudy, box: Region, progress: Progress) -> Previe
 
 
 def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> PreviewedStudy:
-    """What is known, and one more box."""
+    """What is known, and one more box.
+
+    Volumes are written in place: what `is_known` does not tell is nobody's, and the same weights
+    always put the same values there.
+    """
     computed, is_known = _computed(state, box, HALO, progress), state.is_known.copy()
-    is_known[_part(box)] = True
-    found = {name: volume.copy() for name, volume in _volumes(state.found).items()}
+    known = _volumes(state.found)
     for name, volume in _volumes(computed).items():
-        found[name][_part(box)] = volume
-    return replace(state, found=NetworkOutputs(**found), is_known=is_known)
+        known[name][_part(box)] = volume
+    is_known[_part(box)] = True
+    return replace(state, is_known=is_known)
 
 
 def _computed(state: PreviewedStudy, box: Region, halo: int, progress: Progress) -> NetworkOutputs:
@@ -230,7 +234,7 @@ def _finished(
     """Ki of a box as a whole run finishes it."""
     ki, reference = found.ki, state.prepared.patlak.part(_part(box))
     if run.tied:
-        ki = make_consistent(ki, doubt_in(found), reference).ki
+        ki = consistent_ki(ki, doubt_in(found), reference)
     share = np.float32(run.weights.image_blend)
     if share:
         ki = (1 - share) * ki + share * reference.ki

@@ -47,8 +47,9 @@ def doubt_of(ki: Volume, v: Volume, sigma: Volume, calibration: Volume | None = 
         sigma: Same grid, its standard deviation of Ki, /min.
         calibration: Same grid, factor that it gives of the standard deviation as shown, if any.
     """
-    share = np.divide(sigma, ki, out=np.zeros_like(ki), where=ki > 0)
-    blood = np.divide(v, ki, out=np.zeros_like(ki), where=ki > 0)
+    per_ki = np.divide(np.float32(1), ki, out=np.zeros_like(ki), where=ki > 0)
+    share = sigma * per_ki
+    blood = np.multiply(v, per_ki, out=per_ki)
     blood *= share
     unsure, vessel = _between_0_and_1(share, UNSURE), _between_0_and_1(blood, VESSEL)
     return Doubt(sigma, unsure, vessel, calibration)

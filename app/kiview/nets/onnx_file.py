@@ -6,14 +6,14 @@ operators of other domains, sparse tensors, values that are not raw bytes.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kiview.nets.protobuf import Kind, MalformedError, Message, Reader, Schema, Span
+from kiview.nets.protobuf import Kind, MalformedError, Message, Reader, Schema, Span, written
 
 MOST_FIELDS = 200_000
 MOST_NODES = 2_000
@@ -149,6 +149,43 @@ def read_graph(content: bytes) -> OnnxGraph:
         tuple(_value(reader, span) for span in graph.spans.get(11, [])),
         tuple(_value(reader, span) for span in graph.spans.get(12, [])),
     )
+
+
+def with_outputs(content: bytes, names: Collection[str]) -> bytes:
+    """The same network with some of its outputs only, and what they need.
+
+    A runtime computes every operation of a file, whatever is asked for.
+
+    Args:
+        content: A file that `read_graph` accepts.
+        names: Of outputs to leave; those that the file does not have are passed over.
+    """
+    graph, reader = read_graph(content), Reader(content, MOST_FIELDS)
+    needed = {value.name for value in graph.outputs} & set(names)
+    kept: list[int] = []
+    for i, node in reversed([*enumerate(graph.nodes)]):  # in the file, later ones need earlier ones
+        if needed.intersection(node.outputs):
+            kept.append(i)
+            needed.update(node.inputs)
+    model = reader.message(reader.whole, _MODEL, _NOT_IN_MODEL)
+    spans = dict(reader.message(model.spans[7][0], _GRAPH, _NOT_IN_GRAPH).spans)
+    spans[1] = [spans[1][i] for i in reversed(kept)]
+    tensors = zip(spans.get(5, []), graph.tensors, strict=True)
+    spans[5] = [span for span, name in tensors if name in needed]
+    outputs = zip(spans[12], graph.outputs, strict=True)
+    spans[12] = [span for span, value in outputs if value.name in needed]
+    whole = {**model.spans, 7: [written(_fields(reader, spans))]}
+    numbers = [(field, value) for field, values in model.ints.items() for value in values]
+    return written([*numbers, *_fields(reader, whole)])
+
+
+def _fields(
+    reader: Reader, spans: Mapping[int, Sequence[Span | bytes]]
+) -> Iterator[tuple[int, bytes]]:
+    """Stretches of the file, and what is put in their place, as fields to write."""
+    for field, places in spans.items():
+        for place in places:
+            yield field, place if isinstance(place, bytes) else reader.content[slice(*place)]
 
 
 def _require_standard(domain: str) -> None:

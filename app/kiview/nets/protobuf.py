@@ -1,10 +1,10 @@
-"""A bounded reader of protobuf messages, for ONNX files that somebody else made.
+"""A bounded reader of protobuf messages, for ONNX files that somebody else made, and a writer.
 
 Wire format: https://protobuf.dev/programming-guides/encoding. Only what a schema names is accepted,
 each single field at most once, so that no other reader can understand a file differently.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -164,6 +164,29 @@ class Reader:
             value, place = self._varint(place, span.end)
             values.append(_signed(value))
         return values
+
+
+def written(fields: Iterable[tuple[int, int | bytes]]) -> bytes:
+    """A message.
+
+    Args:
+        fields: Number of each field and its whole number, or its text, bytes or written message.
+    """
+    parts = []
+    for field, value in fields:
+        if isinstance(value, int):
+            parts.append(_as_varint(field << 3 | _VARINT) + _as_varint(value % _INT64_RANGE))
+        else:
+            parts.append(_as_varint(field << 3 | _BYTES) + _as_varint(len(value)) + value)
+    return b"".join(parts)
+
+
+def _as_varint(value: int) -> bytes:
+    found = bytearray()
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
 
 
 def _signed(value: int) -> int:

@@ -6,7 +6,7 @@ import importlib.util
 import io
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from kiview.core.errors import NetworkError
 from kiview.core.progress import Cancelled
 from kiview.nets.catalog import NetworkCard, TensorSpec
 from kiview.nets.network_check import INPUT_NAME, check_network
+from kiview.nets.onnx_file import with_outputs
 
 _logger = logging.getLogger(__name__)
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -69,6 +70,7 @@ class NetworkRuntime:
         card: NetworkCard,
         tensors: Mapping[str, NDArray[np.float32]] | None = None,
         threads: int | None = None,
+        without: Collection[str] = (),
     ) -> None:
         """Load a network.
 
@@ -76,6 +78,7 @@ class NetworkRuntime:
             card: The network; its file is checked against the card's hash.
             tensors: Weights that replace the shipped ones, all or some, by name.
             threads: Of the processor; all that are available if None.
+            without: Outputs that are not computed, with what only they need.
 
         Raises:
             NetworkError: the file was changed, is not what its card says or cannot be run, or a
@@ -84,7 +87,9 @@ class NetworkRuntime:
         content = card.network.read()
         check_network(card, content)
         content = with_tensors(content, card.tensors, tensors or {})
-        self._outputs = card.outputs
+        self._outputs = tuple(name for name in card.outputs if name not in without)
+        if len(self._outputs) < len(card.outputs):
+            content = with_outputs(content, self._outputs)
         ort.set_default_logger_severity(_SILENT)
         self._card, self._content, self._threads = card, content, threads
         self._session = self._first_session()

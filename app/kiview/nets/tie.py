@@ -149,11 +149,9 @@ def make_consistent(ki: Volume, doubt: Doubt | None, reference: PatlakReference)
         doubt: Same grid, from `doubt_of`; None where the network gives no standard deviation.
         reference: Same grid.
     """
-    n, spacing_mm = reference.normaliser_per_min, reference.spacing_mm
-    tied, alarm = tie_to_patlak(ki, reference.ki, n, spacing_mm)
+    tied, followed, alarm = _followed(ki, doubt, reference)
     if doubt is None:
-        return Consistent(follow_patlak(tied, reference), None, alarm)
-    followed = follow_patlak(tied, reference, less_where_unsure(KEEP_SIGMAS, doubt))
+        return Consistent(followed, None, alarm)
     scaled = np.minimum(tied, followed)
     factor = np.divide(scaled, ki, out=np.ones_like(ki), where=ki > 0)
     added = np.where(followed != tied, reference.noise, np.float32(0))
@@ -162,6 +160,24 @@ def make_consistent(ki: Volume, doubt: Doubt | None, reference: PatlakReference)
         sigma *= doubt.calibration
     shown = leave_vessels(followed, doubt.vessel, reference.near, reference.noise)
     return Consistent(shown, sigma, alarm)
+
+
+def consistent_ki(ki: Volume, doubt: Doubt | None, reference: PatlakReference) -> Volume:
+    """Ki of `make_consistent` without the work on its standard deviation, for previews."""
+    _, followed, _ = _followed(ki, doubt, reference)
+    if doubt is None:
+        return followed
+    return leave_vessels(followed, doubt.vessel, reference.near, reference.noise)
+
+
+def _followed(
+    ki: Volume, doubt: Doubt | None, reference: PatlakReference
+) -> tuple[Volume, Volume, Volume]:
+    """Scaled at coarse scale, then with Patlak where it is sure; and the alarm of the first."""
+    n, spacing_mm = reference.normaliser_per_min, reference.spacing_mm
+    tied, alarm = tie_to_patlak(ki, reference.ki, n, spacing_mm)
+    asked = KEEP_SIGMAS if doubt is None else less_where_unsure(KEEP_SIGMAS, doubt)
+    return tied, follow_patlak(tied, reference, asked), alarm
 
 
 def widened(sigma: Volume, ki: Volume, reference: PatlakReference) -> Volume:

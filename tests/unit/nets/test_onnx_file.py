@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.nets.fakes import card
 
+from kiview import paths
 from kiview.core.errors import NetworkError
 from kiview.nets import onnx_file
+from kiview.nets.catalog import load_catalog
 from kiview.nets.network_check import check_network
 
 NETWORK = card()
@@ -22,6 +24,26 @@ def test_that_a_file_that_is_no_whole_network_is_refused(content):
 def test_that_two_graphs_in_one_file_are_refused():
     with pytest.raises(NetworkError, match="holds field 1 twice"):
         check_network(NETWORK, CONTENT + CONTENT)
+
+
+def test_that_a_network_with_fewer_outputs_holds_what_they_need_and_nothing_more():
+    onnx = pytest.importorskip("onnx", reason="platform: onnx is not installed")
+    content = load_catalog(paths.models_dir()).default.network.read()
+    less = onnx_file.with_outputs(content, ("ki", "v", "sigma"))
+    onnx.checker.check_model(onnx.load_from_string(less), full_check=True)
+    before, after = onnx_file.read_graph(content), onnx_file.read_graph(less)
+    assert [value.name for value in after.outputs] == ["ki", "v", "sigma"]
+    used = {name for node in after.nodes for name in node.inputs}
+    assert set(after.tensors) == used & set(before.tensors)
+    assert all(used.intersection(n.outputs) or n.outputs[0] in "ki v sigma" for n in after.nodes)
+    left_out = {node.outputs for node in before.nodes} - {node.outputs for node in after.nodes}
+    assert ("calibration",) in left_out
+    assert len(left_out) == len(before.nodes) - len(after.nodes) == 17
+
+
+def test_that_a_network_with_all_its_outputs_stays_the_same_network():
+    same = onnx_file.with_outputs(CONTENT, ("ki", "v", "none such"))
+    assert onnx_file.read_graph(same).nodes == onnx_file.read_graph(CONTENT).nodes
 
 
 def test_that_a_flood_of_parts_ends_early():

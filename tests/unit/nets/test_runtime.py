@@ -7,9 +7,11 @@ import onnxruntime
 import pytest
 from tests.unit.nets.fakes import card, card_with_sigma
 
+from kiview import paths
 from kiview.core.errors import NetworkError
 from kiview.core.progress import Cancelled
 from kiview.nets import runtime
+from kiview.nets.catalog import load_catalog
 from kiview.nets.preprocess import CHANNEL_COUNT
 from kiview.nets.runtime import CPU, CUDA, NetworkRuntime, available_threads, wanted_providers
 from kiview.nets.untrusted import HashedFile
@@ -97,6 +99,17 @@ def test_that_a_third_output_is_named(features, tmp_path):
     assert found.outputs == ("ki", "v", "sigma")
     outputs = found.run(features)
     np.testing.assert_allclose(outputs.sigma, 0.1 * outputs.ki, rtol=1e-6)
+
+
+def test_that_an_output_left_out_is_not_computed_and_the_others_stay_as_they_are(features):
+    network = load_catalog(paths.models_dir()).default
+    weights = {"head.bias": np.array([0.1, -0.2, 0.3], np.float32)}
+    expected = NetworkRuntime(network, weights).run(features)
+    found = NetworkRuntime(network, weights, without=("calibration",))
+    assert expected.calibration is not None
+    assert found.outputs == ("ki", "v", "sigma")
+    for one, other in zip(found.run(features), expected._replace(calibration=None), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 class FakeSession:
