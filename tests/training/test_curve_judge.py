@@ -60,7 +60,7 @@ def folders(tmp_path, monkeypatch):
 
 
 def judge(folders, seeds):
-    effort = Effort(1, 0, 0)
+    effort = Effort(1, 0, bodies=0)
     return judge_curve_network(folders[0], effort, folders[0], print, folders[0], seeds)
 
 

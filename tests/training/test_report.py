@@ -34,7 +34,7 @@ def judged(scores):
     slider = dict.fromkeys((0.0, 1.0), scores.methods[NETWORK])
     others = {"low-counts": scores}
     bars = default_bars(scores, others)
-    return Judgement(Effort(2, 2, 0), CHOSEN, scores, others, slider, bars=bars)
+    return Judgement(Effort(2, 2, 2, 0), CHOSEN, scores, others, slider, bars=bars)
 
 
 def test_that_a_bar_is_met_missed_or_not_judged():
@@ -105,7 +105,7 @@ def test_that_the_report_names_every_method_and_the_command(judged):
     for name in judged.standard.methods:
         assert f"| {name} |" in text
     assert (
-        "kitrain evaluate --network models/some-network --slabs 2 --conditions 2 --bodies 0" in text
+        "kitrain evaluate --network models/some-network --slabs 2 --conditions 2 --counts 2" in text
     )
     assert "within two sigmas" in text
     assert "{" not in text

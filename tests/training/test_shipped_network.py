@@ -11,7 +11,7 @@ from kitrain.report import report_text
 from kiview import paths
 from kiview.nets.catalog import load_catalog
 
-FRESH = Effort(scans=2, per_condition=0, bodies=0, seed=41)
+FRESH = Effort(scans=2, per_condition=0, per_count=0, bodies=0, seed=41)
 SLIDER = (0.0, 0.4, 1.0)
 """Half of the positions that a judgement takes."""
 pytestmark = pytest.mark.slow

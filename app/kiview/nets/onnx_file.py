@@ -174,9 +174,9 @@ def with_outputs(content: bytes, names: Collection[str]) -> bytes:
     spans[5] = [span for span, name in tensors if name in needed]
     outputs = zip(spans[12], graph.outputs, strict=True)
     spans[12] = [span for span, value in outputs if value.name in needed]
-    whole = {**model.spans, 7: [written(_fields(reader, spans))]}
+    new_graph: dict[int, Sequence[Span | bytes]] = {7: [written(_fields(reader, spans))]}
     numbers = [(field, value) for field, values in model.ints.items() for value in values]
-    return written([*numbers, *_fields(reader, whole)])
+    return written([*numbers, *_fields(reader, {**model.spans, **new_graph})])
 
 
 def _fields(

@@ -93,6 +93,7 @@ def _judge_all(
         "bodies": 0,
         "slabs": config.data.test,
         "conditions": 0,
+        "counts": 0,
         "seed": config.data.seed,
         "write": True,
         "data": options.data,
@@ -122,7 +123,8 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    effort = Effort(options.slabs, options.conditions, options.bodies, options.seed)
+    people = (options.slabs, options.conditions, options.counts, options.bodies)
+    effort = Effort(*people, seed=options.seed)
     if curve_bundle.is_curve_network(options.network):
         return _evaluate_curve(options, effort)
     run = bundle.read_bundle(options.network)

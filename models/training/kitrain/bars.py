@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kitrain.methods import NETWORK, PATLAK_5, PATLAK_8, SHIPPED
-from kitrain.scores import FAINT_RECOVERY, MethodScores, SetScores
+from kitrain.scores import ALL, FAINT_RECOVERY, MethodScores, SetScores
+from kitrain.test_sets import COUNT_LEVELS
 from kitrain.whole_bodies import WholeBodies
 
 SMALLEST_ORGAN_KI = 1e-3
@@ -147,7 +148,7 @@ def _organs(scores: MethodScores) -> float:
     found = [
         abs(values / truth - 1.0)
         for name, (values, truth, voxels) in scores.organs.items()
-        if name != "all" and truth / voxels >= SMALLEST_ORGAN_KI
+        if name != ALL and truth / voxels >= SMALLEST_ORGAN_KI
     ]
     return float(np.mean(found)) if found else float("nan")
 
@@ -171,9 +172,7 @@ def _coverage(standard: SetScores, others: Mapping[str, SetScores], judged: str)
     Most belongs to the bar too: a standard deviation that is always large enough tells nothing.
     """
     bars = []
-    sets = {"standard": standard} | {
-        n: others[n] for n in ("low-counts", "high-counts") if n in others
-    }
+    sets = {"standard": standard} | {n: others[n] for n in COUNT_LEVELS if n in others}
     for name, scores in sets.items():
         found = scores.methods[judged].coverage()
         if not found:
@@ -181,7 +180,7 @@ def _coverage(standard: SetScores, others: Mapping[str, SetScores], judged: str)
         told = f"within 2 sigma, {name} counts"
         least, most = (pick(found, key=lambda tissue: found[tissue]) for pick in (min, max))
         bars += [
-            Bar(f"{told}, all (share)", found["all"], ">=", LEAST_COVERED),
+            Bar(f"{told}, all (share)", found[ALL], ">=", LEAST_COVERED),
             Bar(f"{told}, least ({least})", found[least], ">=", LEAST_COVERED),
             Bar(f"{told}, most ({most})", found[most], "<=", MOST_COVERED),
         ]

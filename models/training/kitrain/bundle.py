@@ -248,6 +248,7 @@ def write_results(folder: Path, judged: Judgement) -> None:
         "lesions": standard.lesions,
         "test_seed": effort.seed,
         "people_per_condition": effort.per_condition,
+        "people_per_count_level": effort.per_count,
         "nrmse_over_best_filter": round(judged.bars[0].value, 4),
         **{f"network {name}": value for name, value in shipped.items() if value is not None},
     }

@@ -12,13 +12,12 @@ from kitrain.groups import Volume
 from kitrain.network import KiNetwork
 from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
-from kitrain.scores import tissues_of
+from kitrain.scores import ALL, tissues_of
 from kiview.nets.infer import doubt_in
 from kiview.nets.preprocess import FUR_CHANNEL
 from kiview.nets.runtime import NetworkOutputs
 from kiview.nets.tie import make_consistent, patlak_reference
 
-ALL = "all"
 _MOST_VOXELS, _MOST_OF_ALL = 500, 2500
 Key = tuple[str, str]
 """Kind of scan, tissue."""

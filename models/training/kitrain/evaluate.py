@@ -30,7 +30,7 @@ from kitrain.pipeline import Run, Weights
 from kitrain.records import GroupRecord, load_record
 from kitrain.scores import MethodScores, SetScores, score_set
 from kitrain.targets import Target
-from kitrain.test_sets import ROBUSTNESS, STANDARD, TestSet, validation_jobs
+from kitrain.test_sets import COUNT_LEVELS, ROBUSTNESS, STANDARD, TestSet, validation_jobs
 from kitrain.whole_bodies import WholeBodies, judge_bodies
 from kiview.simulate.slab_config import SlabConfig
 
@@ -47,6 +47,8 @@ class Effort:
     Attributes:
         scans: People of the standard set.
         per_condition: People of every robustness set, 0 for none of them.
+        per_count: Instead of that, people of the scans with few and with many counts: the standard
+            deviation is judged tissue by tissue there.
         bodies: Whole bodies, for false hot spots and pictures.
         seed: Which test people.
         workers: Processes that simulate, 0 takes all cores.
@@ -54,9 +56,14 @@ class Effort:
 
     scans: int = 48
     per_condition: int = 8
+    per_count: int = 48
     bodies: int = 6
     seed: int = 1
     workers: int = 0
+
+    def people(self, kind: TestSet) -> int:
+        """People of a robustness set."""
+        return self.per_count if kind.name in COUNT_LEVELS else self.per_condition
 
     def size(self, count: int) -> DataConfig:
         """People of one set."""
@@ -142,9 +149,11 @@ def judge_network(
         families.append(network_family(theirs, direct.width, COMPARED))
     each = [network_family(weights, run.width, f"seed {s}") for s, weights in seeds.items()]
     standard = _scored(STANDARD, size, effort, folder, [*families, *each], report)
-    small = effort.size(effort.per_condition)
-    kinds = ROBUSTNESS if effort.per_condition else ()
-    others = {kind.name: _scored(kind, small, effort, folder, families, report) for kind in kinds}
+    sizes = {kind: effort.size(effort.people(kind)) for kind in ROBUSTNESS if effort.people(kind)}
+    others = {
+        kind.name: _scored(kind, people, effort, folder, families, report)
+        for kind, people in sizes.items()
+    }
     slider = _slider(run, effort, folder, report) if run.has_slider else {}
     bodies = None
     if effort.bodies:

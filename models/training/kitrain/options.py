@@ -59,6 +59,13 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     )
     command.add_argument("--seed", type=int, default=1, help="another seed, other phantoms")
     command.add_argument("--conditions", type=int, default=8, metavar="SLABS")
+    command.add_argument(
+        "--counts",
+        type=int,
+        default=_TEST_SLABS,
+        metavar="SLABS",
+        help="scans with few and with many counts, where each tissue's uncertainty is judged",
+    )
     command.add_argument("--write", action="store_true", help="put the results into the card")
     _add_add(commands.add_parser("add", help="add real cases to learn from", usage=_ADD_USAGE))
     _add_update(commands.add_parser("update", help="fine-tune a network on added cases"))

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from kitrain.bars import SMALLEST_ORGAN_KI, Bar, best_conventional
+from kitrain.coverage_text import coverage_numbers, coverage_text
 from kitrain.evaluate import Effort, Judgement
 from kitrain.manifest import write_whole
 from kitrain.methods import CONTROL, DIRECT, NETWORK, SHIPPED
 from kitrain.pictures import save_sheet
-from kitrain.scores import FAINT_RECOVERY, LesionRow, MethodScores, SetScores
+from kitrain.scores import ALL, FAINT_RECOVERY, LesionRow, MethodScores, SetScores
 from kitrain.test_sets import ROBUSTNESS, STANDARD
 from kitrain.whole_bodies import WholeBodies
 from kiview.core.map_scores import LOST_RECOVERY
@@ -52,7 +53,7 @@ truth in brackets.
 
 {coverage}## Other scans
 
-NRMSE to truth, {per} people each.
+NRMSE to truth, {per} people each; {counts} with few and with many counts.
 
 {conditions}
 
@@ -94,14 +95,13 @@ def write_report(folder: Path, judged: Judgement, name: str) -> None:
 
 def report_text(judged: Judgement, network_id: str, name: str) -> str:
     """The report as Markdown."""
-    covered = judged.standard.methods[SHIPPED].coverage()
-    told = f"Share of voxels within two sigmas in percent:\n\n{_coverage(judged)}\n\n"
     return _TEXT.format(
         name=name,
         id=network_id,
         scans=judged.standard.scans,
         options=_options(judged.effort) + judged.asked,
         per=judged.effort.per_condition,
+        counts=judged.effort.per_count,
         standard=STANDARD.title,
         lesions=judged.standard.lesions,
         validation=judged.validation_scans,
@@ -110,7 +110,7 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
         seeds=_SEEDS.format(table=seeds_table(judged.seeds)) if judged.seeds else "",
         table=scores_table(judged.standard.methods),
         organs=_organs(judged.standard),
-        coverage=told if covered else "",
+        coverage=coverage_text({STANDARD.name: judged.standard, **judged.others}),
         conditions=_conditions(judged) if judged.others else "(not judged)",
         bodies=_bodies(judged.bodies),
         slider=_slider(judged) if judged.slider else "The network has none.",
@@ -122,7 +122,8 @@ def report_text(judged: Judgement, network_id: str, name: str) -> str:
 
 
 def _options(effort: Effort) -> str:
-    told = {"slabs": effort.scans, "conditions": effort.per_condition, "bodies": effort.bodies}
+    told = {"slabs": effort.scans, "conditions": effort.per_condition, "counts": effort.per_count}
+    told |= {"bodies": effort.bodies}
     return " ".join(f"--{name} {value}" for name, value in (told | {"seed": effort.seed}).items())
 
 
@@ -207,7 +208,7 @@ def _figure(value: float, digits: int) -> str:
 
 def _organs(scores: SetScores) -> str:
     shown = [name for name in scores.methods if name != CONTROL]
-    tissues = sorted({tissue for n in shown for tissue in scores.methods[n].organs} - {"all"})
+    tissues = sorted({tissue for n in shown for tissue in scores.methods[n].organs} - {ALL})
     lines = ["| tissue | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
     for tissue in tissues:
         cells = [_organ(scores.methods[name].organs.get(tissue)) for name in shown]
@@ -222,17 +223,6 @@ def _organ(sums: Sequence[float] | None) -> str:
     if truth / voxels >= SMALLEST_ORGAN_KI:
         return f"{100 * (values / truth - 1):.1f} %"
     return f"{1e3 * values / voxels:.2f} ({1e3 * truth / voxels:.2f})"
-
-
-def _coverage(judged: Judgement) -> str:
-    sets = {"standard": judged.standard, **judged.others}
-    found = {name: s.methods[SHIPPED].coverage() for name, s in sets.items()}
-    tissues = sorted({tissue for row in found.values() for tissue in row})
-    lines = ["| scans | " + " | ".join(tissues) + " |", "|---" * (len(tissues) + 1) + "|"]
-    for name, row in found.items():
-        cells = [_figure(100 * row.get(t, float("nan")), 1) for t in tissues]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def _conditions(judged: Judgement) -> str:
@@ -289,6 +279,7 @@ def numbers(judged: Judgement) -> dict[str, Any]:
             }
             for name, scores in sets.items()
         },
+        "coverage": coverage_numbers(sets),
         "slider": {f"{a:g}": summary(s) for a, s in judged.slider.items()},
         "tradeoff": {name: summary(s) for name, s in judged.tradeoff.items()},
     }  # fmt: skip

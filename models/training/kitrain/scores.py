@@ -23,8 +23,12 @@ from kiview.core.map_scores import LOST_RECOVERY, Lesion, LesionScore, Mask
 from kiview.simulate.tissues import NOT_TISSUE, Label
 
 FAINT_RECOVERY = 0.3
-_FEWEST_ORGAN_VOXELS = 30
+ALL = "all"
+"""The whole body, among the tissues."""
 SIGMAS = 2.0
+_FEWEST_ORGAN_VOXELS = 30
+_FEWEST_PEOPLE, _DRAWS = 3, 2000
+"""Of an interval, and how often people are drawn for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,15 @@ class MethodScores:
         noise: Per scan.
         lesions: All lesions in all maps.
         organs: By tissue: sums of the map, of the truth, and voxels.
-        covered: By tissue (and "all"): voxels within two sigmas of the truth, and voxels.
+        covered: By tissue (and `ALL`) and subject: voxels within two sigmas of the truth, and
+            voxels.
     """
 
     maps: list[dict[str, float]] = field(default_factory=list)
     noise: list[float] = field(default_factory=list)
     lesions: list[LesionRow] = field(default_factory=list)
     organs: dict[str, list[float]] = field(default_factory=dict)
-    covered: dict[str, list[float]] = field(default_factory=dict)
+    covered: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def mean(self, name: str) -> float:
         """Mean of a score over the maps that have it; NaN without any."""
@@ -111,7 +116,21 @@ class MethodScores:
 
     def coverage(self) -> dict[str, float]:
         """Share of voxels whose truth lies within two sigmas, by tissue."""
-        return {name: inside / count for name, (inside, count) in self.covered.items()}
+        found = {name: np.sum([*rows.values()], axis=0) for name, rows in self.covered.items()}
+        return {name: float(inside / count) for name, (inside, count) in found.items()}
+
+    def coverage_interval(self, tissue: str) -> tuple[float, float, int]:
+        """95 % interval of that share, as people are drawn anew, and how many people there are.
+
+        NaN where they are too few: the voxels of a person err together.
+        """
+        rows = np.array([*self.covered[tissue].values()])
+        if len(rows) < _FEWEST_PEOPLE:
+            return float("nan"), float("nan"), len(rows)
+        drawn = np.random.default_rng(0).integers(0, len(rows), (_DRAWS, len(rows)))
+        inside, count = rows[drawn].sum(axis=1).T
+        low, high = np.percentile(inside / count, (2.5, 97.5))
+        return float(low), float(high), len(rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +208,8 @@ def _score_map(
         _add(scores.organs, name, (ki[mask].sum(dtype=np.float64), truth[mask].sum(), mask.sum()))
         if made.sigma is not None:
             inside = np.abs(ki - truth)[mask] <= SIGMAS * made.sigma[mask]
-            _add(scores.covered, name, (inside.sum(), mask.sum()))
+            people = scores.covered.setdefault(name, {})
+            _add(people, record.identity.subject, (inside.sum(), mask.sum()))
 
 
 def _references(record: GroupRecord, r: int) -> dict[str, Volume]:
@@ -206,7 +226,7 @@ def _references(record: GroupRecord, r: int) -> dict[str, Volume]:
 def tissues_of(record: GroupRecord, body: Mask) -> list[tuple[str, Mask]]:
     """Pure voxels of every tissue there is enough of, healthy ones only, and the whole body."""
     healthy = record.lesions == 0
-    found = [("all", body)]
+    found = [(ALL, body)]
     for label in Label:
         if label in NOT_TISSUE:
             continue

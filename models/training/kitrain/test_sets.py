@@ -108,6 +108,10 @@ ROBUSTNESS: tuple[TestSet, ...] = (
 )
 
 
+COUNT_LEVELS = ("low-counts", "high-counts")
+"""Of those sets: the standard scan with few and with many counts."""
+
+
 def validation_jobs(size: DataConfig, count: int) -> list[tuple[int, SlabConfig]]:
     """Standard scans of people on whom filters are chosen: neither trained on nor tested.
 
@@ -131,7 +135,7 @@ def calibration_jobs(size: DataConfig, people: int) -> dict[str, list[tuple[int,
         STANDARD.name: standard,
         **{
             name: [(seed, replace(_counts(trues), region=said.region)) for seed, said in standard]
-            for name, trues in (("low-counts", FEW_COUNTS), ("high-counts", MANY_COUNTS))
+            for name, trues in zip(COUNT_LEVELS, (FEW_COUNTS, MANY_COUNTS), strict=True)
         },
         "as-trained": [(seed, slab_config("train", seed)) for seed, _ in standard],
     }
