@@ -9,11 +9,12 @@ import torch
 
 from kitrain.__main__ import main
 from kitrain.architecture import new_network
-from kitrain.bundle import read_bundle, read_parent, write_bundle
+from kitrain.bundle import output_table, read_bundle, read_parent, write_bundle, write_card
 from kitrain.config import DataConfig, NetworkConfig, OptimiserConfig
 from kitrain.groups import DIRECT, GroupError
 from kitrain.leaks import LeakError
 from kitrain.manifest import make_entry
+from kitrain.network import KiNetwork
 from kitrain.people import GroupFolder
 from kitrain.pipeline import Run
 from kitrain.update import (
@@ -148,6 +149,27 @@ def test_that_both_ends_move_by_the_change_of_the_shipped_network(updated, netwo
     laid_over = NetworkRuntime(card, weights).run(features)
     np.testing.assert_allclose(shipped.ki, laid_over.ki, rtol=1e-6)
     np.testing.assert_allclose(shipped.v, laid_over.v, rtol=1e-6)
+
+
+def test_that_an_update_keeps_the_calibration_of_its_parent(tmp_path, simulated):
+    torch.manual_seed(3)
+    network = KiNetwork(4, sigma=True, calibration=3)
+    for parameter in network.calibration.last.parameters():
+        torch.nn.init.normal_(parameter)
+    weights = network.state_dict()
+    config = RECORD["config"] | {"network": {"width": 4, "with_sigma": True}}
+    run = Run(weights, weights, RECORD | {"config": config}, {})
+    parent = write_bundle(run, tmp_path / "models", "smoke")
+    card = tomllib.loads((parent / "card.toml").read_text("utf-8"))
+    write_card(parent, card | {"outputs": output_table(sigma=True, calibrated=True)}, "")
+    request = request_in(tmp_path, parent, simulated)
+    folder = update_network(request, NullProgress()).folder
+    assert read_card(folder / "card.toml").outputs == ("ki", "v", "sigma", "calibration")
+    before, after = read_bundle(parent).smooth, read_bundle(folder).smooth
+    assert not torch.equal(after["head.weight"], before["head.weight"])
+    for name in (name for name in before if name.startswith("calibration.")):
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
+    assert "is calibrated as that of its parent" in (folder / "CARD.md").read_text("utf-8")
 
 
 def test_that_the_next_update_begins_where_the_last_ended_and_keeps_its_judges(updated):

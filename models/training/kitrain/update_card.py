@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kiview.nets.catalog import CALIBRATION
+
 _TEXT = """# {title} ({id} {version})
 
 Research use only. Network {parent} {parent_version}, fine-tuned at this site on {count} parts of
@@ -27,9 +29,15 @@ Mean NRMSE on people whom neither version has learnt from; lower is better.
 
 A version that is worse on the added cases is not written.
 
-Command: `python -m kitrain update --network {parent}`. The change of the weights was added to both
-ends of the slider. `python -m kitrain evaluate --network FOLDER` scores this version on simulated
-people as the first one was.
+{uncertainty}Command: `python -m kitrain update --network {parent}`. The change of the weights was
+added to both ends of the slider. `python -m kitrain evaluate --network FOLDER` scores this version
+on simulated people as the first one was.
+"""
+
+
+_CALIBRATED = """Its standard deviation is calibrated as that of its parent, not anew; the report of
+`evaluate` tells whether that still fits.
+
 """
 
 
@@ -93,4 +101,5 @@ def update_text(card: Mapping[str, Any]) -> str:
         added=results["validation_added"],
         simulated_before=results["validation_simulated_before"],
         simulated=results["validation_simulated"],
+        uncertainty=_CALIBRATED if CALIBRATION in {o["name"] for o in card["outputs"]} else "",
     )
