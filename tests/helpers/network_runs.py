@@ -13,6 +13,9 @@ from kiview.jobs.preview_network import Preview
 from kiview.viewmodels.results import PATLAK
 from tests.helpers import small_study
 
+FIRST_RUN_MS = 30_000
+"""The first Patlak of a process waits for its compiler, on a busy machine for many seconds."""
+
 
 def fake_network(request, progress):
     """Patlak-like map of another method, on the image's grid, made from the request."""
@@ -67,7 +70,7 @@ def compute(qtbot, models, method):
     """Run a method to its end; its result, None where it was refused."""
     model = models.maps if method == PATLAK else models.network
     model.compute()
-    qtbot.waitUntil(lambda: not model.is_running)
+    qtbot.waitUntil(lambda: not model.is_running, timeout=FIRST_RUN_MS)
     return models.results.get(method)
 
 

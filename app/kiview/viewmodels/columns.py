@@ -3,8 +3,9 @@
 from PySide6.QtCore import QObject, Signal
 
 from kiview.core.arriving import ArrivingFrameStore, ArrivingImage
-from kiview.core.images import DynamicImage
+from kiview.core.images import DynamicImage, MapSet, ParametricMap
 from kiview.core.study import Series
+from kiview.core.units import KI_STANDARD_DEVIATION, KI_STANDARD_ERROR
 from kiview.viewmodels.agreement import AgreementViewModel
 from kiview.viewmodels.results import METHOD_NAMES, NETWORK, Result, ResultsViewModel
 from kiview.viewmodels.study import StudyViewModel
@@ -136,10 +137,17 @@ class ColumnsCoordinator(QObject):
         name = METHOD_NAMES[result.method]
         short = name if result.method != NETWORK else name.lower()
         title = f"{name} {chosen.quantity.label}"
-        self._views.set_map(result.method, chosen, title, short, result.summary)
+        spread = _spread_of(result.maps) if chosen is result.maps.main else None
+        self._views.set_map(result.method, chosen, title, short, result.summary, spread)
 
     def _mark(self) -> None:
         for result in self._results.all:
             self._views.mark(result.method, stale=result.is_stale)
         told = self._agreement.mismatches
         self._views.mark(NETWORK, note=f"{' and '.join(told)} (Patlak)" if told else "")
+
+
+def _spread_of(maps: MapSet) -> ParametricMap | None:
+    """Standard error of Patlak's Ki, or standard deviation of a network's."""
+    known = (KI_STANDARD_ERROR, KI_STANDARD_DEVIATION)
+    return next((each for each in maps.maps if each.quantity in known), None)

@@ -229,6 +229,7 @@ class Layer:
         note: Named mismatch with the map beside it, or other warning; empty if none.
         entered: Values that the user entered for the study it is from, in one line; or empty.
         pending: Whether its frames have not been read yet, so that there is nothing to show.
+        spread: Standard deviation of the values, on their grid, where the run gave one.
     """
 
     key: str
@@ -245,6 +246,7 @@ class Layer:
     note: str = ""
     entered: str = ""
     pending: bool = False
+    spread: VoxelSource | None = None
 
     @property
     def geometry(self) -> VolumeGeometry:
@@ -270,6 +272,11 @@ class Layer:
         """Value under a position; None outside, NaN where nothing was fitted."""
         return value_at(self.planes.source, position_lps_mm)
 
+    def spread_at(self, position_lps_mm: NDArray[np.float64]) -> float | None:
+        """Standard deviation of that value; None outside and where none is known."""
+        spread = None if self.spread is None else value_at(self.spread, position_lps_mm)
+        return spread if spread is not None and np.isfinite(spread) else None
+
 
 def image_layer(image: DynamicImage, frames: ShownFrames) -> Layer:
     """Layer of a frame or a sum of frames; in SUV when the factor is known."""
@@ -281,9 +288,14 @@ def image_layer(image: DynamicImage, frames: ShownFrames) -> Layer:
 
 
 def map_layer(
-    key: str, parametric_map: ParametricMap, title: str, short_title: str, method: str
+    key: str,
+    parametric_map: ParametricMap,
+    title: str,
+    short_title: str,
+    method: str,
+    spread: ParametricMap | None = None,
 ) -> Layer:
-    """Layer of a parametric map."""
+    """Layer of a parametric map, perhaps with its standard deviation."""
     source = ArraySource(parametric_map.values, parametric_map.geometry)
     return Layer(
         key,
@@ -295,6 +307,7 @@ def map_layer(
         modified=parametric_map.provenance.modified,
         untied=is_untied(parametric_map.provenance),
         entered=by_you(parametric_map.provenance.user_given.items()),
+        spread=None if spread is None else ArraySource(spread.values, spread.geometry),
     )
 
 

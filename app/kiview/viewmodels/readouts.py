@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kiview.core.units import GML, Quantity
 from kiview.viewmodels.layers import Layer
 
-MINUS = "\N{MINUS SIGN}"
+MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 PENDING = "not read yet"
 """What a view says of a frame that is still to be read from the files."""
 _DECIMALS = {"SUV": 2, "dSUV": 2, "Ki": 4, "dKi": 4, "KiSE": 4, "V0": 3, "activity": 0}
@@ -21,7 +21,7 @@ class Readout:
 
     Attributes:
         name: Short title of the layer.
-        text: Value, `not fitted`, `outside` or `not read yet`.
+        text: Value, perhaps with its standard deviation; `not fitted`, `outside` or `not read yet`.
         unit: Unit symbol.
     """
 
@@ -52,13 +52,20 @@ def readouts(layers: Iterable[Layer], position_lps_mm: NDArray[np.float64]) -> t
     return tuple(
         Readout(
             layer.short_title,
-            PENDING
-            if layer.pending
-            else value_text(layer.quantity, layer.value_at(position_lps_mm)),
+            PENDING if layer.pending else _told(layer, position_lps_mm),
             layer.quantity.unit.symbol,
         )
         for layer in layers
     )
+
+
+def _told(layer: Layer, position_lps_mm: NDArray[np.float64]) -> str:
+    """A value, with its standard deviation where one is known."""
+    value = layer.value_at(position_lps_mm)
+    text, spread = value_text(layer.quantity, value), layer.spread_at(position_lps_mm)
+    if value is None or np.isnan(value) or spread is None:
+        return text
+    return f"{text} {PLUS_MINUS} {value_text(layer.quantity, spread)}"
 
 
 def readout_line(shown: tuple[Readout, ...], position: str) -> str:

@@ -122,6 +122,7 @@ class ViewsViewModel(QObject):
         title: str,
         short_title: str,
         method: str = "",
+        spread: ParametricMap | None = None,
     ) -> None:
         """Add a column, or replace the one with this key.
 
@@ -131,8 +132,9 @@ class ViewsViewModel(QObject):
             title: Headline, for example `Patlak Ki`.
             short_title: For the cursor line, for example `Patlak`.
             method: How it was made, shown at the colour bar, for example `30-60 min`.
+            spread: Standard deviation of the values, if known: told with the value.
         """
-        self._put(map_layer(key, parametric_map, title, short_title, method))
+        self._put(map_layer(key, parametric_map, title, short_title, method, spread))
 
     def remove_map(self, key: str) -> None:
         """Remove a column."""
@@ -282,5 +284,5 @@ class ViewsViewModel(QObject):
 
     @property
     def readout_text(self) -> str:
-        """One line: `SUV 3.21 | Patlak 0.0312 | network 0.0298 mL/min/mL | x 1 y 2 z 3 mm`."""
+        """One line: `SUV 3.21 | Patlak 0.0312 ± 0.0041 mL/min/mL | x 1 y 2 z 3 mm`."""
         return readout_line(self.readouts(), self.position_text)

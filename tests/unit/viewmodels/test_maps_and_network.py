@@ -30,6 +30,16 @@ def test_that_patlak_finds_the_ki_of_the_phantom(qtbot, with_aorta):
     assert not result.is_stale
 
 
+def test_that_a_ki_is_told_with_its_standard_error_and_other_quantities_are_not(qtbot, with_aorta):
+    models = with_aorta
+    compute(qtbot, models, PATLAK)
+    error = models.results.get(PATLAK).maps.by_code("KiSE")
+    here = error.geometry.nearest_index(models.views.link.cursor_lps_mm)
+    assert models.views.readouts()[1].text.endswith(f" ± {error.values[here]:.4f}")
+    models.columns.show_quantity("V0")
+    assert "±" not in models.views.readouts()[1].text
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -86,6 +86,24 @@ def test_that_readouts_name_every_layer_with_its_value_and_unit(views):
     )
 
 
+def test_that_a_value_is_told_with_its_standard_deviation_unless_it_is_a_preview(views):
+    add_maps(views)
+    ki = torso.ki_map()
+    spread = replace(ki, values=np.where(np.isnan(ki.values), 0.001, 0.1 * ki.values))
+    views.set_map("network", ki, "Network Ki", "network", spread=spread)
+    views.link.set_cursor((0, 0, 0))
+    value = ki.values[ki.geometry.nearest_index(np.zeros(3))]
+    assert views.readouts()[2].text == f"{value:.4f} ± {0.1 * value:.4f}"
+    views.link.set_cursor((0, 0, -47))
+    assert views.readouts()[2].text == "not fitted"
+    views.link.set_cursor((900, 0, 0))
+    assert views.readouts()[2].text == "outside"
+    views.set_map("network", ki, "Network Ki", "network")
+    views.mark_preview("network", untied=False)
+    views.link.set_cursor((0, 0, 0))
+    assert views.readouts()[2].text == f"{value:.4f}"
+
+
 def test_that_a_voxel_without_a_fit_is_called_not_fitted(views):
     add_maps(views)
     views.link.set_cursor((0, 0, -47))
