@@ -21,6 +21,7 @@ from kiview.viewmodels.layers import (
 from kiview.viewmodels.link import DisplayScales, LinkGroup
 from kiview.viewmodels.plane_loader import PlaneLoader
 from kiview.viewmodels.readouts import Readout, position_text, readout_line, readouts
+from kiview.viewmodels.results import METHOD_NAMES
 
 IMAGE_KEY = "image"
 DIFFERENCE_KEY = "difference"
@@ -79,7 +80,7 @@ class ViewsViewModel(QObject):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Columns from the left: image, maps in the order they came, difference."""
+        """Columns from the left: image, Patlak, network, other maps as they came, difference."""
         return tuple(self._layers.values())
 
     def layer(self, key: str) -> Layer | None:
@@ -188,7 +189,9 @@ class ViewsViewModel(QObject):
         self.layers_changed.emit()
 
     def _put(self, layer: Layer) -> None:
-        self._layers[layer.key] = layer
+        layers = self._layers | {layer.key: layer}
+        first = [key for key in (IMAGE_KEY, *METHOD_NAMES) if key in layers]
+        self._layers = {key: layers[key] for key in dict.fromkeys([*first, *layers])}
         if not self.scales.knows(layer.quantity):
             self.scales.set_default_window(layer.quantity.code, needed_window(layer))
         self._refresh_difference()

@@ -86,6 +86,18 @@ def test_that_readouts_name_every_layer_with_its_value_and_unit(views):
     )
 
 
+def test_that_the_network_stands_right_of_patlak_and_is_compared_with_it_whichever_came_first(
+    views,
+):
+    views.show_difference(True)
+    views.set_map("network", torso.ki_map(scale=0.011), "Network Ki", "network")
+    views.set_map("patlak", torso.ki_map(), "Patlak Ki", "Patlak")
+    assert [layer.key for layer in views.layers] == ["image", "patlak", "network", "difference"]
+    assert views.layers[3].title == "network \N{MINUS SIGN} Patlak"
+    views.link.set_cursor((0, 0, 0))
+    assert views.layers[3].value_at(np.zeros(3)) > 0
+
+
 def test_that_a_value_is_told_with_its_standard_deviation_unless_it_is_a_preview(views):
     add_maps(views)
     ki = torso.ki_map()
