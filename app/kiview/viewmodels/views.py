@@ -1,5 +1,6 @@
 """The linked views: columns that are compared, rows of planes, and what is under the cursor."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -158,13 +159,7 @@ class ViewsViewModel(QObject):
             preview = replace(layer, previewed=True, stale=False, untied=untied)
             self._put(replace(preview, previewed_boxes=boxes))
 
-    def mark(
-        self,
-        key: str,
-        *,
-        stale: bool | None = None,
-        note: str | None = None,
-    ) -> None:
+    def mark(self, key: str, *, stale: bool | None = None, note: str | None = None) -> None:
         """Say that a map is stale (or is not any more), or name a mismatch."""
         layer = self._layers.get(key)
         if layer is None:
@@ -189,9 +184,7 @@ class ViewsViewModel(QObject):
         self.layers_changed.emit()
 
     def _put(self, layer: Layer) -> None:
-        layers = self._layers | {layer.key: layer}
-        first = [key for key in (IMAGE_KEY, *METHOD_NAMES) if key in layers]
-        self._layers = {key: layers[key] for key in dict.fromkeys([*first, *layers])}
+        self._layers = _in_order(self._layers | {layer.key: layer})
         if not self.scales.knows(layer.quantity):
             self.scales.set_default_window(layer.quantity.code, needed_window(layer))
         self._refresh_difference()
@@ -289,3 +282,9 @@ class ViewsViewModel(QObject):
     def readout_text(self) -> str:
         """One line: `SUV 3.21 | Patlak 0.0312 ± 0.0041 mL/min/mL | x 1 y 2 z 3 mm`."""
         return readout_line(self.readouts(), self.position_text)
+
+
+def _in_order(layers: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Image, Patlak and network first, others as they came."""
+    first = [key for key in (IMAGE_KEY, *METHOD_NAMES) if key in layers]
+    return {key: layers[key] for key in dict.fromkeys([*first, *layers])}

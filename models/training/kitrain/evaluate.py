@@ -149,11 +149,8 @@ def judge_network(
         families.append(network_family(theirs, direct.width, COMPARED))
     each = [network_family(weights, run.width, f"seed {s}") for s, weights in seeds.items()]
     standard = _scored(STANDARD, size, effort, folder, [*families, *each], report)
-    sizes = {kind: effort.size(effort.people(kind)) for kind in ROBUSTNESS if effort.people(kind)}
-    others = {
-        kind.name: _scored(kind, people, effort, folder, families, report)
-        for kind, people in sizes.items()
-    }
+    kinds = [kind for kind in ROBUSTNESS if effort.people(kind)]
+    others = {kind.name: _harder(kind, effort, folder, families, report) for kind in kinds}
     slider = _slider(run, effort, folder, report) if run.has_slider else {}
     bodies = None
     if effort.bodies:
@@ -204,6 +201,13 @@ def _slider(run: Run, effort: Effort, folder: Path, report: Report) -> dict[floa
     families = [network_family(run.at(a), run.width, f"slider at {a:g}") for a in SLIDER]
     found = _scored(STANDARD, size, effort, folder, families, report)
     return {a: found.methods[f"slider at {a:g}"] for a in SLIDER}
+
+
+def _harder(
+    kind: TestSet, effort: Effort, folder: Path, families: Sequence[Family], report: Report
+) -> SetScores:
+    """Scores on a robustness set."""
+    return _scored(kind, effort.size(effort.people(kind)), effort, folder, families, report)
 
 
 def _scored(

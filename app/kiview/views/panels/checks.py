@@ -1,6 +1,6 @@
 """What may be quantified, what was noticed, and ways to settle it."""
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -88,9 +88,11 @@ class ChecksPanel(QWidget):
         self._layout.setSpacing(6)
         self._layout.addWidget(section("Checks"))
         self._layout.addWidget(self._body)
-        study.study_changed.connect(self._rebuild)
-        study.series_changed.connect(self._rebuild)
-        study.findings_changed.connect(self._rebuild)
+        self._soon = QTimer(self)  # once for all that a new study announces
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._rebuild)
+        for changed in (study.study_changed, study.series_changed, study.findings_changed):
+            changed.connect(self._soon.start)
         study.open_failed.connect(self._on_open_failed)
         self._rebuild()
 
