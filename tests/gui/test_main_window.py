@@ -33,6 +33,7 @@ from kiview.views.main_window import MainWindow
 def open_small(qtbot, models):
     with qtbot.waitSignal(models.study.study_changed):
         models.study.open_path(Path("small"))
+    qtbot.wait(1)  # the checks follow in a turn of their own
 
 
 def add_aorta(qtbot, models):
@@ -172,6 +173,7 @@ def test_that_a_missing_value_is_asked_for_and_the_study_read_again_with_it(qtbo
     with qtbot.waitSignal(models.study.study_changed):
         click(qtbot, window, "checksApply")
     assert given == [{}, {"dose_bq": 3.1e8}]
+    qtbot.waitUntil(lambda: window.findChildren(QLabel, "userGiven") != [])
     assert text(window, "userGiven") == "Values entered by you: activity 310 MBq."
 
 

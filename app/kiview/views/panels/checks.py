@@ -91,8 +91,9 @@ class ChecksPanel(QWidget):
         self._soon = QTimer(self)  # once for all that a new study announces
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._rebuild)
-        for changed in (study.study_changed, study.series_changed, study.findings_changed):
-            changed.connect(self._soon.start)
+        study.study_changed.connect(self._soon.start)
+        study.series_changed.connect(self._soon.start)
+        study.findings_changed.connect(self._rebuild)
         study.open_failed.connect(self._on_open_failed)
         self._rebuild()
 
