@@ -31,6 +31,7 @@ def jobs():
 
 
 def rest(qtbot, models):
+    qtbot.wait(1)  # a study is recorded in a turn of its own
     qtbot.waitUntil(lambda: not models.runner.tasks and not models.library._delay.isActive())
 
 

@@ -50,8 +50,9 @@ def open_made(qtbot, models, made, asked=None):
 
 
 def settle(qtbot, models):
-    """Wait until nothing is opened or runs."""
+    """Wait until nothing is opened or runs; checks and library follow in turns of their own."""
     qtbot.waitUntil(lambda: not models.study.is_opening)
+    qtbot.wait(1)
     qtbot.waitUntil(lambda: not models.runner.tasks)
 
 

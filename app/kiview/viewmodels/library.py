@@ -168,11 +168,14 @@ class LibraryViewModel(QObject):
         if study is None or path is None:
             return
         self._removed.discard(_key(path))
-        job = partial(self._jobs.record, RecordRequest(study, path))
-        task = self._runner.start("Study list", job)
+        # Not at once: its work would take the interpreter from the window that shows the study.
+        QTimer.singleShot(0, self, partial(self._record, RecordRequest(study, path)))
+        self._show()
+
+    def _record(self, request: RecordRequest) -> None:
+        task = self._runner.start("Study list", partial(self._jobs.record, request))
         task.succeeded.connect(self._on_recorded)
         task.failed.connect(self._on_failed)
-        self._show()
 
     def _on_recorded(self, recorded: tuple[str, tuple[Finding, ...]]) -> None:
         self._tell(recorded[1])

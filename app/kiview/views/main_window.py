@@ -6,13 +6,11 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QLayout,
     QMainWindow,
     QMessageBox,
     QScrollArea,
     QSplitter,
-    QStackedWidget,
     QStyle,
     QTabWidget,
     QVBoxLayout,
@@ -20,12 +18,10 @@ from PySide6.QtWidgets import (
 )
 
 from kiview.viewmodels.window import WindowModels
-from kiview.views.banner import Banner
-from kiview.views.canvas.canvas_widget import CanvasWidget
+from kiview.views.central_area import CentralArea
 from kiview.views.dialogs.about import TextDialog, about_text
 from kiview.views.dialogs.merge_dialog import MergeDialog
 from kiview.views.dialogs.study_details import StudyDetailsDialog
-from kiview.views.empty_state import EmptyState
 from kiview.views.menus import Menus
 from kiview.views.panels.checks import ChecksPanel
 from kiview.views.panels.export_panel import ExportPanel
@@ -36,15 +32,12 @@ from kiview.views.panels.network_panel import NetworkPanel
 from kiview.views.panels.regions_panel import RegionsPanel
 from kiview.views.panels.studies import StudiesPanel
 from kiview.views.parts import help_text
-from kiview.views.plots.agreement_view import AgreementView
-from kiview.views.plots.curves_plot import CurvesPlot
-from kiview.views.plots.patlak_view import PatlakView
 from kiview.views.status_line import StatusLine
 
 COMFORTABLE_SIZE = QSize(1440, 900)
 LEFT_WIDTH = 218
 RIGHT_WIDTH = 360
-PLOTS_SHARE = 0.27
+CENTRE_WIDTH = COMFORTABLE_SIZE.width() - LEFT_WIDTH - RIGHT_WIDTH
 STUDY_FILES = (
     "PET studies (*.dcm *.ima DICOMDIR dicomdir *.zip *.nii *.nii.gz *.v *.v.gz *.hdr *.img);;"
     "All files (*)"
@@ -75,10 +68,10 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1024, 640)
         self._fix_constraint()
         self.resize(self._size_that_fits())
-        self.canvas = CanvasWidget(models.views, models.rois)
+        self.centre = CentralArea(models)
+        self.canvas = self.centre.canvas
         self.tabs = self._tabs()
         self._menus = Menus(self, models)
-        self._middle = QStackedWidget()
         self._build()
         self._connect()
         self._on_study_changed()
@@ -105,11 +98,11 @@ class MainWindow(QMainWindow):
         splitter.setHandleWidth(3)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self._left())
-        splitter.addWidget(self._centre())
+        splitter.addWidget(self.centre)
         splitter.addWidget(self.tabs)
         splitter.setStretchFactor(1, 5)
         splitter.setStretchFactor(2, 1)  # tables show whole names where there is room
-        splitter.setSizes([LEFT_WIDTH, self.width() - LEFT_WIDTH - RIGHT_WIDTH, RIGHT_WIDTH])
+        splitter.setSizes([LEFT_WIDTH, CENTRE_WIDTH, RIGHT_WIDTH])
         self.setCentralWidget(splitter)
 
     def _left(self) -> QWidget:
@@ -126,41 +119,6 @@ class MainWindow(QMainWindow):
         layout.addWidget(LayersPanel(models.views))
         layout.addStretch(1)
         return _scrolling(inner, LEFT_WIDTH)
-
-    def _centre(self) -> QWidget:
-        models = self._models
-        self._empty = EmptyState(models.study, models.tasks)
-        self._middle.addWidget(self._empty)
-        self._middle.addWidget(self._work_area())
-        area = QWidget()
-        area.setObjectName("centralArea")
-        layout = QVBoxLayout(area)
-        layout.setContentsMargins(3, 3, 3, 3)
-        layout.setSpacing(4)
-        layout.addWidget(Banner(models.messages))
-        layout.addWidget(self._middle, 1)
-        return area
-
-    def _work_area(self) -> QWidget:
-        models = self._models
-        plots = QWidget()
-        row = QHBoxLayout(plots)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(CurvesPlot(models.curves, models.input_function), 1)
-        row.addWidget(PatlakView(models.patlak_point), 1)
-        row.addWidget(AgreementView(models.agreement), 1)
-        splitter = QSplitter(Qt.Orientation.Vertical)
-        splitter.setObjectName("viewsAndPlots")
-        splitter.setHandleWidth(4)
-        splitter.setChildrenCollapsible(False)
-        splitter.addWidget(self.canvas)
-        splitter.addWidget(plots)
-        height = self.height()
-        splitter.setSizes([round(height * (1 - PLOTS_SHARE)), round(height * PLOTS_SHARE)])
-        splitter.setStretchFactor(0, 3)
-        splitter.setStretchFactor(1, 1)
-        return splitter
 
     def _tabs(self) -> QTabWidget:
         models = self._models
@@ -189,9 +147,9 @@ class MainWindow(QMainWindow):
         models.study.arriving_changed.connect(self._on_study_changed)
         models.export.overwrite_asked.connect(self._on_overwrite_asked)
         self.canvas.frame_bar.merge_asked.connect(self.show_merge)
-        self._empty.demo_asked.connect(self.demo_asked)
-        self._empty.folder_asked.connect(self.ask_for_folder)
-        self._empty.file_asked.connect(self.ask_for_file)
+        self.centre.empty.demo_asked.connect(self.demo_asked)
+        self.centre.empty.folder_asked.connect(self.ask_for_folder)
+        self.centre.empty.file_asked.connect(self.ask_for_file)
 
     # What the menus and others ask for
 
@@ -244,7 +202,7 @@ class MainWindow(QMainWindow):
     def _on_study_changed(self) -> None:
         study = self._models.study
         is_empty = study.series is None and study.arriving is None
-        self._middle.setCurrentIndex(0 if is_empty else 1)
+        self.centre.show_study(not is_empty)
         name = f"{study.known[0].title} \N{EM DASH} " if study.study and study.known else ""
         self.setWindowTitle(f"{name}KiView [Research use only]")
 
