@@ -54,3 +54,9 @@ def ki_map(grid=None, *, scale=0.01, modified=False, quantity=KI):
     values = spot_values(grid) * np.float32(scale)
     values[0] = np.nan
     return ParametricMap(values, quantity, grid, Provenance("test", "KiView", modified=modified))
+
+
+def add_maps(views):
+    """Maps of both methods in the views."""
+    views.set_map("patlak", ki_map(), "Patlak Ki", "Patlak", "30-60 min")
+    views.set_map("network", ki_map(scale=0.011), "Network Ki", "network", "torso-ki")

@@ -4,11 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.helpers import small_study
+from tests.helpers import small_study, torso
 from tests.helpers.network_runs import FakePreview
 
 from kiview import application
+from kiview.viewmodels.views import ViewsViewModel
 from kiview.viewmodels.window import WindowModels
+
+
+@pytest.fixture
+def views(qapp):  # noqa: ARG001 - timers need an application
+    views = ViewsViewModel()
+    views.set_image(torso.dynamic_image())
+    return views
 
 
 @pytest.fixture
@@ -31,7 +39,8 @@ def opened(qtbot, models) -> WindowModels:
     """With the small study open."""
     with qtbot.waitSignal(models.study.study_changed):
         models.study.open_path(Path("small"))
-    qtbot.waitUntil(lambda: not models.runner.tasks)  # it is in the library
+    qtbot.wait(1)  # it is recorded in a turn of its own
+    qtbot.waitUntil(lambda: not models.runner.tasks)
     return models
 
 

@@ -19,18 +19,6 @@ from kiview.viewmodels.views import LAYOUTS, ViewsViewModel
 from kiview.viewmodels.views_memory import restore_views, saved_views
 
 
-@pytest.fixture
-def views(qapp):  # noqa: ARG001 - timers need an application
-    views = ViewsViewModel()
-    views.set_image(torso.dynamic_image())
-    return views
-
-
-def add_maps(views):
-    views.set_map("patlak", torso.ki_map(), "Patlak Ki", "Patlak", "30-60 min")
-    views.set_map("network", torso.ki_map(scale=0.011), "Network Ki", "network", "torso-ki")
-
-
 def test_that_opening_an_image_shows_its_last_frame_in_suv_from_the_middle(views):
     (layer,) = views.layers
     assert (layer.title, layer.quantity) == ("SUV", SUV_BW)
@@ -55,7 +43,7 @@ def test_that_entering_a_weight_turns_the_same_view_into_suv(views):
 
 
 def test_that_closing_the_image_leaves_nothing(views):
-    add_maps(views)
+    torso.add_maps(views)
     views.set_image(None)
     assert views.layers == ()
     assert views.readout_text == ""
@@ -68,22 +56,13 @@ def test_that_closing_the_image_leaves_nothing(views):
 
 
 def test_that_all_ki_columns_share_one_scale(views, qtbot):
-    add_maps(views)
+    torso.add_maps(views)
     with qtbot.waitSignal(views.scales.scale_changed, timeout=1000) as blocker:
         views.scales.set_window(KI, DisplayWindow(0, 0.1))
     assert blocker.args == ["Ki"]
     windows = {views.scales.window(layer.quantity) for layer in views.layers[1:]}
     assert windows == {DisplayWindow(0, 0.1)}
     assert views.scales.window(SUV_BW) == DisplayWindow(0, 7)
-
-
-def test_that_readouts_name_every_layer_with_its_value_and_unit(views):
-    add_maps(views)
-    views.link.set_cursor((0, 0, 0))
-    image, patlak, network = (layer.value_at(np.zeros(3)) for layer in views.layers)
-    assert views.readout_text == (
-        f"SUV {image:.2f} | Patlak {patlak:.4f} | network {network:.4f} mL/min/mL | x 0 y 0 z 0 mm"
-    )
 
 
 def test_that_the_network_stands_right_of_patlak_and_is_compared_with_it_whichever_came_first(
@@ -96,56 +75,6 @@ def test_that_the_network_stands_right_of_patlak_and_is_compared_with_it_whichev
     assert views.layers[3].title == "network \N{MINUS SIGN} Patlak"
     views.link.set_cursor((0, 0, 0))
     assert views.layers[3].value_at(np.zeros(3)) > 0
-
-
-def test_that_a_value_is_told_with_its_standard_deviation_unless_it_is_a_preview(views):
-    add_maps(views)
-    ki = torso.ki_map()
-    spread = replace(ki, values=np.where(np.isnan(ki.values), 0.001, 0.1 * ki.values))
-    views.set_map("network", ki, "Network Ki", "network", spread=spread)
-    views.link.set_cursor((0, 0, 0))
-    value = ki.values[ki.geometry.nearest_index(np.zeros(3))]
-    assert views.readouts()[2].text == f"{value:.4f} ± {0.1 * value:.4f}"
-    views.link.set_cursor((0, 0, -47))
-    assert views.readouts()[2].text == "not fitted"
-    views.link.set_cursor((900, 0, 0))
-    assert views.readouts()[2].text == "outside"
-    views.set_map("network", ki, "Network Ki", "network")
-    views.mark_preview("network", untied=False)
-    views.link.set_cursor((0, 0, 0))
-    assert views.readouts()[2].text == f"{value:.4f}"
-
-
-def test_that_a_voxel_without_a_fit_is_called_not_fitted(views):
-    add_maps(views)
-    views.link.set_cursor((0, 0, -47))
-    assert [each.text for each in views.readouts()[1:]] == ["not fitted", "not fitted"]
-
-
-def test_that_outside_a_smaller_map_the_readout_says_so(views):
-    small = torso.geometry(shape=(4, 4, 4))
-    views.set_map("patlak", torso.ki_map(small), "Patlak Ki", "Patlak")
-    views.link.set_cursor((30, 0, 0))
-    assert views.readouts()[1].text == "outside"
-
-
-def test_that_values_belong_to_the_same_place_on_every_grid(views):
-    feet_first = torso.geometry([(0, 0, -1), (0, 1, 0), (-1, 0, 0)])
-    oblique = torso.geometry([(0, 0.6, 0.8), (0, 0.8, -0.6), (1, 0, 0)])
-    views.set_map("patlak", torso.ki_map(feet_first), "Patlak Ki", "Patlak")
-    views.set_map("network", torso.ki_map(oblique), "Network Ki", "network")
-    views.link.set_cursor(torso.LEFT_SPOT_LPS_MM)
-    for layer in views.layers[1:]:
-        assert layer.value_at(views.link.cursor_lps_mm) == pytest.approx(0.05, rel=0.25)
-        for plane in Plane:
-            image = layer.planes.read(plane, float(torso.LEFT_SPOT_LPS_MM[plane.normal_axis]))
-            row, column = np.unravel_index(np.nanargmax(image.values), image.values.shape)
-            u, v = (
-                centres[i]
-                for centres, i in zip(image.grid.centres_mm(), (column, row), strict=True)
-            )
-            spot = plane.to_screen_mm(torso.LEFT_SPOT_LPS_MM)
-            np.testing.assert_allclose([u, v], spot[:2], atol=2.6)
 
 
 def test_that_the_cursor_stays_inside_and_tells_only_of_moves(views, qtbot):
@@ -241,7 +170,7 @@ def test_that_short_times_are_told_in_seconds():
 
 
 def test_that_maps_are_marked_stale_modified_and_mismatched(views):
-    add_maps(views)
+    torso.add_maps(views)
     views.mark("patlak", stale=True)
     views.mark("network", note="has other frames")
     views.set_map("network", torso.ki_map(modified=True), "Network Ki", "network")
@@ -254,7 +183,7 @@ def test_that_maps_are_marked_stale_modified_and_mismatched(views):
 
 
 def test_that_the_difference_is_the_second_map_minus_the_first(views):
-    add_maps(views)
+    torso.add_maps(views)
     views.show_difference(True)
     layer = views.layers[-1]
     assert layer.title == "network \N{MINUS SIGN} Patlak"
@@ -290,13 +219,13 @@ def test_that_maps_of_other_quantities_are_not_subtracted(views):
 
 
 def test_that_the_image_column_stays_first_when_the_frame_changes(views):
-    add_maps(views)
+    torso.add_maps(views)
     views.frames.show_frame(2)
     assert [layer.key for layer in views.layers] == ["image", "patlak", "network"]
 
 
 def test_that_a_new_image_drops_the_maps_of_the_old(views):
-    add_maps(views)
+    torso.add_maps(views)
     views.set_image(torso.dynamic_image())
     assert [layer.key for layer in views.layers] == ["image"]
 
@@ -339,7 +268,7 @@ def test_that_a_window_without_width_is_refused():
 
 
 def test_that_views_survive_saving(views):
-    add_maps(views)
+    torso.add_maps(views)
     views.link.set_zoom(3, (10, 5, -5))
     views.link.set_cursor((6, 2, 8))
     views.frames.show_early()
@@ -402,7 +331,7 @@ def test_that_planes_already_shown_are_not_read_again(views):
 
 
 def test_that_the_window_controls_follow_the_layer_clicked(views, qtbot):
-    add_maps(views)
+    torso.add_maps(views)
     with qtbot.waitSignal(views.active_changed, timeout=1000):
         views.activate("patlak")
     assert views.active_layer.key == "patlak"
