@@ -13,9 +13,11 @@ from kitrain.bars import Bar, best_conventional, default_bars, direct_bars, slid
 from kitrain.config import DataConfig, NetworkConfig
 from kitrain.data import split_seeds
 from kitrain.evaluate import Effort, Judgement
-from kitrain.methods import NETWORK, SHIPPED, Chosen, conventional, network_family, plain
-from kitrain.report import report_text, write_report
-from kitrain.scores import MethodScores, score_set
+from kitrain.groups import DIRECT
+from kitrain.methods import DIRECT_MORE, SHIPPED, Chosen, conventional, network_family, plain
+from kitrain.report import report_text, write_confirmation, write_report
+from kitrain.scores import MethodScores, SetScores, score_set
+from kitrain.simulated import DIRECT_HIGH
 from kitrain.test_sets import ROBUSTNESS, STANDARD, validation_jobs
 from tests.training.slabs import fake_slab
 
@@ -31,7 +33,7 @@ def scores():
 
 @pytest.fixture
 def judged(scores):
-    slider = dict.fromkeys((0.0, 1.0), scores.methods[NETWORK])
+    slider = dict.fromkeys((0.0, 1.0), scores.methods[SHIPPED])
     others = {"low-counts": scores}
     bars = default_bars(scores, others)
     return Judgement(Effort(2, 2, 2, 0), CHOSEN, scores, others, slider, bars=bars)
@@ -81,12 +83,36 @@ def test_that_a_standard_deviation_may_be_neither_too_small_nor_too_large(scores
 
 
 def test_that_the_published_claim_is_judged_map_by_map():
-    copies = plain(NETWORK, lambda record, r: record.ki_direct[r])
+    copies = plain(SHIPPED, lambda record, r: record.ki_direct[r])
     found = score_set([fake_slab()], [*conventional(CHOSEN), copies], print)
     assert [bar.verdict for bar in direct_bars(found)] == ["met", "met"]
-    patlak = plain(NETWORK, lambda record, r: record.patlak_ki(r))
+    patlak = plain(SHIPPED, lambda record, r: record.patlak_ki(r))
     found = score_set([fake_slab()], [*conventional(CHOSEN), patlak], print)
     assert [bar.verdict for bar in direct_bars(found)] == ["MISSED", "MISSED"]
+
+
+def test_that_the_consistency_step_counts_in_every_bar(scores):
+    worse = {SHIPPED: MethodScores(maps=[{"nrmse_direct": 9.0, "ssim_direct": 0.0}] * 4)}
+    found = direct_bars(SetScores(scores.methods | worse, 2, 0))
+    assert [bar.verdict for bar in found] == ["MISSED", "MISSED"]
+
+
+def test_that_the_direct_image_of_more_counts_is_told_where_there_is_one(scores):
+    assert DIRECT_MORE not in scores.methods
+    record = fake_slab(0)
+    known = record.references | {DIRECT_HIGH: record.references[DIRECT]}
+    found = score_set([replace(record, references=known)], conventional(CHOSEN), print)
+    assert found.methods[DIRECT_MORE].mean("nrmse_high") == pytest.approx(0.0, abs=1e-6)
+    assert found.methods[DIRECT_MORE].mean("nrmse") > 0.1
+
+
+def test_that_a_confirmation_lies_beside_the_report_and_says_what_it_is(judged, tmp_path):
+    write_confirmation(tmp_path, report_text(judged, "some-network", "Some 1.0.0"))
+    text = (tmp_path / "CONFIRMATION.md").read_text(encoding="utf-8")
+    assert text.startswith("# How Some 1.0.0 was judged, once more\n\n")
+    assert "were simulated for it" in text
+    assert "## What it has to reach" in text
+    assert not (tmp_path / "REPORT.md").exists()
 
 
 def test_that_a_slider_must_not_turn_back():

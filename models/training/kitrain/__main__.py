@@ -20,7 +20,7 @@ from kitrain.joint_bundle import JointRecipe, make_joint_networks
 from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
-from kitrain.report import report_text
+from kitrain.report import report_text, write_confirmation
 from kitrain.targets import Target
 from kitrain.update import UpdateRequest, update_network
 from kiview.core.errors import InvalidInputError, KiviewError
@@ -96,6 +96,7 @@ def _judge_all(
         "counts": 0,
         "seed": config.data.seed,
         "write": True,
+        "confirm": False,
         "data": options.data,
         "seeds": [],
     }
@@ -132,25 +133,32 @@ def _evaluate(options: argparse.Namespace) -> int:
     seeds = None if options.run is None else pipeline.load_seeds(options.run, run)
     judged = judge_network(run, effort, options.data, _say, direct, seeds)
     judged = replace(judged, asked=_asked(options))
-    _say(report_text(judged, options.network.name, options.network.name))
+    text = report_text(judged, options.network.name, bundle.title_of(options.network))
+    _say(text)
     if options.write:
         bundle.write_results(options.network, judged)
+    if options.confirm:
+        write_confirmation(options.network, text)
     return 0 if judged.passed else 1
 
 
 def _asked(options: argparse.Namespace) -> str:
     """What a report has to say of the command besides how much was judged."""
     direct = "" if options.direct is None else f" --direct models/{options.direct.name}"
-    return direct + ("" if options.run is None else f" --run runs/{options.run.name}")
+    run = "" if options.run is None else f" --run runs/{options.run.name}"
+    return direct + run + (" --confirm" if options.confirm else "")
 
 
 def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:
     ki_folder = options.ki or load_catalog(MODELS).default.network.path.parent
     args = (options.network, effort, options.data, _say, ki_folder)
     judged = curve_judge.judge_curve_network(*args, seeds=options.seeds)
-    _say(curve_judge.report_text(options.network, judged))
+    text = curve_judge.report_text(options.network, judged)
+    _say(text)
     if options.write:
         curve_judge.write_curve_results(options.network, judged)
+    if options.confirm:
+        write_confirmation(options.network, text)
     return 0 if judged.passed else 1
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kitrain.methods import NETWORK, PATLAK_5, PATLAK_8, SHIPPED
+from kitrain.methods import PATLAK_5, PATLAK_8, SHIPPED
 from kitrain.scores import ALL, FAINT_RECOVERY, MethodScores, SetScores
 from kitrain.test_sets import COUNT_LEVELS
 from kitrain.whole_bodies import WholeBodies
@@ -98,7 +98,7 @@ def default_bars(
     ]
 
 
-def direct_bars(standard: SetScores, judged: str = NETWORK) -> list[Bar]:
+def direct_bars(standard: SetScores, judged: str = SHIPPED) -> list[Bar]:
     """Bars of a network trained on the direct image of the same counts (the published claim)."""
     network, patlak = standard.methods[judged], standard.methods[PATLAK_5]
     better = [
@@ -114,7 +114,7 @@ def direct_bars(standard: SetScores, judged: str = NETWORK) -> list[Bar]:
 
 
 def independent_bars(
-    standard: SetScores, direct: MethodScores | None, judged: str = NETWORK
+    standard: SetScores, direct: MethodScores | None, judged: str = SHIPPED
 ) -> list[Bar]:
     """Bars of a network trained on the direct image of an independent scan.
 
@@ -194,7 +194,7 @@ def hot_spot_bar(bodies: WholeBodies) -> Bar:
 
 
 def slider_bars(path: Mapping[float, MethodScores]) -> list[Bar]:
-    """Bars of the weight slider, without the consistency step.
+    """Bars of the weight slider.
 
     Args:
         path: Scores by position, two or more.

@@ -252,8 +252,14 @@ def write_results(folder: Path, judged: Judgement) -> None:
         "nrmse_over_best_filter": round(judged.bars[0].value, 4),
         **{f"network {name}": value for name, value in shipped.items() if value is not None},
     }
-    write_report(folder, judged, f"{card['id']} {card['version']}")
+    write_report(folder, judged, title_of(folder))
     write_card(folder, card, card_markdown(card, judged))
+
+
+def title_of(folder: Path) -> str:
+    """Id and version of the network in a folder."""
+    card = tomllib.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
+    return f"{card['id']} {card['version']}"
 
 
 def read_bundle(folder: Path) -> Run:

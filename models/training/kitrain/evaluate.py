@@ -79,7 +79,7 @@ class Judgement:
         chosen: Filters, chosen on validation people.
         standard: Scores on the standard set.
         others: Scores on the robustness sets, by name.
-        slider: Scores along the slider, without the consistency step.
+        slider: Scores along the slider, as shipped.
         target: What the network was trained on.
         bodies: False hot spots and pictures of whole bodies, None where none were judged.
         bars: What it has to reach.
@@ -178,12 +178,14 @@ def _standard_bars(
     network: str,
     others: Mapping[str, SetScores] | None = None,
 ) -> list[Bar]:
-    """Bars of a network, by its name in the standard set."""
+    """Bars of a network as shipped, by its name in the standard set."""
+    shipped = shipped_name(network)
     if target == Target.DIRECT.value:
-        return direct_bars(standard, network)
+        return direct_bars(standard, shipped)
     if target == Target.INDEPENDENT.value:
-        return independent_bars(standard, standard.methods.get(COMPARED), network)
-    return default_bars(standard, others or {}, shipped_name(network))
+        theirs = standard.methods.get(shipped_name(COMPARED))
+        return independent_bars(standard, theirs, shipped)
+    return default_bars(standard, others or {}, shipped)
 
 
 def _bars(judged: Judgement) -> list[Bar]:
@@ -200,7 +202,7 @@ def _slider(run: Run, effort: Effort, folder: Path, report: Report) -> dict[floa
     size = effort.size(min(effort.scans, SLIDER_SCANS))
     families = [network_family(run.at(a), run.width, f"slider at {a:g}") for a in SLIDER]
     found = _scored(STANDARD, size, effort, folder, families, report)
-    return {a: found.methods[f"slider at {a:g}"] for a in SLIDER}
+    return {a: found.methods[shipped_name(f"slider at {a:g}")] for a in SLIDER}
 
 
 def _harder(

@@ -21,6 +21,7 @@ from kitrain.metrics import nrmse
 from kitrain.network import combine
 from kitrain.records import GroupRecord
 from kitrain.scored import scored_voxels
+from kitrain.simulated import DIRECT_HIGH
 from kitrain.train import network_outputs, network_with
 from kiview.nets.doubt import leave_vessels, less_where_unsure
 from kiview.nets.infer import doubt_in
@@ -40,6 +41,7 @@ PATLAK_5, PATLAK_8, DIRECT, DIRECT_8 = (
     "4-D direct",
     "4-D direct + 3-D 8 mm",
 )
+DIRECT_MORE = "4-D direct, 5 x counts"
 _NEVER = 100.0
 UNSURE_LIKE_SURE = "the program's, but as much asked for where the network is unsure"
 VESSELS_KEPT = "the program's, but what may be a vessel kept"
@@ -129,7 +131,7 @@ def _mean_nrmse(method: Method, records: Sequence[GroupRecord]) -> float:
 
 
 def conventional(chosen: Chosen) -> list[Family]:
-    """What a network is compared with: fixed and chosen filters, the direct reference."""
+    """What a network is compared with: fixed and chosen filters, the direct references."""
     methods = {
         PATLAK_5: filtered_patlak((0.0, 5.0, 5.0)),
         PATLAK_8: filtered_patlak((8.0,) * 3),
@@ -137,7 +139,15 @@ def conventional(chosen: Chosen) -> list[Family]:
         DIRECT: direct(0.0),
         DIRECT_8: direct(8.0),
     }
-    return [plain(name, method) for name, method in methods.items()]
+    return [*(plain(name, method) for name, method in methods.items()), _more_counts]
+
+
+def _more_counts(record: GroupRecord, realisation: int) -> dict[str, Made]:
+    """The 4-D direct image of a scan with more counts, where the group holds one."""
+    if DIRECT_HIGH not in record.references:
+        return {}
+    ki = record.reference(DIRECT_HIGH).ki[realisation] * np.float32(record.target_scale)
+    return {DIRECT_MORE: Made(ki)}
 
 
 def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWORK) -> Family:

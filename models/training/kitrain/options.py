@@ -45,7 +45,21 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command = commands.add_parser("export", help="make a network folder from a finished run")
     command.add_argument("--run", type=Path, required=True)
     command.add_argument("--to", type=Path, default=training.parent, help="folder of networks")
-    command = commands.add_parser("evaluate", help="score a network folder on fresh phantoms")
+    _add_evaluate(commands.add_parser("evaluate", help="score a network folder on fresh phantoms"))
+    _add_add(commands.add_parser("add", help="add real cases to learn from", usage=_ADD_USAGE))
+    _add_update(commands.add_parser("update", help="fine-tune a network on added cases"))
+    for command in commands.choices.values():
+        command.add_argument("--data", type=Path, default=cache_dir() / "training-groups")
+    return parser
+
+
+_ADD_USAGE = (
+    "kitrain add STUDY ... --curve FILE.tsv ... --reference FILE.nii.gz ..."
+    " (as many curves and maps as studies, in their order)"
+)
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--network", type=Path, required=True)
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
     command.add_argument("--bodies", type=int, default=6, help="whole bodies: hot spots, pictures")
@@ -66,18 +80,13 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
         metavar="SLABS",
         help="scans with few and with many counts, where each tissue's uncertainty is judged",
     )
-    command.add_argument("--write", action="store_true", help="put the results into the card")
-    _add_add(commands.add_parser("add", help="add real cases to learn from", usage=_ADD_USAGE))
-    _add_update(commands.add_parser("update", help="fine-tune a network on added cases"))
-    for command in commands.choices.values():
-        command.add_argument("--data", type=Path, default=cache_dir() / "training-groups")
-    return parser
-
-
-_ADD_USAGE = (
-    "kitrain add STUDY ... --curve FILE.tsv ... --reference FILE.nii.gz ..."
-    " (as many curves and maps as studies, in their order)"
-)
+    written = command.add_mutually_exclusive_group()
+    written.add_argument("--write", action="store_true", help="put the results into the card")
+    written.add_argument(
+        "--confirm",
+        action="store_true",
+        help="write CONFIRMATION.md instead: use with a --seed that nothing was chosen with",
+    )
 
 
 def _add_add(command: argparse.ArgumentParser) -> None:

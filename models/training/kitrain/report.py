@@ -23,6 +23,11 @@ from kiview.core.map_scores import LOST_RECOVERY
 from kiview.nets.tie import DENY_SIGMAS, KEEP_SIGMAS
 
 REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
+CONFIRMATION_NAME = "CONFIRMATION.md"
+_CONFIRMED = """The judgement of `REPORT.md` once more, of a finished network, on people who
+were simulated for it: nothing of network, program or judging was chosen with them.
+
+"""
 
 _TEXT = """# How {name} was judged
 
@@ -91,6 +96,12 @@ def write_report(folder: Path, judged: Judgement, name: str) -> None:
     write_whole(folder / SCORES_NAME, json.dumps(numbers(judged), indent=1) + "\n")
     for number, sheet in enumerate(judged.bodies.sheets if judged.bodies else ()):
         save_sheet(sheet, folder / _picture_name(number))
+
+
+def write_confirmation(folder: Path, text: str) -> None:
+    """Write a report on other people beside the report of a network."""
+    heading, _, body = text.partition("\n\n")
+    write_whole(folder / CONFIRMATION_NAME, f"{heading}, once more\n\n{_CONFIRMED}{body}")
 
 
 def report_text(judged: Judgement, network_id: str, name: str) -> str:
@@ -312,7 +323,7 @@ def _plain(value: float) -> float | None:
 def _slider(judged: Judgement) -> str:
     rows = {f"slider at {a:g}": scores for a, scores in judged.slider.items()}
     people = max(len(scores.noise) for scores in judged.slider.values())
-    return f"Without the consistency step, {people} people.\n\n{scores_table(rows)}"
+    return f"As shipped, {people} people.\n\n{scores_table(rows)}"
 
 
 def _bodies(bodies: WholeBodies | None) -> str:
