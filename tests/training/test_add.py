@@ -24,7 +24,7 @@ from kitrain.targets import INDEPENDENT
 from kiview.core.errors import GeometryMismatchError, QuantityMismatchError, ReadError
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import ScaledFrameStore
-from kiview.core.input_function import from_samples
+from kiview.core.input_function import InputSource, from_samples
 from kiview.core.progress import NullProgress
 from kiview.core.timing import FrameTiming
 from kiview.core.units import ACTIVITY
@@ -131,6 +131,21 @@ def test_that_a_dicom_study_becomes_groups_whose_patlak_is_its_true_ki(added):
     inside = middle.body > 0
     assert reference[inside].min() >= small_study.KI["body"] * 0.5
     assert reference.max() == pytest.approx(small_study.KI["lesion"], rel=1e-3)
+
+
+@pytest.mark.parametrize("source", list(InputSource))
+def test_that_a_group_knows_who_made_its_curve(source, added, files, tmp_path):
+    text = (files / "plasma.tsv").read_text(encoding="utf-8")
+    (tmp_path / "plasma.tsv").write_text(text, encoding="utf-8")
+    (tmp_path / "plasma.json").write_text(json.dumps({"source": str(source)}), encoding="utf-8")
+    found = added(curve=tmp_path / "plasma.tsv")[0].curve.source
+    expected = {
+        InputSource.IMAGE: CurveSource.IMAGE,
+        InputSource.POPULATION: CurveSource.POPULATION_SCALED,
+        InputSource.SAMPLES: CurveSource.SAMPLES,
+        InputSource.NETWORK: CurveSource.NETWORK,
+    }
+    assert found is expected[source]
 
 
 def test_that_features_of_an_added_group_agree_with_its_reference(added, folder):

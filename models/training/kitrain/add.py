@@ -46,6 +46,7 @@ _SOURCES = {
     InputSource.IMAGE: CurveSource.IMAGE,
     InputSource.POPULATION: CurveSource.POPULATION_SCALED,
     InputSource.SAMPLES: CurveSource.SAMPLES,
+    InputSource.NETWORK: CurveSource.NETWORK,
 }
 _SECONDS_PER_MINUTE = 60.0
 _BODY_LEVEL, _BODY_SMOOTHING_MM = 0.1, 8.0
