@@ -41,6 +41,9 @@ def test_that_the_smoke_training_makes_a_whole_network_folder(tmp_path, capsys):
     assert curve.ki_network(load_catalog(out)).id == card.id
     folder = curve.network.network.path.parent
     assert "floor of one-number scaling" in (folder / "REPORT.md").read_text(encoding="utf-8")
+    assert main(["compare", "--run", str(out), "--slabs", "2", "--data", str(data)]) == 0
+    variants = (out / "VARIANTS.md").read_text(encoding="utf-8")
+    assert all(f"| **{name}** |" in variants for name in ("base", "direct", "smooth"))
     given = ["--network", str(card.network.path.parent), "--curve", str(folder)]
     smoke, apart = str(TRAINING / "configs" / "smoke.toml"), tmp_path / "joint"
     asked = ["joint", *given, "--config", smoke, "--out", str(apart), "--data", str(data)]

@@ -13,10 +13,12 @@ from kitrain.add import AddRequest, groups_of, read_material
 from kitrain.architecture import MODELS
 from kitrain.calibrated import calibrate_network
 from kitrain.common_start import Place
+from kitrain.compare import compare_variants
 from kitrain.config import ConfigError, RunConfig, as_table
 from kitrain.config_file import read_config
 from kitrain.evaluate import Effort, judge_network
 from kitrain.joint_bundle import JointRecipe, make_joint_networks
+from kitrain.manifest import write_whole
 from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "export": _export,
         "evaluate": _evaluate,
+        "compare": _compare,
         "curve": _curve,
         "joint": _joint,
         "calibrate": _calibrate,
@@ -140,6 +143,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.confirm:
         write_confirmation(options.network, text)
     return 0 if judged.passed else 1
+
+
+def _compare(options: argparse.Namespace) -> int:
+    text = compare_variants(options.run, options.slabs, options.data, 0, _say)
+    write_whole(options.run / "VARIANTS.md", text)
+    _say(text)
+    return 0
 
 
 def _asked(options: argparse.Namespace) -> str:
