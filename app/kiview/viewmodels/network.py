@@ -11,7 +11,7 @@ from kiview.tasks import Task, TaskFailure, TaskRunner
 from kiview.viewmodels.maps import MapsViewModel, summary, why_no_kinetics
 from kiview.viewmodels.messages import Message, MessagesViewModel
 from kiview.viewmodels.network_choice import NetworkChoice
-from kiview.viewmodels.results import NETWORK, Result, ResultsViewModel
+from kiview.viewmodels.results import NETWORK, PATLAK, Result, ResultsViewModel
 
 NetworkJob = Callable[[NetworkRequest, Progress], MapSet]
 ID_LENGTH = 8
@@ -115,7 +115,10 @@ class NetworkViewModel(NetworkChoice):
         )
 
     def compute(self) -> None:
-        """Start a run; problems are told in the banner."""
+        """Start a run, and one of Patlak where its map is missing or stale: it stands beside.
+
+        Problems are told in the banner.
+        """
         if self._task is not None:
             return
         try:
@@ -123,6 +126,9 @@ class NetworkViewModel(NetworkChoice):
         except KiviewError as error:
             self.tell(TaskFailure(str(error)))
             return
+        patlak = self._results.get(PATLAK)
+        if patlak is None or patlak.is_stale:
+            self._maps.compute()
         self._running = (self.key(), self._input.identity, (request.start_s, request.end_s))
         self._task = self._runner.start("Network Ki", partial(self._job, request))
         self._task.succeeded.connect(self._on_succeeded)

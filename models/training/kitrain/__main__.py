@@ -3,8 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from kitrain.architecture import MODELS
 from kitrain.calibrated import calibrate_network
 from kitrain.common_start import Place
 from kitrain.compare import compare_variants
-from kitrain.config import ConfigError, RunConfig, as_table
+from kitrain.config import ConfigError, JudgeConfig, RunConfig, as_table
 from kitrain.config_file import read_config
 from kitrain.evaluate import Effort, judge_network
 from kitrain.joint_bundle import JointRecipe, make_joint_networks
@@ -67,15 +67,15 @@ def _train(options: argparse.Namespace) -> int:
     if config.calibration is not None:
         calibrate_network(folder, config.calibration, options.command, options.data, _say)
     _say(f"wrote {folder}")
-    curve_folder = _train_curves(config, folder, options)
+    curves = _train_curves(config, folder, options)
     if options.skip_evaluation:
         return 0
-    judged = _judge_all(config, folder, curve_folder, options)
+    judged = _judge_all(config, folder, curves, options)
     return 0 if options.command == "smoke" else max(judged)
 
 
 def _judge_all(
-    config: RunConfig, folder: Path, curve_folder: Path | None, options: argparse.Namespace
+    config: RunConfig, folder: Path, curves: Mapping[Path, Path], options: argparse.Namespace
 ) -> list[int]:
     """Judge every network of a run, written beside its card; the exit statuses."""
     variants = {
@@ -83,41 +83,46 @@ def _judge_all(
         for name, target in pipeline.final_variants(as_table(config)["variants"]).items()
     }
     direct, independent = variants.get(Target.DIRECT), variants.get(Target.INDEPENDENT)
-    asked: list[dict[str, Path | None]] = [
-        {"network": folder},
-        {"network": direct},
-        {"network": independent, "direct": direct},
-        {"network": curve_folder, "ki": folder},
+    more = asdict(config.judge or JudgeConfig())
+    asked: list[dict[str, Any]] = [
+        {"network": folder, "run": options.out, **more},
+        {"network": direct, "run": options.out},
+        {"network": independent, "run": options.out, "direct": direct},
+        *({"network": curve, "ki": ki, **more, "bodies": 0} for curve, ki in curves.items()),
+        *({"network": ki} for ki in curves.values() if ki != folder),
     ]
     told: dict[str, Any] = {
         "direct": None,
         "ki": None,
-        "run": options.out,
-        "bodies": 0,
+        "run": None,
         "slabs": config.data.test,
-        "conditions": 0,
-        "counts": 0,
         "seed": config.data.seed,
         "write": True,
         "confirm": False,
         "data": options.data,
         "seeds": [],
+        **asdict(JudgeConfig()),
     }
     return [_evaluate(argparse.Namespace(**told | one)) for one in asked if one["network"]]
 
 
-def _train_curves(config: RunConfig, folder: Path, options: argparse.Namespace) -> Path | None:
-    """The curve network of a run, and both networks together, where they are asked for."""
+def _train_curves(config: RunConfig, folder: Path, options: argparse.Namespace) -> dict[Path, Path]:
+    """The curve networks of a run, each with the network that makes maps beside it.
+
+    One alone, where asked for, and one trained together with the other.
+    """
     if config.curve is None:
-        return None
+        return {}
     recipe = curve_bundle.Recipe(config.curve, config.data, folder, options.command)
     made = curve_bundle.make_curve_network(recipe, options.data, options.out, _say)
     _say(f"wrote {made}")
-    if config.joint is not None:
-        both = JointRecipe(config.joint, config.data, folder, made, config.loss)
-        for one in make_joint_networks(both, options.data, options.out, _say):
-            _say(f"wrote {one}")
-    return made
+    if config.joint is None:
+        return {made: folder}
+    both = JointRecipe(config.joint, config.data, folder, made, config.loss)
+    ki, curve = make_joint_networks(both, options.data, options.out, _say)
+    _say(f"wrote {ki}")
+    _say(f"wrote {curve}")
+    return {made: folder, curve: ki}
 
 
 def _export(options: argparse.Namespace) -> int:

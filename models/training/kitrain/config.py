@@ -319,6 +319,21 @@ class CalibrationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeConfig:
+    """How much the judgement at the end of a run looks at, besides the test people.
+
+    Attributes:
+        conditions: People of every robustness set, 0 for none of them.
+        counts: Of the scans with few and with many counts.
+        bodies: Whole bodies, for false hot spots and pictures.
+    """
+
+    conditions: int = 0
+    counts: int = 0
+    bodies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """Everything that decides the shipped weights.
 
@@ -341,6 +356,7 @@ class RunConfig:
         curve: The curve network, None where none is trained.
         joint: Of both together (`kitrain joint`), None where they stay apart.
         calibration: Of the standard deviation of the shipped network, None where it stays as it is.
+        judge: What the judgement looks at besides the test people, None for nothing.
     """
 
     network_id: str
@@ -359,6 +375,7 @@ class RunConfig:
     curve: CurveConfig | None = None
     joint: JointConfig | None = None
     calibration: CalibrationConfig | None = None
+    judge: JudgeConfig | None = None
 
 
 def as_table(config: RunConfig) -> dict[str, Any]:

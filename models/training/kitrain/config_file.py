@@ -15,6 +15,7 @@ from kitrain.config import (
     InitialConfig,
     Initialisation,
     JointConfig,
+    JudgeConfig,
     LossConfig,
     NetworkConfig,
     OptimiserConfig,
@@ -81,6 +82,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "gap": (0.0, 1.0),
     "positions": (0.0, 1.0),
     "seeds": (0, 1_000_000),
+    "conditions": (0, 10_000),
+    "counts": (0, 10_000),
+    "bodies": (0, 1000),
 }
 """Lowest and highest value by key, also of every member of a list."""
 _TABLES: dict[str, type] = {
@@ -93,6 +97,7 @@ _TABLES: dict[str, type] = {
     "stop": StopConfig,
     "verdict": VerdictConfig,
     "slider": SliderConfig,
+    "judge": JudgeConfig,
 }
 _SCHEDULED: dict[str, type] = {
     "curve": CurveConfig,

@@ -278,11 +278,29 @@ def test_that_a_comparison_stopped_by_the_user_is_made_at_the_next_chance(qtbot,
     qtbot.waitUntil(lambda: models.agreement.comparison is not None)
 
 
+def test_that_patlak_of_the_same_frames_always_stands_beside_the_network(qtbot, with_aorta):
+    models = with_aorta
+    runs = []
+    models.runner.started.connect(lambda task: runs.append(task.title))
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: models.agreement.comparison is not None)
+    assert [layer.key for layer in models.views.layers][:3] == ["image", PATLAK, NETWORK]
+    models.network.set_position(0.5)
+    compute(qtbot, models, NETWORK)
+    assert runs.count("Patlak Ki") == 1  # weights do not touch it
+    models.input_function.set_plasma_factor(1.1)
+    assert models.results.get(PATLAK).is_stale
+    compute(qtbot, models, NETWORK)
+    qtbot.waitUntil(lambda: not models.results.get(PATLAK).is_stale)
+    qtbot.waitUntil(lambda: models.agreement.comparison is not None)
+    assert models.agreement.mismatches == ()
+
+
 def test_that_maps_of_different_input_functions_are_labelled(qtbot, with_aorta):
     models = with_aorta
-    compute(qtbot, models, PATLAK)
-    models.input_function.set_plasma_factor(1.1)
     compute(qtbot, models, NETWORK)
+    models.input_function.set_plasma_factor(1.1)
+    compute(qtbot, models, PATLAK)
     qtbot.waitUntil(lambda: models.agreement.comparison is not None)
     assert models.agreement.mismatches == ("different input functions",)
     assert "different input functions" in models.views.layer(NETWORK).note
