@@ -149,5 +149,8 @@ def test_that_the_robustness_sets_differ_from_the_standard_and_from_each_other()
     configs = [kind.config for kind in (STANDARD, *ROBUSTNESS)]
     assert len({str(config) for config in configs}) >= len(configs) - 1  # one differs by region
     assert len({kind.name for kind in ROBUSTNESS}) == len(ROBUSTNESS) >= 14
+    assert [kind.name for kind in ROBUSTNESS if not kind.config.timing.is_contiguous()] == [
+        "uneven-frames"
+    ]
     regions = [config.region for config in STANDARD.configs(4)]
     assert regions == ["thorax", "abdomen", "thorax", "abdomen"]

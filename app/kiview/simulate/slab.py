@@ -194,7 +194,7 @@ class _Bench:
 
     def _measured(self, expected: Expected, rng: np.random.Generator) -> Sinograms:
         scanner = self.config.scanner
-        errors = acquisition.draw_background_errors(scanner, self.config.frame_count, rng)
+        errors = acquisition.draw_background_errors(scanner, len(self.person.weights), rng)
         data = acquisition.measure(expected, errors, rng)
         mixing, slice_mm = scanner.axial_mixing_fwhm_mm, self.config.slice_mm
         return scanner_errors.mix_slices(data, mixing, slice_mm)

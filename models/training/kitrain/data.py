@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from kitrain.config import DataConfig
@@ -14,6 +14,7 @@ from kitrain.group_file import GROUP_VERSION, save_group
 from kitrain.manifest import GroupEntry, entry_of, make_entry, write_manifest
 from kitrain.records import GroupRecord, load_record
 from kitrain.simulated import group_of
+from kiview.simulate.recipe import recipe_of
 from kiview.simulate.slab import simulate_slab
 from kiview.simulate.slab_config import SlabConfig
 from kiview.simulate.slab_recipes import standard_config, training_config
@@ -128,7 +129,7 @@ def make_groups(
 
 def group_name(config: SlabConfig, seed: int) -> str:
     """File name that changes with person, recipe and `GROUP_VERSION`."""
-    recipe = json.dumps([asdict(config), seed, GROUP_VERSION], sort_keys=True)
+    recipe = json.dumps([recipe_of(config), seed, GROUP_VERSION], sort_keys=True)
     return f"group-{seed}-{hashlib.sha256(recipe.encode('utf-8')).hexdigest()[:12]}"
 
 

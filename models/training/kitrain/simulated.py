@@ -24,6 +24,7 @@ from kiview.core.provenance import JsonValue
 from kiview.nets import preprocess
 from kiview.nets.preprocess import FrameInput
 from kiview.simulate.parametric import PatlakImages
+from kiview.simulate.recipe import recipe_of
 from kiview.simulate.slab import SlabSimulation
 
 _SECONDS_PER_MINUTE = 60.0
@@ -66,7 +67,7 @@ def group_of(slab: SlabSimulation, used: PlasmaCurve | None = None) -> TrainingG
         lesions=slab.lesion_index,
         labels=slab.labels,
         spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        identity=simulated_identity(slab.seed, asdict(slab.config)),
+        identity=simulated_identity(slab.seed, recipe_of(slab.config)),
         truth=truth,
     )
 

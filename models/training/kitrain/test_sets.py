@@ -91,6 +91,11 @@ ROBUSTNESS: tuple[TestSet, ...] = (
     TestSet("10x3-from-30", "10 x 3 min from 30", _frames(30, 3, 10)),
     TestSet("2x20-from-40", "2 x 20 min from 40", _frames(40, 20, 2)),
     TestSet("4x5-from-45", "4 x 5 min from 45", _frames(45, 5, 4)),
+    TestSet(
+        "uneven-frames",
+        "5, 10, 5, 10 min from 30, pause of 2 min",
+        replace(_PLAIN, frame_seconds=(300.0, 600.0, 300.0, 600.0), frame_gaps_s=(0.0, 120.0, 0.0)),
+    ),
     TestSet("brain", "brain-like", replace(_PLAIN, kind="brain", lesions=2), _DRAWN),
     TestSet("uniform", "uniform body", replace(_PLAIN, kind="uniform", lesions=4), _DRAWN),
     TestSet("nema", "NEMA-like body", replace(_PLAIN, kind="nema"), _DRAWN),
