@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kitrain.config import DataConfig
 from kitrain.data import slab_config, spare_seeds, split_seeds
+from kiview.simulate.acquisition import ScannerSettings
 from kiview.simulate.person import Region
 from kiview.simulate.slab_config import SlabConfig
 from kiview.simulate.slab_recipes import standard_config
@@ -74,6 +75,13 @@ def _counts(trues: float) -> SlabConfig:
     return replace(_PLAIN, scanner=replace(_PLAIN.scanner, trues_per_frame=trues))
 
 
+def _faulty() -> ScannerSettings:
+    """The scanner errors that slabs to learn from may have, all of them in every scan."""
+    return replace(
+        _PLAIN.scanner, attenuation_error=0.02, attenuation_shift_mm=5.0, bad_module_share=1.0
+    )
+
+
 def _frames(start_min: float, length_min: float, count: int) -> SlabConfig:
     return replace(
         _PLAIN,
@@ -109,6 +117,11 @@ ROBUSTNESS: tuple[TestSet, ...] = (
         wrong_curve=True,
     ),
     TestSet("k4", "organs with k4", replace(_PLAIN, reversible=True)),
+    TestSet(
+        "scanner-errors",
+        "attenuation off by 2 % and 5 mm (sigma) and a faulty module",
+        replace(_PLAIN, scanner=_faulty()),
+    ),
     TestSet("head-pelvis-thigh", "head, pelvis, thigh", _PLAIN, ("head", "pelvis", "thigh")),
 )
 
