@@ -14,7 +14,7 @@ from kitrain.folds import validation_fold
 from kitrain.groups import GroupError
 from kitrain.losses import loss
 from kiview.nets.preprocess import FUR_CHANNEL, SLICE_COUNT
-from kiview.simulate.slab_recipes import standard_config
+from kiview.simulate.slab_recipes import standard_config, training_config
 from tests.training.slabs import fake_slab
 
 CPU = torch.device("cpu")
@@ -57,6 +57,20 @@ def test_that_repeated_ids_are_one_person():
 def test_that_tests_use_the_standard_protocol_and_training_varies():
     assert slab_config("test", 1) == slab_config("test", 2) == standard_config()
     assert len({slab_config("train", seed).frame_count for seed in range(40)}) > 3
+
+
+def test_that_the_reconstructions_of_the_data_are_those_of_who_is_learnt_from():
+    other = DataConfig(4, 1, 1, reconstruction="fbp", direct_update="method", direct_iterations=20)
+    chosen, usual = slab_config("train", 7, other), slab_config("train", 7)
+    assert (chosen.reconstruction, chosen.direct.update, chosen.direct.iterations) == (
+        "fbp",
+        "method",
+        20,
+    )
+    assert replace(chosen, reconstruction="osem", direct=usual.direct) == usual
+    assert group_name(chosen, 7) != group_name(usual, 7)
+    assert slab_config("test", 7, other) == standard_config()
+    assert slab_config("train", 7, DataConfig(4, 1, 1)) == training_config(7) == usual
 
 
 def test_that_groups_have_the_names_they_had_when_the_shipped_networks_were_trained():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kiview.core.errors import InvalidInputError
 from kiview.core.timing import FrameTiming
 from kiview.simulate.acquisition import ScannerSettings
+from kiview.simulate.frame_methods import Reconstruction, check_reconstruction
 from kiview.simulate.parametric import DirectSettings
 from kiview.simulate.person import Region
 from kiview.simulate.projector import ProjectorGeometry
@@ -43,7 +44,7 @@ class SlabConfig:
         pixels: Of a reconstructed slice; drawn twice as fine.
         pixel_mm: Reconstructed; the field of view scales with it.
         angles: Of the sinogram, a multiple of `subsets`.
-        iterations: OSEM passes.
+        iterations: OSEM passes; MLEM makes as many updates, so `subsets` times as many passes.
         subsets: OSEM and direct.
         direct: Direct reconstruction.
         post_filter_mm: FWHM of a 3-D Gaussian on the frames, 0 for none.
@@ -54,6 +55,7 @@ class SlabConfig:
         version: `CONFIG_VERSION` of the numbers.
         frame_seconds: Duration of each frame; empty for frames of one length.
         frame_gaps_s: Pause between each frame and the next; empty for contiguous frames.
+        reconstruction: Of the frames: "osem", "mlem" with as many updates, or "fbp".
     """
 
     kind: SlabKind = "torso"
@@ -80,11 +82,13 @@ class SlabConfig:
     version: int = CONFIG_VERSION
     frame_seconds: tuple[float, ...] = field(default=(), metadata=ADDED_LATER)
     frame_gaps_s: tuple[float, ...] = field(default=(), metadata=ADDED_LATER)
+    reconstruction: Reconstruction = field(default="osem", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
         if self.angles % self.subsets:
             raise InvalidInputError("The number of angles must be a multiple of the subsets.")
+        check_reconstruction(self.reconstruction)
         seconds, gaps = self._durations_s(), self.frame_gaps_s
         if len(seconds) < 2:
             raise InvalidInputError("A Patlak slab needs two frames or more.")

@@ -28,7 +28,7 @@ from kitrain.groups import (
 )
 from kitrain.leaks import LeakError
 from kitrain.manifest import make_entry
-from kitrain.simulated import simulated_identity
+from kitrain.simulated import direct_method, simulated_identity
 from kiview.core.errors import InvalidInputError
 from kiview.nets.preprocess import FrameInput
 from kiview.simulate.kinetics import patlak_basis
@@ -186,13 +186,14 @@ def _group_of(scan: ScanSimulation) -> TrainingGroup:
     basis = FrameInput(mean, integral, config.gain)
     z, y, x = (float(d) for d in scan.geometry.spacing_zyx_mm)
     settings = asdict(config.direct) | {"subsets": config.subsets}
+    method = direct_method(config.direct)
     return TrainingGroup(
         frames=scan.frames_bqml[None] / np.float32(per_suv),
         unit=ActivityUnit.SUV,
         timing=scan.timing,
         curve=curve,
         basis=basis,
-        references={DIRECT: ReferenceMaps(direct.ki[None], direct.v0[None], "nested EM", settings)},
+        references={DIRECT: ReferenceMaps(direct.ki[None], direct.v0[None], method, settings)},
         body=scan.body.astype(np.uint8),
         lesions=scan.lesion_index,
         labels=scan.labels,

@@ -2,10 +2,10 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from kitrain.config import (
     CalibrationConfig,
@@ -42,6 +42,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "workers": (0, 1024),
     "draw": (0, 99),
     "always_validate": (0, 10_000),
+    "direct_iterations": (1, 1000),
     "width": (2, 256),
     "levels": (3, 3),
     "kernel": (3, 3),
@@ -172,10 +173,9 @@ def _is_required(field: "dataclasses.Field[Any]") -> bool:
 
 def _checked(kind: Any, name: str, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        if value not in {member.value for member in kind}:
-            known = ", ".join(member.value for member in kind)
-            raise ConfigError(f"{where}: {name} = {value!r} is none of {known}.")
-        return kind(value)
+        return kind(_one_of([member.value for member in kind], name, value, where))
+    if get_origin(kind) is Literal:
+        return _one_of(get_args(kind), name, value, where)
     if kind in (bool, str):
         return _of_type(kind, name, value, where)
     if kind in (int, float):
@@ -185,6 +185,12 @@ def _checked(kind: Any, name: str, value: Any, where: str) -> Any:  # noqa: ANN4
         if not isinstance(value, list) or not value:
             raise ConfigError(f"{where}: {name} = {value!r} is no list of numbers.")
         return tuple(_number(member, name, one, where) for one in value)
+    return value
+
+
+def _one_of(known: Sequence[str], name: str, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value
+    if value not in known:
+        raise ConfigError(f"{where}: {name} = {value!r} is none of {', '.join(known)}.")
     return value
 
 

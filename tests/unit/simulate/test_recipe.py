@@ -26,4 +26,5 @@ def test_that_a_field_added_later_is_said_where_it_is_not_the_default():
     config = replace(SlabConfig(), frame_seconds=(300.0, 600.0))
     assert recipe_of(config) == recipe_of(SlabConfig()) | {"frame_seconds": (300.0, 600.0)}
     assert asdict(config).keys() > recipe_of(config).keys()
+    assert "reconstruction='fbp'" in recipe_text(replace(demo_config(), reconstruction="fbp"))
     assert recipe_text(config).endswith(", version=1, frame_seconds=(300.0, 600.0))")
