@@ -73,6 +73,13 @@ def test_that_the_reconstructions_of_the_data_are_those_of_who_is_learnt_from():
     assert slab_config("train", 7, DataConfig(4, 1, 1)) == training_config(7) == usual
 
 
+def test_that_the_mix_of_the_data_is_that_of_who_is_learnt_from():
+    heads = DataConfig(4, 1, 1, kinds={"body": 1.0}, regions={"head": 1.0})
+    found = [slab_config("train", seed, heads) for seed in range(20)]
+    assert {(config.kind, config.region) for config in found} == {("body", "head")}
+    assert slab_config("test", 3, heads) == standard_config()
+
+
 def test_that_groups_have_the_names_they_had_when_the_shipped_networks_were_trained():
     """A changed name means that everything is simulated again, and that reports are of others."""
     seeds = range(1_010_000, 1_010_400)

@@ -7,10 +7,14 @@ from kitrain.evaluate import Judgement
 from kitrain.methods import CONTROL, NETWORK, SHIPPED
 from kitrain.report import LESIONS_NAME, REPORT_NAME, bars_table, scores_table
 from kitrain.simulated import DIRECT_METHODS
+from kiview.simulate.slab_recipes import KINDS, REGIONS
 
-PEOPLE = (
+_PEOPLE = (
     "slabs of simulated people, head to mid-thigh, both sexes, 45 to 130 kg (78 %), torsos and test"
-    " objects; FDG with irreversible and, in a quarter, reversible two-tissue kinetics; varied"
+    " objects"
+)
+_PHYSICS = (
+    "FDG with irreversible and, in a quarter, reversible two-tissue kinetics; varied"
     " plasma curves, arrival delays and plasma/blood ratios; 40 % with an input function as it"
     " would be measured; 2-D sinograms with attenuation, scatter and randoms known with error,"
     " detector blur, faulty modules, Poisson noise shared between slices"
@@ -126,7 +130,16 @@ def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
 
 def people_of(data: Mapping[str, Any]) -> str:
     """Who was learnt from, by the configuration of the data; older ones say less."""
-    return f"{PEOPLE}; {data.get('reconstruction', 'osem').upper()}"
+    kinds, regions = data.get("kinds", KINDS), data.get("regions", REGIONS)
+    usual = (kinds, regions) == (KINDS, REGIONS)
+    mix = f"slabs of {_shares(kinds)}; of a body {_shares(regions)}"
+    reconstruction = data.get("reconstruction", "osem").upper()
+    return f"{_PEOPLE if usual else mix}; {_PHYSICS}; {reconstruction}"
+
+
+def _shares(weights: Mapping[str, float]) -> str:
+    total = sum(weights.values())
+    return ", ".join(f"{name} ({w / total:.0%})" for name, w in weights.items() if w)
 
 
 def _references(target: str, data: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from kitrain.simulated import group_of
 from kiview.simulate.recipe import recipe_of
 from kiview.simulate.slab import simulate_slab
 from kiview.simulate.slab_config import SlabConfig
-from kiview.simulate.slab_recipes import standard_config, training_config
+from kiview.simulate.slab_recipes import TrainingMix, standard_config, training_config
 
 SPLITS = ("train", "validation", "test")
 POOL_SEEDS, TEST_SEEDS = range(1_000_000, 3_000_000), range(3_000_000, 4_000_000)
@@ -27,7 +27,7 @@ _DATA_SEEDS = 100
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _TEST_FRAMES = standard_config()
 _USUAL = DataConfig(1, 1, 1)
-_RECIPE_KEYS = ("reconstruction", "direct_update", "direct_iterations")
+_RECIPE_KEYS = ("reconstruction", "direct_update", "direct_iterations", "kinds", "regions")
 """What of the configuration changes the scans, not who is scanned."""
 Report = Callable[[str], None]
 
@@ -95,11 +95,11 @@ def slab_config(name: str, seed: int, config: DataConfig = _USUAL) -> SlabConfig
     Args:
         name: Of the split.
         seed: Of the person.
-        config: Reconstruction of what is learnt from.
+        config: Mix and reconstruction of what is learnt from.
     """
     if name == "test":
         return _TEST_FRAMES
-    drawn = training_config(seed)
+    drawn = training_config(seed, TrainingMix(config.kinds, config.regions))
     update, passes = config.direct_update, config.direct_iterations
     direct = replace(drawn.direct, update=update, iterations=passes)
     return replace(drawn, reconstruction=config.reconstruction, direct=direct)
