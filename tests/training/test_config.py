@@ -19,6 +19,7 @@ from kitrain.config import (
 from kitrain.config_file import read_config
 from kitrain.targets import Target
 from kitrain.toml_writer import to_toml
+from kiview.simulate.slab_recipes import KINDS, REGIONS
 
 CONFIGS = Path(kitrain.__file__).parents[1] / "configs"
 SMALLEST = """
@@ -78,6 +79,31 @@ def test_that_what_is_left_out_gets_the_documented_default(tmp_path):
     assert config.initial.kind is Initialisation.KAIMING
 
 
+def test_that_the_reconstructions_of_the_data_can_be_chosen(tmp_path):
+    said = 'test = 1\nreconstruction = "mlem"\ndirect_update = "method"\ndirect_iterations = 30'
+    data = read(tmp_path, SMALLEST.replace("test = 1", said)).data
+    assert (data.reconstruction, data.direct_update, data.direct_iterations) == (
+        "mlem",
+        "method",
+        30,
+    )
+    usual = read(tmp_path, SMALLEST).data
+    assert (usual.reconstruction, usual.direct_update, usual.direct_iterations) == (
+        "osem",
+        "nested",
+        4,
+    )
+
+
+def test_that_the_mix_of_phantoms_is_a_list_or_a_table_of_weights(tmp_path):
+    said = 'test = 1\nkinds = ["brain", "body"]\nregions = { pelvis = 1, thorax = 3 }'
+    data = read(tmp_path, SMALLEST.replace("test = 1", said)).data
+    assert list(data.kinds.items()) == [("body", 1.0), ("brain", 1.0)]
+    assert data.regions == {"thorax": 3.0, "pelvis": 1.0}
+    usual = read(tmp_path, SMALLEST).data
+    assert (usual.kinds, usual.regions) == (KINDS, REGIONS)
+
+
 def test_that_a_variant_says_what_differs_from_loss_and_schedule(tmp_path):
     text = SMALLEST + (
         '[variant.indep]\ntarget = "indep"\nnorm = "l2"\niterations = 7\noptimiser = "rmsprop"\n'
@@ -127,6 +153,16 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
         ('network_id = "tiny"', 'network_id = "tiny"\nseeds = []', "no list of numbers"),
         ('network_id = "tiny"', 'network_id = "tiny"\nverdict = 3', "is no table"),
         ("test = 1", "", "'test' is missing"),
+        ("test = 1", 'test = 1\nreconstruction = "art"', "'art' is none of osem, mlem, fbp"),
+        ("test = 1", 'test = 1\ndirect_update = "em"', "'em' is none of nested, method"),
+        ("test = 1", 'test = 1\nregions = ["neck"]', "regions = 'neck' is none of thorax, abdomen"),
+        ("test = 1", "test = 1\nkinds = { dog = 1 }", "kinds = 'dog' is none of body, torso"),
+        ("test = 1", "test = 1\nregions = []", "leaves nothing"),
+        ("test = 1", "test = 1\nregions = { head = 0 }", "leaves nothing"),
+        ("test = 1", "test = 1\nregions = { head = -1 }", "regions = -1 is outside"),
+        ("test = 1", 'test = 1\nregions = { head = "much" }', "'much' is no float"),
+        ("test = 1", 'test = 1\nregions = "head"', "no list of names and no table"),
+        ("test = 1", "test = 1\ndirect_iterations = 0", "direct_iterations = 0 is outside"),
         ("lesion = 5.0", "lesions = 5.0", r"variant\.sharp\]: unknown key 'lesions'"),
         ("lesion = 5.0", 'target = "network"', "'network' is none of truth, direct, indep"),
         ('start = "smooth"', 'start = "later"', "'later', which is none of"),

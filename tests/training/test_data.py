@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from kitrain.bodies import body_config, body_name, body_seeds
 from kitrain.config import DataConfig, LossConfig
-from kitrain.data import is_test_seed, make_split, slab_config, split_seeds
+from kitrain.data import group_name, is_test_seed, make_split, slab_config, split_seeds
 from kitrain.dataset import SlabSet, vessel_weights
 from kitrain.folds import validation_fold
 from kitrain.groups import GroupError
 from kitrain.losses import loss
 from kiview.nets.preprocess import FUR_CHANNEL, SLICE_COUNT
-from kiview.simulate.slab_recipes import standard_config
+from kiview.simulate.slab_recipes import standard_config, training_config
 from tests.training.slabs import fake_slab
 
 CPU = torch.device("cpu")
@@ -56,6 +57,38 @@ def test_that_repeated_ids_are_one_person():
 def test_that_tests_use_the_standard_protocol_and_training_varies():
     assert slab_config("test", 1) == slab_config("test", 2) == standard_config()
     assert len({slab_config("train", seed).frame_count for seed in range(40)}) > 3
+
+
+def test_that_the_reconstructions_of_the_data_are_those_of_who_is_learnt_from():
+    other = DataConfig(4, 1, 1, reconstruction="fbp", direct_update="method", direct_iterations=20)
+    chosen, usual = slab_config("train", 7, other), slab_config("train", 7)
+    assert (chosen.reconstruction, chosen.direct.update, chosen.direct.iterations) == (
+        "fbp",
+        "method",
+        20,
+    )
+    assert replace(chosen, reconstruction="osem", direct=usual.direct) == usual
+    assert group_name(chosen, 7) != group_name(usual, 7)
+    assert slab_config("test", 7, other) == standard_config()
+    assert slab_config("train", 7, DataConfig(4, 1, 1)) == training_config(7) == usual
+
+
+def test_that_the_mix_of_the_data_is_that_of_who_is_learnt_from():
+    heads = DataConfig(4, 1, 1, kinds={"body": 1.0}, regions={"head": 1.0})
+    found = [slab_config("train", seed, heads) for seed in range(20)]
+    assert {(config.kind, config.region) for config in found} == {("body", "head")}
+    assert slab_config("test", 3, heads) == standard_config()
+
+
+def test_that_groups_have_the_names_they_had_when_the_shipped_networks_were_trained():
+    """A changed name means that everything is simulated again, and that reports are of others."""
+    seeds = range(1_010_000, 1_010_400)
+    names = " ".join(group_name(slab_config("train", seed), seed) for seed in seeds)
+    digest = hashlib.sha256(names.encode("utf-8")).hexdigest()
+    assert digest == "495979ab968b76c0f12818b21847ddd94741913fa842bb3f2ed64886534c09d9"
+    assert group_name(standard_config(), 3_010_000) == "group-3010000-5d883f976054"
+    seed = body_seeds(1, 1)[0]
+    assert body_name(body_config(seed), seed) == "body-3015000-4b34d164abaf"
 
 
 def test_that_some_people_validate_in_every_draw():

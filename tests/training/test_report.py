@@ -19,6 +19,9 @@ from kitrain.report import report_text, write_confirmation, write_report
 from kitrain.scores import MethodScores, SetScores, score_set
 from kitrain.simulated import DIRECT_HIGH
 from kitrain.test_sets import ROBUSTNESS, STANDARD, validation_jobs
+from kiview.simulate.slab import expected_counts_of
+from kiview.simulate.slab_person import draw_slab_person
+from kiview.simulate.slab_recipes import training_config
 from tests.training.slabs import fake_slab
 
 CHOSEN = Chosen(8.0, 8.0, 12.0)
@@ -171,9 +174,39 @@ def test_that_test_people_and_filter_people_are_nobody_that_is_trained_on():
     assert len(spare) == 12
 
 
+def test_that_one_set_has_the_scanner_errors_of_training_in_every_scan():
+    faulty = [kind for kind in ROBUSTNESS if kind.config.scanner.bad_module_share]
+    assert [kind.name for kind in faulty] == ["scanner-errors"]
+    assert "attenuation" in faulty[0].title
+    assert "faulty module" in faulty[0].title
+    said = faulty[0].config.scanner
+    learnt = [training_config(seed).scanner for seed in range(20)]
+    assert said.bad_module_share == 1.0
+    assert {said.attenuation_error} == {scanner.attenuation_error for scanner in learnt}
+    assert said.attenuation_shift_mm == max(scanner.attenuation_shift_mm for scanner in learnt)
+
+
+def test_that_the_scanner_errors_of_a_judged_scan_are_in_its_counts():
+    """The faulty module loses counts; the map used to correct is not the true one."""
+    config = next(kind.config for kind in ROBUSTNESS if kind.name == "scanner-errors")
+    config = replace(config, region="thorax", slices=2, pixels=32, pixel_mm=12.0, angles=32)
+    rng = np.random.default_rng(1)
+    person = draw_slab_person(config, rng)
+    perfect = replace(config, scanner=STANDARD.config.scanner)
+    true, found = (
+        expected_counts_of(c, person, np.random.default_rng(2)) for c in (perfect, config)
+    )
+    kept = found.trues.sum() / true.trues.sum()
+    assert 0.9 < kept < 1
+    assert not np.allclose(found.attenuation, true.attenuation, rtol=1e-3)
+
+
 def test_that_the_robustness_sets_differ_from_the_standard_and_from_each_other():
     configs = [kind.config for kind in (STANDARD, *ROBUSTNESS)]
     assert len({str(config) for config in configs}) >= len(configs) - 1  # one differs by region
     assert len({kind.name for kind in ROBUSTNESS}) == len(ROBUSTNESS) >= 14
+    assert [kind.name for kind in ROBUSTNESS if not kind.config.timing.is_contiguous()] == [
+        "uneven-frames"
+    ]
     regions = [config.region for config in STANDARD.configs(4)]
     assert regions == ["thorax", "abdomen", "thorax", "abdomen"]

@@ -28,6 +28,7 @@ from kiview.io.dicom_pet_writer import Acquisition, DecayReference, write_dynami
 from kiview.io.staging import staged
 from kiview.simulate.demo_torso import LARGE_LESION
 from kiview.simulate.kinetics import patlak_basis
+from kiview.simulate.recipe import recipe_text
 from kiview.simulate.scan import (
     CONFIG_VERSION,
     DEMO_SEED,
@@ -190,7 +191,12 @@ def _hounsfield(attenuation_per_mm: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _stamp(config: ScanConfig, seed: int) -> dict[str, Any]:
-    return {"format": _FORMAT, "simulation": CONFIG_VERSION, "seed": seed, "config": repr(config)}
+    return {
+        "format": _FORMAT,
+        "simulation": CONFIG_VERSION,
+        "seed": seed,
+        "config": recipe_text(config),
+    }
 
 
 def _known_stamp(folder: Path) -> object:

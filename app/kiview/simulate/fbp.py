@@ -1,4 +1,4 @@
-"""Filtered back projection of one or more sinograms, for comparison with OSEM."""
+"""Filtered back projection of one or more sinograms."""
 
 import numpy as np
 from numpy.typing import NDArray

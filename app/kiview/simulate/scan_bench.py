@@ -11,10 +11,11 @@ from kiview.simulate import acquisition, scanner_errors
 from kiview.simulate.acquisition import Expected
 from kiview.simulate.chunks import run_chunks
 from kiview.simulate.coarse import coarse_mean
+from kiview.simulate.frame_methods import FrameMethod
 from kiview.simulate.kinetics import patlak_basis
 from kiview.simulate.parametric import PatlakImages, direct_patlak
 from kiview.simulate.projector import attenuation_factors, project
-from kiview.simulate.recon import Sinograms, System, osem
+from kiview.simulate.recon import Sinograms, System
 from kiview.simulate.scan_config import ScanConfig
 from kiview.simulate.scan_person import ScanPerson
 
@@ -87,13 +88,13 @@ class ScanBench:
         frames = np.zeros(shape, dtype=np.float32)
         window = self._direct_window()
         maps = [np.zeros(shape[1:], np.float32) for _ in range(2)] if window is not None else []
-        passes = config.iterations + (config.direct.iterations if maps else 0)
+        method = FrameMethod.build(config.reconstruction, self.system, config.iterations)
 
         def work(chunk: int, tick: Callable[[], None]) -> None:
             first, last = config.chunks[chunk]
             data = self.measured(chunk, tick)
             tick()
-            frames[:, first:last] = osem(self.system, data, config.iterations, tick)
+            frames[:, first:last] = method.frames(data, tick)
             if window is not None:
                 basis = patlak_basis(self.person.plasma, timing)[:, window]
                 args = (data.select(window), basis, config.direct, tick)
@@ -101,7 +102,7 @@ class ScanBench:
                 maps[0][first:last], maps[1][first:last] = found.ki, found.v0
 
         message = "Simulating and reconstructing frames"
-        updates = passes * config.subsets + 4
+        updates = method.updates + (config.direct.iterations * config.subsets if maps else 0) + 4
         run_chunks(work, len(config.chunks), updates, progress, (message, config.threads))
         return frames, PatlakImages(*maps) if maps else None
 

@@ -10,8 +10,10 @@ from kiview.core.errors import InvalidInputError
 from kiview.core.feng import FENG_FDG, FengParameters
 from kiview.core.timing import FrameTiming
 from kiview.simulate.acquisition import ScannerSettings, decay_factors
+from kiview.simulate.frame_methods import Reconstruction, check_reconstruction
 from kiview.simulate.parametric import DirectSettings
 from kiview.simulate.projector import ProjectorGeometry
+from kiview.simulate.recipe import ADDED_LATER
 from kiview.simulate.scanner_errors import mixing_reach
 
 CONFIG_VERSION = 1
@@ -53,7 +55,7 @@ class ScanConfig:
         pixels: Of a slice; drawn twice as fine. What lies outside its circle is not seen.
         pixel_mm: Side of a pixel.
         angles: Of the sinogram, a multiple of `subsets`.
-        iterations: OSEM passes.
+        iterations: OSEM passes; MLEM makes as many updates, so `subsets` times as many passes.
         subsets: OSEM.
         post_filter_mm: FWHM of a 3-D Gaussian on the frames, 0 for none.
         direct_window_s: Also reconstruct Ki and V0 directly (4-D) from the frames of this window.
@@ -65,6 +67,7 @@ class ScanConfig:
         threads: Workers.
         slices_per_chunk: Reconstructed together.
         version: `CONFIG_VERSION` of the numbers.
+        reconstruction: Of the frames: "osem", "mlem" with as many updates, or "fbp".
     """
 
     person: Literal["demo", "torso", "body"] = "demo"
@@ -90,6 +93,7 @@ class ScanConfig:
     threads: int = 2
     slices_per_chunk: int = 6
     version: int = CONFIG_VERSION
+    reconstruction: Reconstruction = field(default="osem", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
@@ -97,6 +101,7 @@ class ScanConfig:
             raise InvalidInputError("The number of angles must be a multiple of the subsets.")
         if not self.frame_seconds or min(self.frame_seconds) <= 0:
             raise InvalidInputError("A study needs at least one frame, each longer than 0 s.")
+        check_reconstruction(self.reconstruction)
         if self.first_start_s < 0:
             raise InvalidInputError(
                 f"A first frame {-self.first_start_s:g} s before the injection can't be simulated;"

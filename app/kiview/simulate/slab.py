@@ -15,11 +15,12 @@ from kiview.core.timing import FrameTiming
 from kiview.simulate import acquisition, scanner_errors
 from kiview.simulate.acquisition import Expected
 from kiview.simulate.coarse import coarse_mean, majority_lesion, pure_labels, support_of
+from kiview.simulate.frame_methods import FrameMethod
 from kiview.simulate.kinetics import SampledInput
 from kiview.simulate.parametric import PatlakImages, direct_patlak
 from kiview.simulate.phantom import Lesion
 from kiview.simulate.plasma_errors import MeasuredInput
-from kiview.simulate.recon import Sinograms, System, osem
+from kiview.simulate.recon import Sinograms, System
 from kiview.simulate.shapes import Grid
 from kiview.simulate.slab_config import SlabConfig
 from kiview.simulate.slab_person import SlabPerson, draw_slab_person
@@ -38,8 +39,8 @@ class SlabSimulation:
     Attributes:
         config: What was asked.
         seed: Of everything random.
-        frames: OSEM frames of scan 1, (t, z, y, x).
-        frames_second: OSEM frames of scan 2 (independent noise and background error).
+        frames: Reconstructed frames of scan 1, (t, z, y, x).
+        frames_second: Those of scan 2 (independent noise and background error).
         direct: Direct Ki and V0 of scan 1 (same data as `frames`), None if not asked for.
         direct_second: Direct Ki and V0 of scan 2 (independent of `frames`), None if not asked for.
         direct_high: Direct Ki and V0 of a third scan with `config.high_counts` times the counts,
@@ -112,7 +113,8 @@ def simulate_slab(
     everything = coarse_mean(person.mask()) > _HALF
     body = everything[person.neighbours : len(everything) - person.neighbours]
     system = System.build(config.projector(fine=False), support_of(everything), config.subsets)
-    bench = _Bench(config, person, system, expected, with_direct)
+    method = FrameMethod.build(config.reconstruction, system, config.iterations)
+    bench = _Bench(config, person, system, method, expected, with_direct)
     end = 0.8 if config.high_counts else 1.0
     middle = 0.5 * (0.2 + end)
     first = bench.reconstruct(streams[1], progress.child(0.2, middle))
@@ -172,6 +174,7 @@ class _Bench:
     config: SlabConfig
     person: SlabPerson
     system: System
+    method: FrameMethod
     expected: Expected
     with_direct: bool
 
@@ -179,8 +182,8 @@ class _Bench:
         """Frames and direct maps of one noisy scan."""
         config = self.config
         data = self._measured(self.expected, rng)
-        report = _Ticker(progress, 0.0, 0.3, config.iterations * config.subsets, "Frames")
-        frames = osem(self.system, data, config.iterations, report.tick)
+        report = _Ticker(progress, 0.0, 0.3, self.method.updates, "Frames")
+        frames = self.method.frames(data, report.tick)
         spacing = (config.slice_mm, config.pixel_mm)
         frames = acquisition.post_filter(frames, config.post_filter_mm, spacing)
         if not self.with_direct:
@@ -194,7 +197,7 @@ class _Bench:
 
     def _measured(self, expected: Expected, rng: np.random.Generator) -> Sinograms:
         scanner = self.config.scanner
-        errors = acquisition.draw_background_errors(scanner, self.config.frame_count, rng)
+        errors = acquisition.draw_background_errors(scanner, len(self.person.weights), rng)
         data = acquisition.measure(expected, errors, rng)
         mixing, slice_mm = scanner.axial_mixing_fwhm_mm, self.config.slice_mm
         return scanner_errors.mix_slices(data, mixing, slice_mm)

@@ -28,11 +28,12 @@ from kitrain.groups import (
 )
 from kitrain.leaks import LeakError
 from kitrain.manifest import make_entry
-from kitrain.simulated import simulated_identity
+from kitrain.simulated import direct_method, simulated_identity
 from kiview.core.errors import InvalidInputError
 from kiview.nets.preprocess import FrameInput
 from kiview.simulate.kinetics import patlak_basis
 from kiview.simulate.plasma import draw_plasma
+from kiview.simulate.recipe import recipe_of
 from kiview.simulate.scan import WHOLE_BODY, ScanConfig, ScanSimulation, simulate_scan
 from kiview.simulate.slab_recipes import standard_config
 
@@ -142,7 +143,7 @@ def make_bodies(
 
 def body_name(config: ScanConfig, seed: int) -> str:
     """File name that changes with person, recipe and `GROUP_VERSION`."""
-    recipe = json.dumps([asdict(config), seed, GROUP_VERSION], sort_keys=True)
+    recipe = json.dumps([recipe_of(config), seed, GROUP_VERSION], sort_keys=True)
     return f"body-{seed}-{hashlib.sha256(recipe.encode('utf-8')).hexdigest()[:12]}"
 
 
@@ -185,17 +186,18 @@ def _group_of(scan: ScanSimulation) -> TrainingGroup:
     basis = FrameInput(mean, integral, config.gain)
     z, y, x = (float(d) for d in scan.geometry.spacing_zyx_mm)
     settings = asdict(config.direct) | {"subsets": config.subsets}
+    method = direct_method(config.direct)
     return TrainingGroup(
         frames=scan.frames_bqml[None] / np.float32(per_suv),
         unit=ActivityUnit.SUV,
         timing=scan.timing,
         curve=curve,
         basis=basis,
-        references={DIRECT: ReferenceMaps(direct.ki[None], direct.v0[None], "nested EM", settings)},
+        references={DIRECT: ReferenceMaps(direct.ki[None], direct.v0[None], method, settings)},
         body=scan.body.astype(np.uint8),
         lesions=scan.lesion_index,
         labels=scan.labels,
         spacing_mm=(z, y, x),
-        identity=simulated_identity(scan.seed, asdict(config)),
+        identity=simulated_identity(scan.seed, recipe_of(config)),
         truth=Truth(scan.ki, scan.v0, curve, basis),
     )

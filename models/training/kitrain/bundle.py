@@ -91,7 +91,7 @@ def _write_network(run: Run, folder: Path, recipe: str) -> None:
         **files,
         "inputs": _inputs(),
         "outputs": output_table(run.size.with_sigma),
-        "domain": domain_table(run.record["measured"]),
+        "domain": domain_table(run.record["measured"], run.record["config"]["data"]),
         "training": _training(run, recipe, difference),
         "results": {},
     }

@@ -6,13 +6,18 @@ from typing import Any
 from kitrain.evaluate import Judgement
 from kitrain.methods import CONTROL, NETWORK, SHIPPED
 from kitrain.report import LESIONS_NAME, REPORT_NAME, bars_table, scores_table
+from kitrain.simulated import DIRECT_METHODS
+from kiview.simulate.slab_recipes import KINDS, REGIONS
 
-PEOPLE = (
+_PEOPLE = (
     "slabs of simulated people, head to mid-thigh, both sexes, 45 to 130 kg (78 %), torsos and test"
-    " objects; FDG with irreversible and, in a quarter, reversible two-tissue kinetics; varied"
+    " objects"
+)
+_PHYSICS = (
+    "FDG with irreversible and, in a quarter, reversible two-tissue kinetics; varied"
     " plasma curves, arrival delays and plasma/blood ratios; 40 % with an input function as it"
     " would be measured; 2-D sinograms with attenuation, scatter and randoms known with error,"
-    " detector blur, faulty modules, Poisson noise shared between slices; OSEM"
+    " detector blur, faulty modules, Poisson noise shared between slices"
 )
 _TEXT = """# {title} ({id} {version})
 
@@ -65,8 +70,8 @@ switched off; the control (`{control}`) must be worse than `{network}`.
 """
 _NESTED_EM = "Ki and V0 of a 4-D\ndirect Patlak reconstruction (nested EM) of"
 _REFERENCES = {
-    "truth": "true Ki and V0 of the\nphantom, and V0 of a 4-D direct Patlak reconstruction (nested"
-    " EM) of the same counts",
+    "truth": "true Ki and V0 of the\nphantom, and V0 of a 4-D direct Patlak reconstruction"
+    " (nested EM) of the same counts",
     "direct": f"{_NESTED_EM} the same counts",
     "indep": f"{_NESTED_EM} another scan of the same person",
 }
@@ -98,7 +103,7 @@ def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
         voxel=" x ".join(f"{d:g}" for d in card["voxel_mm"]),
         train=data["train"],
         validation=data["validation"],
-        people=training.get("people", PEOPLE),
+        people=training.get("people", people_of(data)),
         counts=f"{low:.0e} to {high:.0e}",
         count=_range(domain["frame_count"]),
         length=_range(domain["frame_length_min"]),
@@ -108,7 +113,7 @@ def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
         command=training["command"],
         device=training["device"],
         minutes=training["minutes"],
-        references=_REFERENCES[training.get("target", "truth")],
+        references=_references(training.get("target", "truth"), data),
         target=_TARGETS[training.get("target", "truth")],
         weights=training.get("weights", f"seed {training['seed']} (chosen by validation)"),
         by_seed=", ".join(f"{seed}: {score}" for seed, score in by_seed.items()),
@@ -121,6 +126,26 @@ def card_markdown(card: Mapping[str, Any], judged: Judgement) -> str:
         bars=bars_table(judged.bars),
         table=scores_table(judged.standard.methods),
     )
+
+
+def people_of(data: Mapping[str, Any]) -> str:
+    """Who was learnt from, by the configuration of the data; older ones say less."""
+    kinds, regions = data.get("kinds", KINDS), data.get("regions", REGIONS)
+    usual = (kinds, regions) == (KINDS, REGIONS)
+    mix = f"slabs of {_shares(kinds)}; of a body {_shares(regions)}"
+    reconstruction = data.get("reconstruction", "osem").upper()
+    return f"{_PEOPLE if usual else mix}; {_PHYSICS}; {reconstruction}"
+
+
+def _shares(weights: Mapping[str, float]) -> str:
+    total = sum(weights.values())
+    return ", ".join(f"{name} ({w / total:.0%})" for name, w in weights.items() if w)
+
+
+def _references(target: str, data: Mapping[str, Any]) -> str:
+    """What it learns from; nested EM unless the configuration of the data says another update."""
+    said = DIRECT_METHODS[data.get("direct_update", "nested")]
+    return _REFERENCES[target].replace(DIRECT_METHODS["nested"], said)
 
 
 def _range(pair: list[float]) -> str:

@@ -8,6 +8,9 @@ from typing import Any
 
 from kitrain.targets import Target
 from kiview.core.errors import InvalidInputError
+from kiview.simulate.frame_methods import Reconstruction
+from kiview.simulate.parametric import DirectSettings, DirectUpdate
+from kiview.simulate.slab_recipes import KINDS, REGIONS
 
 
 class ConfigError(InvalidInputError):
@@ -71,6 +74,11 @@ class DataConfig:
         workers: Processes that simulate; 0 takes all cores.
         draw: Which of the people validate: another number, others than before.
         always_validate: More people who validate in every draw and are never learnt from.
+        reconstruction: Of the frames of those who are learnt from and validate.
+        direct_update: Of their 4-D references: nested EM, or that of the published method.
+        kinds: Weight of each phantom family among those who are learnt from and validate.
+        regions: Weight of each part of the bodies among them.
+        direct_iterations: Passes of the 4-D references; `method` needs several times as many.
     """
 
     train: int
@@ -80,6 +88,11 @@ class DataConfig:
     workers: int = 0
     draw: int = 0
     always_validate: int = 0
+    reconstruction: Reconstruction = "osem"
+    direct_update: DirectUpdate = "nested"
+    direct_iterations: int = DirectSettings().iterations
+    kinds: Mapping[str, float] = field(default_factory=lambda: dict(KINDS.items()))
+    regions: Mapping[str, float] = field(default_factory=lambda: dict(REGIONS.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from kitrain.config import (
     CalibrationConfig,
@@ -28,6 +28,7 @@ from kitrain.config import (
 )
 from kitrain.targets import Target
 from kitrain.test_sets import MOST_CALIBRATE
+from kiview.simulate.slab_recipes import KINDS, REGIONS
 
 _Kind = TypeVar("_Kind")
 BASE = "base"
@@ -43,6 +44,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "workers": (0, 1024),
     "draw": (0, 99),
     "always_validate": (0, 10_000),
+    "direct_iterations": (1, 1000),
+    "kinds": (0.0, 1000.0),
+    "regions": (0.0, 1000.0),
     "width": (2, 256),
     "levels": (3, 3),
     "kernel": (3, 3),
@@ -106,6 +110,8 @@ _SCHEDULED: dict[str, type] = {
 }
 """Tables with a schedule of their own inside."""
 _CROP_STEP = 4
+_NAMES: dict[str, Sequence[str]] = {"kinds": tuple(KINDS), "regions": tuple(REGIONS)}
+"""What can be mixed, by key."""
 
 
 def read_config(path: Path) -> RunConfig:
@@ -177,20 +183,40 @@ def _is_required(field: "dataclasses.Field[Any]") -> bool:
 
 def _checked(kind: Any, name: str, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        if value not in {member.value for member in kind}:
-            known = ", ".join(member.value for member in kind)
-            raise ConfigError(f"{where}: {name} = {value!r} is none of {known}.")
-        return kind(value)
+        return kind(_one_of([member.value for member in kind], name, value, where))
+    if get_origin(kind) is Literal:
+        return _one_of(get_args(kind), name, value, where)
     if kind in (bool, str):
         return _of_type(kind, name, value, where)
     if kind in (int, float):
         return _number(kind, name, value, where)
     if kind in (tuple[int, ...], tuple[float, ...]):
-        member = int if kind == tuple[int, ...] else float
-        if not isinstance(value, list) or not value:
-            raise ConfigError(f"{where}: {name} = {value!r} is no list of numbers.")
-        return tuple(_number(member, name, one, where) for one in value)
+        return _numbers(int if kind == tuple[int, ...] else float, name, value, where)
+    return _weights(name, value, where) if kind == Mapping[str, float] else value
+
+
+def _numbers(kind: type, name: str, value: Any, where: str) -> tuple[float, ...]:  # noqa: ANN401 - any TOML value
+    if not isinstance(value, list) or not value:
+        raise ConfigError(f"{where}: {name} = {value!r} is no list of numbers.")
+    return tuple(_number(kind, name, one, where) for one in value)
+
+
+def _one_of(known: Sequence[str], name: str, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value
+    if value not in known:
+        raise ConfigError(f"{where}: {name} = {value!r} is none of {', '.join(known)}.")
     return value
+
+
+def _weights(name: str, value: Any, where: str) -> dict[str, float]:  # noqa: ANN401 - any TOML value
+    """Weights by name from a table, or from a list of names that weigh the same."""
+    if not isinstance(value, list | Mapping):
+        raise ConfigError(f"{where}: {name} = {value!r} is no list of names and no table.")
+    said = value if isinstance(value, Mapping) else dict.fromkeys(map(str, value), 1.0)
+    weights = {_one_of(_NAMES[name], name, n, where): w for n, w in said.items()}
+    weights = {n: _number(float, name, w, where) for n, w in weights.items()}
+    if not sum(weights.values()) > 0:
+        raise ConfigError(f"{where}: {name} = {value!r} leaves nothing; give one a weight above 0.")
+    return {n: weights[n] for n in _NAMES[name] if n in weights}
 
 
 def _of_type(kind: type, name: str, value: Any, where: str) -> Any:  # noqa: ANN401 - any TOML value

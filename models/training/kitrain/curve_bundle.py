@@ -133,7 +133,7 @@ def write_curve_network(
         "weights": file_entry(folder / _WEIGHTS),
         "ki_network": {"id": recipe.ki_folder.name} | file_entry(recipe.ki_folder / _FILE),
         "readout": _readout_table(network),
-        "domain": domain_table(measured_ranges(studies)),
+        "domain": domain_table(measured_ranges(studies), asdict(recipe.data)),
         "training": {
             "command": f"python -m kitrain {recipe.command}",
             "seed": config.seed,

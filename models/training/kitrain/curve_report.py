@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kitrain.card_text import PEOPLE
+from kitrain.card_text import people_of
 from kitrain.curve_scores import FLOOR, NETWORK, REGION, UNSCALED, CurveScores
 from kitrain.report import REPORT_NAME, bars_table, seeds_table
 
@@ -98,7 +98,7 @@ def curve_card_text(card: Mapping[str, Any], judged: "CurveJudgement") -> str:
         threshold=card["least_probability"],
         train=data["train"],
         validation=data["validation"],
-        people=PEOPLE,
+        people=people_of(data),
         command=training["command"],
         minutes=training["minutes"],
         seed=training["seed"],

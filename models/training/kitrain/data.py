@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kitrain.config import DataConfig
@@ -14,9 +14,10 @@ from kitrain.group_file import GROUP_VERSION, save_group
 from kitrain.manifest import GroupEntry, entry_of, make_entry, write_manifest
 from kitrain.records import GroupRecord, load_record
 from kitrain.simulated import group_of
+from kiview.simulate.recipe import recipe_of
 from kiview.simulate.slab import simulate_slab
 from kiview.simulate.slab_config import SlabConfig
-from kiview.simulate.slab_recipes import standard_config, training_config
+from kiview.simulate.slab_recipes import TrainingMix, standard_config, training_config
 
 SPLITS = ("train", "validation", "test")
 POOL_SEEDS, TEST_SEEDS = range(1_000_000, 3_000_000), range(3_000_000, 4_000_000)
@@ -25,6 +26,9 @@ _DATA_SEEDS = 100
 """Values that `DataConfig.seed` may have; each owns an equal part of both ranges."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _TEST_FRAMES = standard_config()
+_USUAL = DataConfig(1, 1, 1)
+_RECIPE_KEYS = ("reconstruction", "direct_update", "direct_iterations", "kinds", "regions")
+"""What of the configuration changes the scans, not who is scanned."""
 Report = Callable[[str], None]
 
 
@@ -85,9 +89,20 @@ def is_test_seed(seed: int) -> bool:
     return seed in TEST_SEEDS
 
 
-def slab_config(name: str, seed: int) -> SlabConfig:
-    """Protocol of one slab: drawn at random for training, the standard torso for tests."""
-    return _TEST_FRAMES if name == "test" else training_config(seed)
+def slab_config(name: str, seed: int, config: DataConfig = _USUAL) -> SlabConfig:
+    """Protocol of one slab: drawn at random for training, the standard torso for tests.
+
+    Args:
+        name: Of the split.
+        seed: Of the person.
+        config: Mix and reconstruction of what is learnt from.
+    """
+    if name == "test":
+        return _TEST_FRAMES
+    drawn = training_config(seed, TrainingMix(config.kinds, config.regions))
+    update, passes = config.direct_update, config.direct_iterations
+    direct = replace(drawn.direct, update=update, iterations=passes)
+    return replace(drawn, reconstruction=config.reconstruction, direct=direct)
 
 
 def make_split(name: str, config: DataConfig, folder: Path, report: Report) -> Split:
@@ -99,10 +114,19 @@ def make_split(name: str, config: DataConfig, folder: Path, report: Report) -> S
         folder: Where groups are kept; one folder serves all splits and sizes.
         report: Takes a line now and then.
     """
-    jobs = [(seed, slab_config(name, seed)) for seed in split_seeds(name, config)]
+    jobs = [(seed, slab_config(name, seed, config)) for seed in split_seeds(name, config)]
     paths = make_groups(jobs, config.workers, folder, report)
-    manifest = folder / f"{name}-{len(jobs)}-{config.seed}-{config.draw}.manifest.json"
-    return split_of(name, paths, manifest)
+    which = f"{name}-{len(jobs)}-{config.seed}-{config.draw}{_recipe_mark(config)}"
+    return split_of(name, paths, folder / f"{which}.manifest.json")
+
+
+def _recipe_mark(config: DataConfig) -> str:
+    """What tells manifests of another recipe from those of the usual one; empty for that."""
+    said, usual = ({key: getattr(c, key) for key in _RECIPE_KEYS} for c in (config, _USUAL))
+    if said == usual:
+        return ""
+    text = json.dumps(said, sort_keys=True)
+    return f"-{hashlib.sha256(text.encode('utf-8')).hexdigest()[:8]}"
 
 
 def split_of(name: str, paths: Sequence[Path], manifest: Path) -> Split:
@@ -128,7 +152,7 @@ def make_groups(
 
 def group_name(config: SlabConfig, seed: int) -> str:
     """File name that changes with person, recipe and `GROUP_VERSION`."""
-    recipe = json.dumps([asdict(config), seed, GROUP_VERSION], sort_keys=True)
+    recipe = json.dumps([recipe_of(config), seed, GROUP_VERSION], sort_keys=True)
     return f"group-{seed}-{hashlib.sha256(recipe.encode('utf-8')).hexdigest()[:12]}"
 
 

@@ -13,6 +13,7 @@ from kiview.simulate.slab_recipes import (
     LAST_END_MIN,
     MOST_FRAMES,
     PIXEL_RANGE_MM,
+    REGIONS,
     START_RANGE_MIN,
     TRUES_RANGE,
 )
@@ -28,16 +29,19 @@ def measured_ranges(studies: Sequence[StudyFeatures]) -> dict[str, list[float]]:
     return found | ({"patlak_noise": [min(noises), max(noises)]} if noises else {})
 
 
-def domain_table(measured: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def domain_table(
+    measured: Mapping[str, Sequence[float]], data: Mapping[str, Any]
+) -> dict[str, Any]:
     """The `[domain]` table of a card.
 
     Args:
         measured: From `measured_ranges`.
+        data: Configuration of the data as plain values; older ones say less.
     """
     start, shortest = START_RANGE_MIN[0], min(FRAME_MINUTES)
     return {
         "tracers": ["FDG", "fluorodeoxyglucose"],
-        "region": "head to thigh",
+        "region": _region(data.get("regions", REGIONS)),
         "half_life_s": F18_HALF_LIFE_S,
         "frame_count": [_FEWEST_FRAMES, MOST_FRAMES],
         "start_min": [*START_RANGE_MIN],
@@ -47,3 +51,9 @@ def domain_table(measured: Mapping[str, Sequence[float]]) -> dict[str, Any]:
         "trues_per_slice_and_5_min": [*TRUES_RANGE],
         **{name: [float(f"{v:.4g}") for v in pair] for name, pair in measured.items()},
     }
+
+
+def _region(weights: Mapping[str, float]) -> str:
+    """Parts of the body that were learnt from."""
+    names = [name for name in REGIONS if weights.get(name, 0.0) > 0]
+    return "head to thigh" if len(names) == len(REGIONS) else ", ".join(names)

@@ -23,7 +23,8 @@ from kiview.core.input_curves import SampledCurve
 from kiview.core.provenance import JsonValue
 from kiview.nets import preprocess
 from kiview.nets.preprocess import FrameInput
-from kiview.simulate.parametric import PatlakImages
+from kiview.simulate.parametric import DirectSettings, DirectUpdate, PatlakImages
+from kiview.simulate.recipe import recipe_of
 from kiview.simulate.slab import SlabSimulation
 
 _SECONDS_PER_MINUTE = 60.0
@@ -31,6 +32,10 @@ _SECONDS_PER_MINUTE = 60.0
 
 DIRECT_HIGH = "direct_high"
 """Name of a 4-D direct reference of a scan of its own with more counts."""
+DIRECT_METHODS: dict[DirectUpdate, str] = {
+    "nested": "nested EM",
+    "method": "update of US 2021/0272340 A1",
+}
 _SOURCES: dict[str, CurveSource] = {
     "true": CurveSource.TRUE,
     "image": CurveSource.IMAGE,
@@ -66,7 +71,7 @@ def group_of(slab: SlabSimulation, used: PlasmaCurve | None = None) -> TrainingG
         lesions=slab.lesion_index,
         labels=slab.labels,
         spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        identity=simulated_identity(slab.seed, asdict(slab.config)),
+        identity=simulated_identity(slab.seed, recipe_of(slab.config)),
         truth=truth,
     )
 
@@ -75,18 +80,24 @@ def _references(
     slab: SlabSimulation, first: PatlakImages, second: PatlakImages
 ) -> dict[str, ReferenceMaps]:
     settings = asdict(slab.config.direct) | {"subsets": slab.config.subsets}
-    found = {DIRECT: _reference((first, second), settings)}
+    method = direct_method(slab.config.direct)
+    found = {DIRECT: _reference((first, second), method, settings)}
     if slab.direct_high is not None:
         more = settings | {"counts": slab.config.high_counts}
-        found[DIRECT_HIGH] = _reference((slab.direct_high,) * 2, more)
+        found[DIRECT_HIGH] = _reference((slab.direct_high,) * 2, method, more)
     return found
 
 
 def _reference(
-    maps: tuple[PatlakImages, PatlakImages], settings: dict[str, JsonValue]
+    maps: tuple[PatlakImages, PatlakImages], method: str, settings: dict[str, JsonValue]
 ) -> ReferenceMaps:
     ki, v0 = (np.stack([getattr(m, name) for m in maps]) for name in ("ki", "v0"))
-    return ReferenceMaps(ki=ki, v0=v0, method="nested EM", settings=settings)
+    return ReferenceMaps(ki=ki, v0=v0, method=method, settings=settings)
+
+
+def direct_method(settings: DirectSettings) -> str:
+    """Name of a direct reconstruction, for records."""
+    return DIRECT_METHODS[settings.update]
 
 
 def _measured_curve(slab: SlabSimulation) -> PlasmaCurve | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from kitrain.config import DataConfig
 from kitrain.data import slab_config, spare_seeds, split_seeds
+from kiview.simulate.acquisition import ScannerSettings
 from kiview.simulate.person import Region
 from kiview.simulate.slab_config import SlabConfig
 from kiview.simulate.slab_recipes import standard_config
@@ -74,6 +75,13 @@ def _counts(trues: float) -> SlabConfig:
     return replace(_PLAIN, scanner=replace(_PLAIN.scanner, trues_per_frame=trues))
 
 
+def _faulty() -> ScannerSettings:
+    """The scanner errors that slabs to learn from may have, all of them in every scan."""
+    return replace(
+        _PLAIN.scanner, attenuation_error=0.02, attenuation_shift_mm=5.0, bad_module_share=1.0
+    )
+
+
 def _frames(start_min: float, length_min: float, count: int) -> SlabConfig:
     return replace(
         _PLAIN,
@@ -91,6 +99,11 @@ ROBUSTNESS: tuple[TestSet, ...] = (
     TestSet("10x3-from-30", "10 x 3 min from 30", _frames(30, 3, 10)),
     TestSet("2x20-from-40", "2 x 20 min from 40", _frames(40, 20, 2)),
     TestSet("4x5-from-45", "4 x 5 min from 45", _frames(45, 5, 4)),
+    TestSet(
+        "uneven-frames",
+        "5, 10, 5, 10 min from 30, pause of 2 min",
+        replace(_PLAIN, frame_seconds=(300.0, 600.0, 300.0, 600.0), frame_gaps_s=(0.0, 120.0, 0.0)),
+    ),
     TestSet("brain", "brain-like", replace(_PLAIN, kind="brain", lesions=2), _DRAWN),
     TestSet("uniform", "uniform body", replace(_PLAIN, kind="uniform", lesions=4), _DRAWN),
     TestSet("nema", "NEMA-like body", replace(_PLAIN, kind="nema"), _DRAWN),
@@ -104,6 +117,11 @@ ROBUSTNESS: tuple[TestSet, ...] = (
         wrong_curve=True,
     ),
     TestSet("k4", "organs with k4", replace(_PLAIN, reversible=True)),
+    TestSet(
+        "scanner-errors",
+        "attenuation off by 2 % and 5 mm (sigma) and a faulty module",
+        replace(_PLAIN, scanner=_faulty()),
+    ),
     TestSet("head-pelvis-thigh", "head, pelvis, thigh", _PLAIN, ("head", "pelvis", "thigh")),
 )
 
