@@ -35,7 +35,7 @@ def prepared():
 
 
 def torch_maps(run, position, prepared):
-    return ki_map(network_with(run.at(position), run.width), prepared.features)
+    return ki_map(network_with(run.at(position)), prepared.features)
 
 
 def onnx_ki(position, prepared):
@@ -122,7 +122,7 @@ def test_that_the_loss_is_zero_for_the_truth_and_counts_lesions_more():
 def test_that_the_exported_file_is_whole_small_and_equal(tmp_path):
     weights = new_network(NetworkConfig(4), 3).state_dict()
     path = tmp_path / "model.onnx"
-    assert export(weights, 4, path) <= 1e-5
+    assert export(weights, path) <= 1e-5
     model = onnx.load(path, load_external_data=False)
     assert {i.name for i in model.graph.initializer} >= set(weights)
     assert list(tmp_path.iterdir()) == [path]

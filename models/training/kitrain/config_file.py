@@ -27,6 +27,7 @@ from kitrain.config import (
 )
 from kitrain.targets import Target
 from kitrain.test_sets import MOST_CALIBRATE
+from kiview.nets.preprocess import SLICE_COUNT
 
 _Kind = TypeVar("_Kind")
 BASE = "base"
@@ -43,9 +44,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "draw": (0, 99),
     "always_validate": (0, 10_000),
     "width": (2, 256),
-    "levels": (3, 3),
-    "kernel": (3, 3),
-    "slices": (5, 5),
+    "levels": (2, 4),
+    "kernel": (3, 5),
+    "slices": (SLICE_COUNT, SLICE_COUNT),
     "seen_slices": (2, 64),
     "realisations": (1, 2),
     "spread": (0.0, 100.0),
@@ -100,7 +101,8 @@ _SCHEDULED: dict[str, type] = {
     "calibration": CalibrationConfig,
 }
 """Tables with a schedule of their own inside."""
-_CROP_STEP = 4
+_CROP_STEP = 8
+"""Of a network of four levels, which a retry may make out of three."""
 
 
 def read_config(path: Path) -> RunConfig:
@@ -203,6 +205,8 @@ def _number(kind: type, name: str, value: Any, where: str) -> float:  # noqa: AN
         raise ConfigError(f"{where}: {name} = {value!r} is outside {low:g} to {high:g}.")
     if name == "crop" and value % _CROP_STEP:
         raise ConfigError(f"{where}: crop = {value} is not a multiple of {_CROP_STEP}.")
+    if name == "kernel" and not value % 2:
+        raise ConfigError(f"{where}: kernel = {value} is even; it needs a voxel in its middle.")
     return kind(value)  # type: ignore[no-any-return]  # int or float
 
 
