@@ -128,7 +128,8 @@ class KiNetwork(nn.Module):
 
     def seen(self, features: Tensor) -> Tensor:
         """Last hidden layer, (b, width, y, x)."""
-        x, kept = features, list[Tensor]()
+        kept: list[Tensor] = []
+        x = features
         for level in self._upper:
             kept.append(self.get_submodule(f"encoder{level}")(x))
             x = functional.avg_pool2d(kept[-1], 2)
