@@ -92,7 +92,7 @@ def test_that_a_calibration_from_one_seed_is_always_the_same():
 def test_that_a_network_without_calibration_makes_the_same_maps_as_with_it():
     plain, with_it = calibrated()
     study = fake_slab().study(0)
-    networks = network_with(plain, 4), network_with(with_it, 4)
+    networks = network_with(plain), network_with(with_it)
     before, after = (network_outputs(network, study) for network in networks)
     for name in ("ki", "v", "sigma"):
         np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
@@ -108,7 +108,7 @@ def test_that_a_calibration_scales_the_standard_deviation_of_the_consistent_map_
     )
     found = []
     for weights in calibrated():
-        given = network_outputs(network_with(weights, 4), study)
+        given = network_outputs(network_with(weights), study)
         found.append(make_consistent(given.ki, doubt_in(given), reference))
     np.testing.assert_array_equal(found[0].ki, found[1].ki)
     np.testing.assert_allclose(found[1].sigma, 3.0 * found[0].sigma, rtol=1e-6)
@@ -116,11 +116,11 @@ def test_that_a_calibration_scales_the_standard_deviation_of_the_consistent_map_
 
 def test_that_a_calibrated_network_is_exported_with_a_fourth_output(tmp_path):
     _, weights = calibrated()
-    assert export(weights, 4, tmp_path / "model.onnx") <= 1e-5
+    assert export(weights, tmp_path / "model.onnx") <= 1e-5
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     names = ("ki", "v", "sigma", "calibration")
     assert tuple(o.name for o in session.get_outputs()) == names
-    assert output_names(network_with(weights, 4)) == names
+    assert output_names(network_with(weights)) == names
 
 
 def test_that_another_training_does_not_take_the_calibration_over(monkeypatch):
@@ -147,9 +147,9 @@ def test_that_another_training_does_not_take_the_calibration_over(monkeypatch):
 def test_that_voxels_are_those_of_the_map_that_is_shown():
     record = fake_slab()
     weights, _ = calibrated()
-    voxels = voxels_of(network_with(weights, 4), record, 0)["all"]
+    voxels = voxels_of(network_with(weights), record, 0)["all"]
     study = record.study(0)
-    given = network_outputs(network_with(weights, 4), study)
+    given = network_outputs(network_with(weights), study)
     reference = patlak_reference(
         record.patlak_ki(0), record.fur(0), study.normaliser, record.spacing_mm
     )
@@ -198,7 +198,7 @@ def test_that_a_network_is_written_anew_with_the_same_maps(site):
     assert all(torch.equal(again.smooth[name], after.smooth[name]) for name in after.smooth)
     features = np.random.default_rng(0).normal(0.5, 1.0, (1, 31, 16, 16)).astype(np.float32)
     outputs = NetworkRuntime(card).run(features)
-    expected = network_with(after.at(0.75), 4)(torch.from_numpy(features))[3].detach()
+    expected = network_with(after.at(0.75))(torch.from_numpy(features))[3].detach()
     np.testing.assert_allclose(outputs.calibration, expected, rtol=1e-4)
 
 

@@ -127,7 +127,7 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
         "iterations = 5",
         'epochs = 2.5\noptimiser = "adadelta"\nschedule = "step"\nlearning_rate = 0.1\nbatch = 3',
     ) + (
-        '[initial]\nkind = "uniform"\nspread = 1.0\n[network]\nwidth = 16\nlevels = 3\nkernel = 3\n'
+        '[initial]\nkind = "uniform"\nspread = 1.0\n[network]\nwidth = 16\nlevels = 4\nkernel = 5\n'
         "slices = 5\n[stop]\ncost_below = 0.1\nchange_below = 0.01\npatience = 2\n"
         "[verdict]\naccuracy = 0.8\ngap = 0.05\nretry = false\n[loss]\ngradient = 0.1\n"
         "multiscale = 0.2\n"
@@ -137,6 +137,7 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
     assert config.base.schedule is Schedule.STEP
     assert config.stop.patience == 2
     assert config.verdict.accuracy == 0.8
+    assert (config.network.levels, config.network.kernel) == (4, 5)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,12 @@ def test_that_everything_the_method_lets_a_user_choose_is_a_key(tmp_path):
         ("iterations = 5", "iterations = true", "is no int"),
         ("iterations = 5", "learning_rate = nan", "is outside"),
         ("iterations = 5", 'autocast = "yes"', "is no bool"),
-        ("iterations = 5", "iterations = 5\ncrop = 30", "not a multiple of 4"),
+        ("iterations = 5", "iterations = 5\ncrop = 36", "not a multiple of 8"),
+        ("[base]", "[network]\nkernel = 4\n[base]", "kernel = 4 is even"),
+        ("[base]", "[network]\nkernel = 7\n[base]", "kernel = 7 is outside 3 to 5"),
+        ("[base]", "[network]\nlevels = 1\n[base]", "levels = 1 is outside 2 to 4"),
+        ("[base]", "[network]\nlevels = 5\n[base]", "levels = 5 is outside 2 to 4"),
+        ("[base]", "[network]\nslices = 7\n[base]", "slices = 7 is outside 5 to 5"),
         ("iterations = 5", 'optimiser = "lion"', "'lion' is none of sgd, adam"),
         ('network_id = "tiny"', "", "'network_id' is missing"),
         ('network_id = "tiny"', 'network_id = "tiny"\nseeds = [0, "a"]', "seeds = 'a' is no int"),

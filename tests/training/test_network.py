@@ -35,7 +35,7 @@ def prepared():
 
 
 def torch_maps(run, position, prepared):
-    return ki_map(network_with(run.at(position), run.width), prepared.features)
+    return ki_map(network_with(run.at(position)), prepared.features)
 
 
 def onnx_ki(position, prepared):
@@ -89,10 +89,24 @@ def test_that_a_start_from_another_network_gives_its_maps_and_a_plain_spread(shi
     np.testing.assert_allclose(sigma.detach(), TYPICAL_SIGMA, rtol=1e-6)
 
 
-def test_that_a_start_from_a_network_with_other_layers_is_refused():
-    start = InitialConfig(Initialisation.NETWORK, network=card().id)
-    with pytest.raises(ConfigError, match="has other layers than the configuration asks for"):
-        new_network(NetworkConfig(width=8), 0, start)
+@pytest.mark.parametrize(
+    ("network", "size", "told"),
+    [
+        ("ki-fdg-torso-1", NetworkConfig(8), "width 8, levels 3, kernel 3"),
+        ("ki-fdg-torso-1", NetworkConfig(8, with_sigma=True), "width 8, .* kernel 3, sigma"),
+        ("ki-fdg-torso-1", NetworkConfig(levels=2), "width 32, levels 2, kernel 3"),
+        ("ki-fdg-torso-1", NetworkConfig(levels=4), "width 32, levels 4, kernel 3"),
+        ("ki-fdg-torso-1", NetworkConfig(kernel=5), "width 32, levels 3, kernel 5"),
+        ("ki-fdg-body-3", NetworkConfig(), "width 32, levels 3, kernel 3"),
+    ],
+)
+def test_that_a_start_from_a_network_with_other_layers_is_refused(network, size, told):
+    start = InitialConfig(Initialisation.NETWORK, network=network)
+    sentence = (
+        rf"^The network '{network}' has other layers \(width 32, levels 3, kernel 3(, sigma)?\)"
+    )
+    with pytest.raises(ConfigError, match=rf"{sentence} than .* asks for \({told}\); name"):
+        new_network(size, 0, start)
 
 
 def test_that_the_network_has_the_documented_size_and_no_normalisation():
@@ -122,7 +136,7 @@ def test_that_the_loss_is_zero_for_the_truth_and_counts_lesions_more():
 def test_that_the_exported_file_is_whole_small_and_equal(tmp_path):
     weights = new_network(NetworkConfig(4), 3).state_dict()
     path = tmp_path / "model.onnx"
-    assert export(weights, 4, path) <= 1e-5
+    assert export(weights, path) <= 1e-5
     model = onnx.load(path, load_external_data=False)
     assert {i.name for i in model.graph.initializer} >= set(weights)
     assert list(tmp_path.iterdir()) == [path]

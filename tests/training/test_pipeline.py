@@ -199,13 +199,14 @@ def test_that_an_underfit_start_is_repeated_once_on_other_validation_people(conf
     assert len(people[0]) == len(people[1]) == 2
     assert not people[0] & people[1]
     assert len(made.record["verdicts"]) == 2
-    assert any("once again with width 8 -> 12" in line for line in lines)
+    assert any("once again with width 8 -> 12, levels 3 -> 4" in line for line in lines)
     width = made.record["config"]["network"]["width"]
     kept = load_trained(place.out, "base-0" if width == 8 else "base-0-draw1")
     other = load_trained(place.out, "base-0-draw1" if width == 8 else "base-0")
     assert kept.validation <= other.validation
     assert made.variants["base"]["head.weight"].shape[1] == width
-    assert load_run(place.out).size.width == width
+    size = load_run(place.out).size
+    assert (size.width, size.levels) == (width, 3 if width == 8 else 4)
 
 
 def test_that_a_network_that_goes_on_from_another_keeps_its_size_in_a_retry(
@@ -221,6 +222,15 @@ def test_that_a_network_that_goes_on_from_another_keeps_its_size_in_a_retry(
     told = [line for line in lines if line.startswith("once again")]
     assert len(told) == 1
     assert "width" not in told[0]
+    assert "levels" not in told[0]
+
+
+def test_that_a_start_with_other_layers_is_refused_before_anyone_is_simulated(config, place):
+    initial = InitialConfig(Initialisation.NETWORK, network="ki-fdg-torso-1")
+    nobody = replace(place, data=place.data.with_name("nobody"))
+    with pytest.raises(ConfigError, match="has other layers"):
+        run(replace(config, initial=initial), nobody)
+    assert not nobody.data.exists()
 
 
 def _manifests(place):

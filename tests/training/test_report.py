@@ -30,7 +30,7 @@ CHOSEN = Chosen(8.0, 8.0, 12.0)
 @pytest.fixture(scope="module")
 def scores():
     weights = new_network(NetworkConfig(4, with_sigma=True), 0).state_dict()
-    families = [*conventional(CHOSEN), network_family(weights, 4)]
+    families = [*conventional(CHOSEN), network_family(weights)]
     return score_set([fake_slab(0), fake_slab(1)], families, print)
 
 

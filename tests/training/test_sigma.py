@@ -35,12 +35,12 @@ def test_that_only_the_spread_learns_from_the_likelihood():
 def test_that_weights_tell_whether_a_network_gives_its_spread():
     for sigma in (False, True):
         weights = new_network(NetworkConfig(4, with_sigma=sigma), 0).state_dict()
-        assert network_with(weights, 4).has_sigma is sigma
+        assert network_with(weights).has_sigma is sigma
 
 
 def test_that_the_spread_is_positive_and_follows_the_normaliser():
     record = fake_slab()
-    network = network_with(new_network(SIZE, 0).state_dict(), 4)
+    network = network_with(new_network(SIZE, 0).state_dict())
     study = record.study(0)
     sigma = network_outputs(network, study).sigma
     assert sigma.shape == record.ki.shape
@@ -64,10 +64,10 @@ def test_that_a_cost_with_spread_is_lower_when_the_spread_is_right():
 
 def test_that_the_spread_is_exported_too(tmp_path):
     weights = new_network(SIZE, 0).state_dict()
-    assert export(weights, 4, tmp_path / "model.onnx") <= 1e-5
+    assert export(weights, tmp_path / "model.onnx") <= 1e-5
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     assert [o.name for o in session.get_outputs()] == ["ki", "v", "sigma"]
-    assert output_names(network_with(weights, 4)) == ("ki", "v", "sigma")
+    assert output_names(network_with(weights)) == ("ki", "v", "sigma")
 
 
 def test_that_small_tumours_weigh_more_per_voxel_and_large_ones_less():

@@ -46,17 +46,18 @@ def test_that_a_good_training_is_left_alone():
     assert changes(found, NETWORK, SCHEDULE) == {}
 
 
-def test_that_an_underfit_asks_for_more_kernels_and_a_lower_rate():
+def test_that_an_underfit_asks_for_more_layers_and_kernels_and_a_lower_rate():
     found = judged((0.4,), (0.4,))
     changed = changes(found, NETWORK, SCHEDULE)
-    assert changed == {"width": (32, 48), "learning_rate": (2e-3, 1e-3)}
+    assert changed == {"width": (32, 48), "levels": (3, 4), "learning_rate": (2e-3, 1e-3)}
 
 
-def test_that_an_overfit_asks_for_fewer_kernels_a_lower_rate_and_fewer_epochs():
+def test_that_an_overfit_asks_for_fewer_layers_and_kernels_a_lower_rate_and_fewer_epochs():
     found = judge(curve((0.95,), (0.6,)), CONFIG, NETWORK, replace(SCHEDULE, epochs=8.0))
     changed = changes(found, NETWORK, replace(SCHEDULE, epochs=8.0))
     assert changed == {
         "width": (32, 20),
+        "levels": (3, 2),
         "learning_rate": (2e-3, 1e-3),
         "iterations": (1000, 500),
         "epochs": (8.0, 4.0),
@@ -64,12 +65,13 @@ def test_that_an_overfit_asks_for_fewer_kernels_a_lower_rate_and_fewer_epochs():
 
 
 def test_that_a_proposal_stays_within_what_a_configuration_may_say():
-    widest, narrowest = NetworkConfig(width=256), NetworkConfig(width=4)
+    widest, narrowest = NetworkConfig(width=256, levels=4), NetworkConfig(width=4, levels=2)
     slow = replace(SCHEDULE, learning_rate=1e-7, iterations=1)
     up = judge(curve((0.1,), (0.1,)), CONFIG, widest, slow)
     down = judge(curve((0.9,), (0.1,)), CONFIG, narrowest, slow)
     assert (up.network.width, up.schedule.learning_rate) == (256, 1e-7)
     assert (down.network.width, down.schedule.iterations) == (4, 1)
+    assert (up.network.levels, down.network.levels) == (4, 2)
 
 
 def test_that_threshold_and_gap_come_from_the_configuration():

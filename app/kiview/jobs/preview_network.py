@@ -15,7 +15,6 @@ from kiview.jobs.preview_plan import PreviewPlan, plan_preview
 from kiview.nets.catalog import CALIBRATION
 from kiview.nets.infer import (
     BLOCK_VOXELS,
-    HALO,
     NetworkRequest,
     PreparedStudy,
     Region,
@@ -27,9 +26,9 @@ from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.tie import consistent_ki
 from kiview.nets.weights import WeightSet, WeightState
 
-NEAR_HALO = 12
-"""Voxels the network is shown around the neighbourhood: half of its reach halves the time, leaves
-the cursor exact and costs a few thousandths at the edge."""
+NEAR_SHARE = 0.5
+"""Of the halo of the network, which it is shown around the neighbourhood: half of its reach halves
+the time, leaves the cursor exact and costs a few thousandths at the edge."""
 
 Volume = NDArray[np.float32]
 
@@ -131,8 +130,9 @@ def preview_network(
     """
     progress.step(0.0, "Preview")
     state = _state_for(request.run, kept, key, progress)
+    grid, reach = state.prepared.geometry, state.prepared.reach
     plan = plan_preview(
-        state.prepared.geometry, request.position_lps_mm, request.planes, tied=request.run.tied
+        grid, request.position_lps_mm, request.planes, tied=request.run.tied, halo=reach.halo
     )
     wanted = [piece for part in plan.planes for piece in part.pieces]
     missing = [box for box in wanted if not state.knows(box)]
@@ -166,7 +166,8 @@ def _state_for(
 
 def _with_near(state: PreviewedStudy, box: Region, progress: Progress) -> PreviewedStudy:
     """What is known, and the neighbourhood of the cursor, quickly."""
-    return replace(state, near=(box, _computed(state, box, NEAR_HALO, progress)))
+    halo = round(NEAR_SHARE * state.prepared.reach.halo)
+    return replace(state, near=(box, _computed(state, box, halo, progress)))
 
 
 def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> PreviewedStudy:
@@ -175,7 +176,8 @@ def _with_box(state: PreviewedStudy, box: Region, progress: Progress) -> Preview
     Volumes are written in place: what `is_known` does not tell is nobody's, and the same weights
     always put the same values there.
     """
-    computed, is_known = _computed(state, box, HALO, progress), state.is_known.copy()
+    halo = state.prepared.reach.halo
+    computed, is_known = _computed(state, box, halo, progress), state.is_known.copy()
     known = _volumes(state.found)
     for name, volume in _volumes(computed).items():
         known[name][_part(box)] = volume

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.reslice import Plane
-from kiview.nets.infer import HALO, Region
+from kiview.nets.infer import Region
 from kiview.nets.tie import reach_voxels
 
 HALF_WIDTH_MM = 50.0
@@ -42,9 +42,9 @@ class PreviewPlan:
 
     Attributes:
         slice_index: Slice of the cursor.
-        neighbourhood: First step: a box around the cursor. Because the network looks 24 voxels
-            far, one box for all planes costs less than one strip for each, and it holds what the
-            consistency step needs at its middle.
+        neighbourhood: First step: a box around the cursor. Because the network looks far, one
+            box for all planes costs less than one strip for each, and it holds what the consistency
+            step needs at its middle.
         planes: Later steps.
     """
 
@@ -59,6 +59,7 @@ def plan_preview(
     planes: tuple[Plane, ...],
     *,
     tied: bool,
+    halo: int,
 ) -> PreviewPlan:
     """Plan a preview.
 
@@ -67,6 +68,7 @@ def plan_preview(
         position_lps_mm: (3,) the cursor.
         planes: Shown planes through the cursor.
         tied: Whether the map is made consistent with Patlak, which takes more voxels around it.
+        halo: Voxels in a plane that the network looks far.
     """
     index = geometry.to_index(position_lps_mm)
     index = np.clip(index, 0, np.array(geometry.shape_zyx) - 1)
@@ -76,10 +78,14 @@ def plan_preview(
     margin = reach_voxels(tuple(geometry.spacing_zyx_mm)) if tied else 0
     boxes = [(_widened(box, margin, geometry.shape_zyx), box) for box in shown if box is not None]
     whole = _whole(geometry)
-    if sum(_work(box, geometry) for box, _ in boxes) > WHOLE_SHARE * _work(whole, geometry):
+    most = WHOLE_SHARE * _work(whole, geometry, halo)
+    if sum(_work(box, geometry, halo) for box, _ in boxes) > most:
         boxes = [(whole, whole)]
     z = int(np.rint(index[0]))
-    planned = [PlannedPlanes(box, part, tuple(_pieces(box, z, geometry))) for box, part in boxes]
+    planned = [
+        PlannedPlanes(box, part, tuple(_pieces(box, z, _area(box, geometry, halo))))
+        for box, part in boxes
+    ]
     return PreviewPlan(z, _neighbourhood(geometry, index), tuple(planned))
 
 
@@ -129,19 +135,19 @@ def _widened(box: Region, margin: int, shape_zyx: tuple[int, int, int]) -> Regio
     return Region(*edges)
 
 
-def _area(box: Region, geometry: VolumeGeometry) -> int:
+def _area(box: Region, geometry: VolumeGeometry, halo: int) -> int:
     """Voxels the network works on for one slice of a box."""
     _, rows, columns = geometry.shape_zyx
-    return min(rows, box.y1 - box.y0 + 2 * HALO) * min(columns, box.x1 - box.x0 + 2 * HALO)
+    return min(rows, box.y1 - box.y0 + 2 * halo) * min(columns, box.x1 - box.x0 + 2 * halo)
 
 
-def _work(box: Region, geometry: VolumeGeometry) -> int:
-    return (box.z1 - box.z0) * _area(box, geometry)
+def _work(box: Region, geometry: VolumeGeometry, halo: int) -> int:
+    return (box.z1 - box.z0) * _area(box, geometry, halo)
 
 
-def _pieces(box: Region, slice_index: int, geometry: VolumeGeometry) -> Iterator[Region]:
+def _pieces(box: Region, slice_index: int, area: int) -> Iterator[Region]:
     """Cut along z at places that do not depend on the cursor, so that they can be used again."""
-    thickness = max(2, PIECE_VOXELS // _area(box, geometry) // 2 * 2)
+    thickness = max(2, PIECE_VOXELS // area // 2 * 2)
     first = box.z0 // thickness * thickness
     starts = list(range(first, box.z1, thickness))
     starts.sort(key=lambda start: abs(start + (thickness - 1) / 2 - slice_index))

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,21 @@ def pair(values: Any) -> tuple[float, float]:  # noqa: ANN401 - straight from a 
     if not low <= high:
         raise ValueError(f"{low:g} to {high:g} is no range")
     return low, high
+
+
+def output_names(
+    listed: list[Mapping[str, Any]], kinds: tuple[tuple[str, ...], ...]
+) -> tuple[str, ...]:
+    """Names of the outputs of a network, if they are those of one of the kinds.
+
+    Raises:
+        ValueError: they are not.
+    """
+    names = tuple(str(entry["name"]) for entry in listed)
+    if names not in kinds:
+        known = " or ".join(", ".join(kind) for kind in kinds)
+        raise ValueError(f"outputs {', '.join(names)} are not {known}")
+    return names
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from kiview.nets.card_values import (
     VERSION,
     VOXEL_LIMITS_MM,
     matching,
+    output_names,
     pair,
     plain_name,
     read_toml,
@@ -22,6 +23,7 @@ from kiview.nets.card_values import (
 )
 from kiview.nets.curve_features import CURVE_CHANNELS
 from kiview.nets.preprocess import CHANNEL_COUNT, FEATURE_VERSION
+from kiview.nets.reach import THREE_LEVELS, Reach, card_reach
 from kiview.nets.untrusted import HashedFile
 
 CATALOG_NAME = "catalog.toml"
@@ -133,6 +135,7 @@ class NetworkCard:
             `calibration` where that was calibrated; of a curve network `blood` alone.
         origin: Who put it there.
         results: Scores on held-out phantoms by name.
+        reach: How far it looks.
     """
 
     id: str
@@ -147,6 +150,7 @@ class NetworkCard:
     results: Mapping[str, float]
     outputs: tuple[str, ...] = MAP_OUTPUTS
     origin: Origin = Origin.SHIPPED
+    reach: Reach = THREE_LEVELS
 
     @property
     def channels(self) -> int:
@@ -360,19 +364,10 @@ def _card(
         slider=_slider(content["slider"], folder) if "slider" in content else None,
         tensors=_tensors(content["tensors"]),
         results={str(k): float(v) for k, v in content["results"].items()},
-        outputs=_outputs(content["outputs"], kinds),
+        outputs=output_names(content["outputs"], kinds),
         origin=origin,
+        reach=card_reach(content),
     )
-
-
-def _outputs(
-    entries: list[Mapping[str, Any]], kinds: tuple[tuple[str, ...], ...]
-) -> tuple[str, ...]:
-    names = tuple(str(entry["name"]) for entry in entries)
-    if names not in kinds:
-        known = " or ".join(", ".join(kind) for kind in kinds)
-        raise ValueError(f"outputs {', '.join(names)} are not {known}")
-    return names
 
 
 def _tensors(listed: list[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:

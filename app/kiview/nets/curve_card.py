@@ -20,6 +20,7 @@ from kiview.nets.catalog import (
 )
 from kiview.nets.curve_features import CURVE_FEATURE_VERSION
 from kiview.nets.curve_readout import CurveReadout
+from kiview.nets.reach import THREE_LEVELS
 
 CURVE_ENTRY = "curve_network"
 """Key of the catalogue that lists them."""
@@ -84,7 +85,7 @@ def _curve_card(network: NetworkCard) -> CurveCard:
         )
     try:
         return CurveCard(
-            network,
+            _as_fine(network),
             _readout(content["readout"]),
             str(content["ki_network"]["sha256"]),
             within(float(content["least_probability"]), (0.0, 1.0)),
@@ -94,6 +95,14 @@ def _curve_card(network: NetworkCard) -> CurveCard:
             f"The card of curve network {network.id!r} is incomplete or wrong ({error}); put the"
             " original card back."
         ) from error
+
+
+def _as_fine(network: NetworkCard) -> NetworkCard:
+    """The network, if it takes the planes of every network of maps."""
+    found, most = network.reach.alignment, THREE_LEVELS.alignment
+    if found > most:
+        raise ValueError(f"alignment {found} is more than {most}")
+    return network
 
 
 def _readout(said: Mapping[str, Any]) -> CurveReadout:

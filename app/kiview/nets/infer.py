@@ -21,20 +21,18 @@ from kiview.nets.doubt import Doubt, doubt_of
 from kiview.nets.grid import GridPlan, plan_grid
 from kiview.nets.noise import patlak_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
+from kiview.nets.reach import Reach
 from kiview.nets.run_record import network_provenance, record_files
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.tie import PatlakReference, make_consistent, patlak_reference
 from kiview.nets.weights import WeightSet, WeightState
 
-HALO = 24
-"""In-plane reach of the network in voxels (measured), a multiple of its alignment."""
 BLOCK_VOXELS = 1 << 16
 """Worked on between two looks at the cancel flag: a tenth of a second on two cores. Twice as many
 leave the caches of a processor and take 8 % longer."""
 ALARM_LEVEL = 0.405
 """|ln| of a correction by half as much again."""
 ALARM_SHARE = 0.05
-_ALIGN = 4
 _PREPARE_SHARE = 0.15
 _NETWORK_SHARE = 0.95
 _BODY_LEVEL = 0.1
@@ -68,16 +66,17 @@ class NetworkRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedStudy:
-    """Features of a study, computed once and good for any weights.
+    """Features of a study, computed once and good for any weights and networks of one reach.
 
     Attributes:
-        features: Sides padded with zeros to multiples of 4.
+        features: Sides padded with zeros to the alignment of the network.
         geometry: Grid of the maps.
         v0_per_v: (z,) factor from the network's V in /min to V0.
         unfitted: (z, y, x) where frames hold no number.
         findings: What differs from the network's training.
         frames: Indices of the frames used.
         patlak: Weighted linear Patlak of the same frames on this grid, and its noise.
+        reach: Of the network.
     """
 
     features: StudyFeatures
@@ -87,6 +86,7 @@ class PreparedStudy:
     findings: tuple[Finding, ...]
     frames: NDArray[np.intp]
     patlak: PatlakReference
+    reach: Reach
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
@@ -153,7 +153,9 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     findings += noise_findings
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
     patlak = _patlak(features, spacing)
-    return PreparedStudy(_padded(features), plan.geometry, v0, unfitted, findings, frames, patlak)
+    reach = request.card.reach
+    padded = _padded(features, reach.alignment)
+    return PreparedStudy(padded, plan.geometry, v0, unfitted, findings, frames, patlak, reach)
 
 
 def _patlak(features: StudyFeatures, spacing_mm: tuple[float, ...]) -> PatlakReference:
@@ -225,10 +227,10 @@ def _read_maps(
     return maps, missing[0] > _MISSING_SHARE
 
 
-def _padded(features: StudyFeatures) -> StudyFeatures:
+def _padded(features: StudyFeatures, step: int) -> StudyFeatures:
     rows, columns = features.values.shape[2:]
-    pad = ((0, 0), (0, 0), (0, -rows % _ALIGN), (0, -columns % _ALIGN))
-    values = np.pad(features.values, pad) if rows % _ALIGN or columns % _ALIGN else features.values
+    pad = ((0, 0), (0, 0), (0, -rows % step), (0, -columns % step))
+    values = np.pad(features.values, pad) if rows % step or columns % step else features.values
     return StudyFeatures(values, features.normaliser, features.noise_gain)
 
 
@@ -261,7 +263,7 @@ def network_region(
     runtime: NetworkRuntime,
     region: Region,
     scratch: Volume | None = None,
-    halo: int = HALO,
+    halo: int | None = None,
 ) -> NetworkOutputs:
     """Run a network over a box of a study; equals the same box of the whole map.
 
@@ -270,8 +272,8 @@ def network_region(
         runtime: The network.
         region: The box.
         scratch: Memory for the network's input, used if it has the right shape.
-        halo: Voxels around the box that the network is shown, a multiple of 4. With fewer than
-            `HALO` the map is exact only where it lies `HALO` inside what is shown.
+        halo: Voxels around the box that the network is shown, its own halo if None. With fewer
+            the map is exact only where it lies that halo inside what is shown.
 
     Returns:
         Everything in /min (a calibration has no unit), each shaped like the region.
@@ -281,17 +283,19 @@ def network_region(
     if n <= 0:
         return NetworkOutputs(**{name: np.zeros(shape, np.float32) for name in runtime.outputs})
     height, width = prepared.features.values.shape[2:]
-    rows, top = _aligned(region.y0, region.y1, height, halo)
-    columns, left = _aligned(region.x0, region.x1, width, halo)
+    reach = prepared.reach
+    seen = reach.alignment, reach.halo if halo is None else halo
+    rows, top = _aligned(region.y0, region.y1, height, *seen)
+    columns, left = _aligned(region.x0, region.x1, width, *seen)
     block = prepared.features.block(region.z0, region.z1, rows, columns, scratch)
     found = runtime.run(block)._asdict()
     inside = (slice(None), slice(top, top + shape[1]), slice(left, left + shape[2]))
     return NetworkOutputs(**{name: found[name][inside] for name in runtime.outputs}).times(n)
 
 
-def _aligned(first: int, last: int, size: int, halo: int) -> tuple[slice, int]:
-    start = max(0, (first - halo) // _ALIGN * _ALIGN)
-    stop = min(size, -(-(last + halo) // _ALIGN) * _ALIGN)
+def _aligned(first: int, last: int, size: int, step: int, halo: int) -> tuple[slice, int]:
+    start = max(0, (first - halo) // step * step)
+    stop = min(size, -(-(last + halo) // step) * step)
     return slice(start, stop), first - start
 
 

@@ -7,8 +7,8 @@ from kiview.nets.onnx_shapes import shapes
 from kiview.nets.protobuf import MalformedError
 
 INPUT_NAME = "features"
-_PROBES = ((2, 32, 48), (3, 64, 20))
-"""Blocks (b, y, x) whose shapes are followed through the network; sides are multiples of 4."""
+_PROBES = ((2, 8, 12), (3, 16, 5))
+"""Blocks (b, y, x) whose shapes are followed through the network; sides in its alignment."""
 
 
 def check_network(card: NetworkCard, content: bytes) -> None:
@@ -25,8 +25,9 @@ def check_network(card: NetworkCard, content: bytes) -> None:
         graph = read_graph(content)
         _check_ends(card, graph)
         _check_weights(card, graph)
-        for probe in _PROBES:
-            _check_shapes(card, graph, probe)
+        for b, y, x in _PROBES:
+            step = card.reach.alignment
+            _check_shapes(card, graph, (b, y * step, x * step))
     except MalformedError as error:
         raise NetworkError(
             f"The network file {card.network.path.name} of {card.id!r} is not used: {error}. Get it"

@@ -115,7 +115,7 @@ class NetworkRuntime:
         """Run a network that makes maps.
 
         Args:
-            features: (b, channels, y, x) float32, sides multiples of 4.
+            features: (b, channels, y, x) float32, sides in the alignment of the network.
 
         Returns:
             Ki / n, V / n and perhaps the standard deviation of Ki / n and its factor, each

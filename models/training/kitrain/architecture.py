@@ -1,12 +1,14 @@
 """From a configuration to a network with its first weights."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from kitrain.config import ConfigError, InitialConfig, Initialisation, NetworkConfig
-from kitrain.network import KiNetwork
+from kitrain.network import KiNetwork, reach_of
 from kiview.nets.catalog import load_catalog
 from kiview.nets.weights import shipped_weights
 
@@ -15,6 +17,7 @@ MODELS = Path(__file__).resolve().parents[2]
 
 
 _HEAD = ("head.weight", "head.bias")
+_FIRST = ".layers.0.weight"
 CALIBRATION = "calibration."
 """What the names of the weights of a calibration begin with."""
 _CALIBRATION_SIZE = "calibration.layers.0.bias"
@@ -27,7 +30,7 @@ def build_network(size: NetworkConfig, calibration: int = 0) -> KiNetwork:
         size: Of the network.
         calibration: Hidden channels of its calibration, which is made after the training.
     """
-    return KiNetwork(size.width, size.with_sigma, calibration)
+    return KiNetwork(size.width, size.with_sigma, calibration, size.levels, size.kernel)
 
 
 def new_network(size: NetworkConfig, seed: int, initial: InitialConfig | None = None) -> KiNetwork:
@@ -71,22 +74,40 @@ def go_on_with(network: KiNetwork, known_id: str, models: Path) -> None:
     known = {n: torch.from_numpy(t.copy()) for n, t in shipped_weights(card).tensors(card).items()}
     known = {n: tensor for n, tensor in known.items() if not n.startswith(CALIBRATION)}
     wanted = network.state_dict()
+    theirs, ours = size_of(known), size_of(wanted)
+    if theirs not in (ours, replace(ours, with_sigma=False)):
+        raise ConfigError(
+            f"The network {known_id!r} has other layers ({_layers(theirs)}) than the configuration"
+            f" asks for ({_layers(ours)}); name another one or change [network]."
+        )
     for name in _HEAD:
         missing = len(wanted[name]) - len(known.get(name, wanted[name]))
         if missing > 0:
             known[name] = torch.cat([known[name], torch.zeros_like(wanted[name][:missing])])
-    try:
-        network.load_state_dict(known)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"The network {known_id!r} has other layers than the configuration asks for; name"
-            " another one or change [network]."
-        ) from error
+    network.load_state_dict(known)
 
 
-def network_with(weights: dict[str, Tensor], width: int) -> KiNetwork:
-    """A network on the processor with given weights; they tell how many outputs it has."""
-    return loaded_network(weights, NetworkConfig(width, with_sigma=len(weights["head.bias"]) > 2))
+def _layers(size: NetworkConfig) -> str:
+    told = f"width {size.width}, levels {size.levels}, kernel {size.kernel}"
+    return f"{told}, sigma" if size.with_sigma else told
+
+
+def size_of(weights: Mapping[str, Tensor]) -> NetworkConfig:
+    """The size of the network that weights belong to."""
+    outputs, width = weights["head.weight"].shape[:2]
+    levels = 1 + sum(name.startswith("encoder") for name in weights if name.endswith(_FIRST))
+    kernel = weights["encoder0" + _FIRST].shape[-1]
+    return NetworkConfig(width, levels, kernel, with_sigma=outputs > 2)
+
+
+def reach_table(size: NetworkConfig) -> dict[str, int]:
+    """What a card says of how far a network looks."""
+    return asdict(reach_of(size.levels, size.kernel))
+
+
+def network_with(weights: dict[str, Tensor]) -> KiNetwork:
+    """A network on the processor with given weights; they tell its size."""
+    return loaded_network(weights, size_of(weights))
 
 
 def loaded_network(weights: dict[str, Tensor], size: NetworkConfig) -> KiNetwork:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kitrain.architecture import loaded_network
+from kitrain.architecture import loaded_network, reach_table
 from kitrain.card_text import card_markdown
 from kitrain.domain import domain_table
 from kitrain.evaluate import Judgement
@@ -89,7 +89,7 @@ def _write_network(run: Run, folder: Path, recipe: str) -> None:
     card = {
         **_head(folder.name, "1.0.0"),
         **files,
-        "inputs": _inputs(),
+        "inputs": _inputs(files["alignment"]),
         "outputs": output_table(run.size.with_sigma),
         "domain": domain_table(run.record["measured"], run.record["config"]["data"]),
         "training": _training(run, recipe, difference),
@@ -118,9 +118,9 @@ def write_weights(run: Run, folder: Path) -> tuple[dict[str, Any], float]:
         Their part of the card, and how far torch and ONNX differ.
     """
     weights = run.at(run.shipped_position)
-    difference = export(weights, run.width, folder / NETWORK_FILE)
+    difference = export(weights, folder / NETWORK_FILE)
     offsets = tensor_offsets((folder / NETWORK_FILE).read_bytes(), weights)
-    files: dict[str, Any] = {"network": file_entry(folder / NETWORK_FILE)}
+    files: dict[str, Any] = {"network": file_entry(folder / NETWORK_FILE)} | reach_table(run.size)
     if run.has_slider:
         save_file(run.smooth, folder / SMOOTH_FILE)
         save_file(run.sharp, folder / SHARP_FILE)
@@ -367,11 +367,11 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
 
 
-def _inputs() -> list[dict[str, str]]:
+def _inputs(alignment: int) -> list[dict[str, str]]:
     return [
         {
             "name": "features",
-            "shape": "(slices, 31, y, x), y and x multiples of 4",
+            "shape": f"(slices, 31, y, x), y and x multiples of {alignment}",
             "unit": "1",
             "meaning": "6 features of 5 neighbouring slices, then ln g; kiview.nets.preprocess",
         }

@@ -75,7 +75,7 @@ def calibrate_network(
     run = read_bundle(folder)
     ends = [_without(weights) for weights in (run.smooth, run.sharp)]
     plain = replace(run, smooth=ends[0], sharp=ends[1])
-    network = network_with(plain.at(plain.shipped_position), plain.width)
+    network = network_with(plain.at(plain.shipped_position))
     if not network.has_sigma:
         raise NetworkError(f"The network {folder.name!r} tells no uncertainty to calibrate.")
     learnt = _learnt(network, plain.width, config, data, report)

@@ -94,7 +94,11 @@ def common_start(
         config: As asked for.
         place: Where.
         settled: Told the configuration that goes on, before the other seeds are trained.
+
+    Raises:
+        ConfigError: the network to go on from has other layers; told before anyone is simulated.
     """
+    new_network(config.network, config.seeds[0], config.initial)
     people = gather(config.data, place)
     first = base_of(config, config.seeds[0], people, place)
     verdict = judge(first.history, config.verdict, config.network, config.base)

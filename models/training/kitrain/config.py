@@ -101,9 +101,10 @@ class NetworkConfig:
 
     Attributes:
         width: Kernels (channels) of the first level.
-        levels: Of the U-Net, the finest included.
-        kernel: Side of a convolution kernel in voxels.
-        slices: Neighbouring slices it sees.
+        levels: Of the U-Net, the finest included: 2, 3 or 4.
+        kernel: Side of a convolution kernel in a plane, in voxels: 3 or 5.
+        slices: Neighbouring slices it sees: always 5, of which the program makes its features
+            (`kiview.nets.preprocess`); here only so that a record tells it.
         with_sigma: Whether it also gives the standard deviation of its Ki.
     """
 
@@ -140,7 +141,7 @@ class OptimiserConfig:
         iterations: Steps; the most, where a stop condition is set.
         epochs: Passes over the area of the training slices, instead of `iterations`; 0 for none.
         batch: Crops per step, of all devices together.
-        crop: Side of a crop in voxels, a multiple of 4.
+        crop: Side of a crop in voxels, a multiple of 8, for four levels too.
         optimiser: Rule of the steps.
         learning_rate: At the start.
         warm_up: Steps over which the rate first rises from 0.

@@ -28,6 +28,7 @@ from kitrain.config import (
 )
 from kitrain.targets import Target
 from kitrain.test_sets import MOST_CALIBRATE
+from kiview.nets.preprocess import SLICE_COUNT
 from kiview.simulate.slab_recipes import KINDS, REGIONS
 
 _Kind = TypeVar("_Kind")
@@ -48,9 +49,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "kinds": (0.0, 1000.0),
     "regions": (0.0, 1000.0),
     "width": (2, 256),
-    "levels": (3, 3),
-    "kernel": (3, 3),
-    "slices": (5, 5),
+    "levels": (2, 4),
+    "kernel": (3, 5),
+    "slices": (SLICE_COUNT, SLICE_COUNT),
     "seen_slices": (2, 64),
     "realisations": (1, 2),
     "spread": (0.0, 100.0),
@@ -109,7 +110,8 @@ _SCHEDULED: dict[str, type] = {
     "calibration": CalibrationConfig,
 }
 """Tables with a schedule of their own inside."""
-_CROP_STEP = 4
+_CROP_STEP = 8
+"""Of a network of four levels, which a retry may make out of three."""
 _NAMES: dict[str, Sequence[str]] = {"kinds": tuple(KINDS), "regions": tuple(REGIONS)}
 """What can be mixed, by key."""
 
@@ -234,6 +236,8 @@ def _number(kind: type, name: str, value: Any, where: str) -> float:  # noqa: AN
         raise ConfigError(f"{where}: {name} = {value!r} is outside {low:g} to {high:g}.")
     if name == "crop" and value % _CROP_STEP:
         raise ConfigError(f"{where}: crop = {value} is not a multiple of {_CROP_STEP}.")
+    if name == "kernel" and not value % 2:
+        raise ConfigError(f"{where}: kernel = {value} is even; it needs a voxel in its middle.")
     return kind(value)  # type: ignore[no-any-return]  # int or float
 
 

@@ -91,7 +91,7 @@ def ki_network_of(folder: Path) -> KiNetwork:
     if not (folder / CARD_NAME).is_file():
         raise NetworkError(f"There is no network of maps at {folder}; put its folder there.")
     run = read_bundle(folder)
-    return network_with(run.at(run.shipped_position), run.width)
+    return network_with(run.at(run.shipped_position))
 
 
 def write_curve_network(

@@ -141,13 +141,13 @@ def judge_network(
     report(f"filters chosen on {len(spare)} validation people: {chosen}")
     weights = run.at(run.shipped_position)
     report("more and less of the consistency step, on validation people")
-    tried = tradeoff_family(weights, run.width)
+    tried = tradeoff_family(weights)
     tradeoff = score_set(_records(more, effort, folder, report), [tried], report).methods
-    families = [*conventional(chosen), control_family(), network_family(weights, run.width)]
+    families = [*conventional(chosen), control_family(), network_family(weights)]
     if direct is not None:
         theirs = direct.at(direct.shipped_position)
-        families.append(network_family(theirs, direct.width, COMPARED))
-    each = [network_family(weights, run.width, f"seed {s}") for s, weights in seeds.items()]
+        families.append(network_family(theirs, COMPARED))
+    each = [network_family(weights, f"seed {s}") for s, weights in seeds.items()]
     standard = _scored(STANDARD, size, effort, folder, [*families, *each], report)
     kinds = [kind for kind in ROBUSTNESS if effort.people(kind)]
     others = {kind.name: _harder(kind, effort, folder, families, report) for kind in kinds}
@@ -200,7 +200,7 @@ def _bars(judged: Judgement) -> list[Bar]:
 def _slider(run: Run, effort: Effort, folder: Path, report: Report) -> dict[float, MethodScores]:
     """Scores along the slider on the first people of the standard set."""
     size = effort.size(min(effort.scans, SLIDER_SCANS))
-    families = [network_family(run.at(a), run.width, f"slider at {a:g}") for a in SLIDER]
+    families = [network_family(run.at(a), f"slider at {a:g}") for a in SLIDER]
     found = _scored(STANDARD, size, effort, folder, families, report)
     return {a: found.methods[shipped_name(f"slider at {a:g}")] for a in SLIDER}
 

@@ -16,6 +16,7 @@ from kiview.nets.catalog import CALIBRATION, MAP_OUTPUTS, SIGMA
 from kiview.nets.onnx_file import read_graph
 from kiview.nets.preprocess import CHANNEL_COUNT
 from kiview.nets.protobuf import MalformedError
+from kiview.nets.reach import THREE_LEVELS
 
 OPSET = 20
 INPUT, OUTPUTS = "features", (*MAP_OUTPUTS, SIGMA, CALIBRATION)
@@ -27,12 +28,11 @@ class ExportMismatchError(RuntimeError):
     """The exported network does not compute what the trained one does."""
 
 
-def export(weights: dict[str, Tensor], width: int, path: Path) -> float:
+def export(weights: dict[str, Tensor], path: Path) -> float:
     """Write `model.onnx` and check it against torch.
 
     Args:
         weights: Trained weights; their names become those of the initialisers.
-        width: Of the network.
         path: File to write.
 
     Returns:
@@ -41,8 +41,9 @@ def export(weights: dict[str, Tensor], width: int, path: Path) -> float:
     Raises:
         ExportMismatchError: weights are not there as initialisers, or results differ.
     """
-    network = network_with(weights, width)
-    return export_network(network, CHANNEL_COUNT, output_names(network), weights, path)
+    network = network_with(weights)
+    names, step = output_names(network), network.reach.alignment
+    return export_network(network, CHANNEL_COUNT, names, weights, path, step)
 
 
 def export_network(
@@ -51,6 +52,7 @@ def export_network(
     outputs: tuple[str, ...],
     weights: Mapping[str, Tensor],
     path: Path,
+    alignment: int = THREE_LEVELS.alignment,
 ) -> float:
     """Write any network of slices as ONNX and check it against torch.
 
@@ -60,6 +62,7 @@ def export_network(
         outputs: Names of its maps.
         weights: That must be initialisers of the file, by name.
         path: File to write.
+        alignment: Sides of its input are multiples of this.
 
     Returns:
         Largest relative difference between torch and onnxruntime.
@@ -67,11 +70,13 @@ def export_network(
     Raises:
         ExportMismatchError: weights are not there as initialisers, or results differ.
     """
-    model = _to_onnx(network, channels, outputs)
+    model = _to_onnx(network, channels, outputs, alignment)
     _require_initialisers(model, weights)
     onnx.checker.check_model(model, full_check=True)
     content = model.SerializeToString()
-    difference = _difference(content, network, channels, outputs)
+    smaller, larger = (alignment * side for side in (8, 11))
+    shapes = (1, channels, smaller, smaller), (3, channels, 2 * smaller, larger)
+    difference = _difference(content, network, shapes, outputs)
     if difference > LARGEST_DIFFERENCE:
         raise ExportMismatchError(f"torch and onnxruntime differ by {difference:.2g}.")
     path.write_bytes(content)
@@ -100,10 +105,12 @@ def tensor_offsets(content: bytes, weights: Mapping[str, Tensor]) -> dict[str, i
     return {name: places[name].offset for name in weights}
 
 
-def _to_onnx(network: nn.Module, channels: int, outputs: tuple[str, ...]) -> onnx.ModelProto:
-    example = torch.zeros(2, channels, 32, 48)
+def _to_onnx(
+    network: nn.Module, channels: int, outputs: tuple[str, ...], alignment: int
+) -> onnx.ModelProto:
+    example = torch.zeros(2, channels, 8 * alignment, 12 * alignment)
     batch, h, w = (torch.export.Dim(name) for name in ("batch", "h", "w"))
-    sides = {0: batch, 2: 4 * h, 3: 4 * w}
+    sides = {0: batch, 2: alignment * h, 3: alignment * w}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter deprecates parts of itself
         program = torch.onnx.export(
@@ -136,12 +143,15 @@ def _require_initialisers(model: onnx.ModelProto, weights: Mapping[str, Tensor])
 
 
 def _difference(
-    content: bytes, network: nn.Module, channels: int, outputs: tuple[str, ...]
+    content: bytes,
+    network: nn.Module,
+    shapes: tuple[tuple[int, ...], ...],
+    outputs: tuple[str, ...],
 ) -> float:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     largest = 0.0
-    for shape in ((1, channels, 32, 32), (3, channels, 64, 44)):
+    for shape in shapes:
         features = rng.normal(0.5, 1.0, shape).astype(np.float32)
         with torch.inference_mode():
             made = network(torch.from_numpy(features))

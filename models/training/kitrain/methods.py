@@ -150,9 +150,9 @@ def _more_counts(record: GroupRecord, realisation: int) -> dict[str, Made]:
     return {DIRECT_MORE: Made(ki)}
 
 
-def network_family(weights: Mapping[str, Tensor], width: int, name: str = NETWORK) -> Family:
+def network_family(weights: Mapping[str, Tensor], name: str = NETWORK) -> Family:
     """A network as it is, and as the program ships its map."""
-    network = network_with(dict(weights), width)
+    network = network_with(dict(weights))
     shipped = shipped_name(name)
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
@@ -172,9 +172,9 @@ def shipped_name(name: str) -> str:
     return SHIPPED if name == NETWORK else f"{name} + consistency"
 
 
-def tradeoff_family(weights: Mapping[str, Tensor], width: int) -> Family:
+def tradeoff_family(weights: Mapping[str, Tensor]) -> Family:
     """A network with more and with less following of what Patlak significantly shows."""
-    network = network_with(dict(weights), width)
+    network = network_with(dict(weights))
 
     def apply(record: GroupRecord, realisation: int) -> dict[str, Made]:
         study = record.study(realisation)

@@ -1,4 +1,4 @@
-"""The network: a three-level U-Net that corrects an uptake ratio and splits it into Ki and V.
+"""The network: a U-Net that corrects an uptake ratio and splits it into Ki and V.
 
 It may also say how far off its Ki is likely to be.
 """
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kiview.nets.preprocess import CHANNEL_COUNT, FUR_CHANNEL
+from kiview.nets.reach import THREE_LEVELS, Reach
 
 SHARPNESS = 4.0
 """Of the softplus: near the identity for an uptake above a quarter of the normaliser."""
@@ -23,10 +24,10 @@ _LOG_FACTOR_LIMITS = (-2.0, 2.0)
 
 
 class _Convolutions(nn.Module):
-    def __init__(self, *channels: int) -> None:
+    def __init__(self, kernel: int, *channels: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels)
+            nn.Conv2d(a, b, kernel, padding=kernel // 2) for a, b in itertools.pairwise(channels)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,36 +97,54 @@ class KiNetwork(nn.Module):
         width: Channels of the first level; twice as many further down.
         sigma: Whether it has the third output.
         calibration: Hidden channels of its `Calibration`, the fourth output; 0 for none.
+        levels: Resolutions, the finest included; each is half as fine as the one before.
+        kernel: Side of the kernels in voxels, odd; those of the head are of one voxel.
     """
 
-    def __init__(self, width: int, sigma: bool = False, calibration: int = 0) -> None:
+    def __init__(
+        self,
+        width: int,
+        sigma: bool = False,
+        calibration: int = 0,
+        levels: int = 3,
+        kernel: int = 3,
+    ) -> None:
         super().__init__()
         self.has_sigma = sigma
-        self.encoder0 = _Convolutions(CHANNEL_COUNT, width, width)
-        self.encoder1 = _Convolutions(width, 2 * width, 2 * width)
-        self.bottom = _Convolutions(2 * width, 2 * width, 2 * width)
-        self.decoder1 = _Convolutions(4 * width, 2 * width)
-        self.decoder0 = _Convolutions(3 * width, width, width)
+        self.reach = reach_of(levels, kernel)
+        self._upper = tuple(range(levels - 1))
+        given = CHANNEL_COUNT
+        for level in self._upper:
+            made = width if level == 0 else 2 * width
+            self.add_module(f"encoder{level}", _Convolutions(kernel, given, made, made))
+            given = made
+        self.bottom = _Convolutions(kernel, given, 2 * width, 2 * width)
+        for level in reversed(self._upper[1:]):
+            self.add_module(f"decoder{level}", _Convolutions(kernel, 4 * width, 2 * width))
+        self.decoder0 = _Convolutions(kernel, 3 * width, width, width)
         self.head = nn.Conv2d(width, 3 if sigma else 2, 1)
         nn.init.normal_(self.head.weight, std=1e-3)
         self.calibration = Calibration(width, calibration) if calibration else None
 
     def seen(self, features: Tensor) -> Tensor:
         """Last hidden layer, (b, width, y, x)."""
-        level0 = self.encoder0(features)
-        level1 = self.encoder1(functional.avg_pool2d(level0, 2))
-        level2 = self.bottom(functional.avg_pool2d(level1, 2))
-        up1 = functional.interpolate(level2, scale_factor=2.0, mode="bilinear", align_corners=False)
-        level1 = self.decoder1(torch.cat([level1, up1], dim=1))
-        up0 = functional.interpolate(level1, scale_factor=2.0, mode="bilinear", align_corners=False)
-        result: Tensor = self.decoder0(torch.cat([level0, up0], dim=1))
+        kept: list[Tensor] = []
+        x = features
+        for level in self._upper:
+            kept.append(self.get_submodule(f"encoder{level}")(x))
+            x = functional.avg_pool2d(kept[-1], 2)
+        x = self.bottom(x)
+        for level in reversed(self._upper):
+            up = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = self.get_submodule(f"decoder{level}")(torch.cat([kept[level], up], dim=1))
+        result: Tensor = x
         return result
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Compute all maps.
 
         Args:
-            features: (b, 31, y, x), sides multiples of 4.
+            features: (b, 31, y, x), sides in the alignment of its reach.
 
         Returns:
             Ki / n and V / n, the standard deviation of Ki / n of a network that has it, and the
@@ -143,6 +162,22 @@ class KiNetwork(nn.Module):
         residuals = self.head(seen)
         maps = combine(features, residuals)
         return (*maps, spread(residuals)) if self.has_sigma else maps
+
+
+def reach_of(levels: int, kernel: int) -> Reach:
+    """How far a network of this architecture looks.
+
+    With s voxels to one of the coarsest level and r the half of a kernel, its convolutions reach
+    r (5 s - 2) voxels and the steps up, each to the neighbour, 2 (s - 1).
+
+    Args:
+        levels: Of the network.
+        kernel: Side of its kernels.
+    """
+    coarsest = 2 ** (levels - 1)
+    alignment = max(THREE_LEVELS.alignment, coarsest)
+    halo = kernel // 2 * (5 * coarsest - 2) + 2 * (coarsest - 1)
+    return Reach(alignment, -(-halo // alignment) * alignment)
 
 
 def combine(features: Tensor, residuals: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,9 +16,9 @@ from kiview.core.roi import Roi
 from kiview.core.tac import extract
 from kiview.jobs import preview_network as job
 from kiview.jobs import preview_plan
-from kiview.jobs.preview_network import NEAR_HALO, PreviewRequest, preview_network
+from kiview.jobs.preview_network import NEAR_SHARE, PreviewRequest, preview_network
 from kiview.nets.catalog import load_catalog
-from kiview.nets.infer import HALO, NetworkRequest, Region, network_region, prepare, run_network
+from kiview.nets.infer import NetworkRequest, Region, network_region, prepare, run_network
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.tie import PatlakReference, make_consistent, reach_voxels
 from kiview.nets.weights import shipped_weights
@@ -149,8 +149,10 @@ def test_that_the_quick_neighbourhood_is_exact_at_the_cursor_and_close_elsewhere
     """Half the reach of the network is enough for what is replaced within seconds."""
     prepared, runtime = prepare(wide, NullProgress()), NetworkRuntime(wide.card)
     box = Region(6, 10, 36, 64, 36, 64)
+    reach = prepared.reach.halo
     exact, quick = (
-        network_region(prepared, runtime, box, halo=halo).ki for halo in (HALO, NEAR_HALO)
+        network_region(prepared, runtime, box, halo=halo).ki
+        for halo in (reach, round(NEAR_SHARE * reach))
     )
     middle = (slice(None), slice(12, 16), slice(12, 16))
     np.testing.assert_allclose(quick[middle], exact[middle], atol=1e-6 * exact.max())

@@ -34,7 +34,9 @@ def covered(pieces, shape):
 def test_that_the_neighbourhood_holds_100_mm_in_every_direction():
     geometry = grid((90, 128, 128))
     for index in ((45, 64, 64), (44, 61, 70), (46, 63, 67)):
-        box = plan_preview(geometry, geometry.to_lps_mm(index), BOTH, tied=True).neighbourhood
+        box = plan_preview(
+            geometry, geometry.to_lps_mm(index), BOTH, tied=True, halo=24
+        ).neighbourhood
         edges = np.array([(box.z0, box.z1), (box.y0, box.y1), (box.x0, box.x1)])
         assert (edges[:, 0] <= np.array(index) - 12).all()
         assert (edges[:, 1] >= np.array(index) + 13).all()
@@ -44,15 +46,17 @@ def test_that_the_neighbourhood_holds_100_mm_in_every_direction():
 def test_that_one_plane_of_a_wide_volume_takes_a_strip_and_two_the_whole():
     geometry = grid((200, 128, 128))
     at = middle_of(geometry)
-    (strip,) = plan_preview(geometry, at, (Plane.CORONAL,), tied=False).planes
+    (strip,) = plan_preview(geometry, at, (Plane.CORONAL,), tied=False, halo=24).planes
     assert strip.box == Region(0, 200, 63, 66, 0, 128)
-    (whole,) = plan_preview(geometry, at, BOTH, tied=True).planes
+    (whole,) = plan_preview(geometry, at, BOTH, tied=True, halo=24).planes
     assert whole.box == whole.shown == Region(0, 200, 0, 128, 0, 128)
 
 
 def test_that_a_tied_strip_is_as_much_wider_as_the_tie_looks():
     geometry = grid((90, 300, 300))
-    (strip,) = plan_preview(geometry, middle_of(geometry), (Plane.SAGITTAL,), tied=True).planes
+    (strip,) = plan_preview(
+        geometry, middle_of(geometry), (Plane.SAGITTAL,), tied=True, halo=24
+    ).planes
     assert strip.shown.x0 - strip.box.x0 >= reach_voxels((4.0,) * 3)
     assert strip.box.x1 - strip.shown.x1 >= reach_voxels((4.0,) * 3)
     assert strip.box.x0 % 2 == strip.box.x1 % 2 == 0
@@ -63,7 +67,7 @@ def test_that_a_tied_strip_is_as_much_wider_as_the_tie_looks():
 def test_that_pieces_cover_each_box_once_and_the_nearest_comes_first(planes, tied):
     geometry = grid((301, 200, 220))
     index = np.array([40, 150, 30])
-    plan = plan_preview(geometry, geometry.to_lps_mm(index), planes, tied=tied)
+    plan = plan_preview(geometry, geometry.to_lps_mm(index), planes, tied=tied, halo=24)
     for part in plan.planes:
         box, count = part.box, covered(part.pieces, geometry.shape_zyx)
         assert (count[box.z0 : box.z1, box.y0 : box.y1, box.x0 : box.x1] == 1).all()
@@ -75,7 +79,8 @@ def test_that_pieces_cover_each_box_once_and_the_nearest_comes_first(planes, tie
 def test_that_pieces_lie_at_the_same_slices_wherever_the_cursor_is():
     geometry = grid((300, 128, 128))
     plans = [
-        plan_preview(geometry, geometry.to_lps_mm((z, 64, 64)), BOTH, tied=True) for z in (20, 250)
+        plan_preview(geometry, geometry.to_lps_mm((z, 64, 64)), BOTH, tied=True, halo=24)
+        for z in (20, 250)
     ]
     first, second = (set(plan.planes[0].pieces) for plan in plans)
     assert first == second
@@ -84,19 +89,21 @@ def test_that_pieces_lie_at_the_same_slices_wherever_the_cursor_is():
 def test_that_an_oblique_volume_is_computed_whole():
     c, s = np.cos(0.3), np.sin(0.3)
     oblique = torso_geometry(((0, -s, c), (0, c, s), (1, 0, 0)))
-    (part,) = plan_preview(oblique, middle_of(oblique), (Plane.CORONAL,), tied=False).planes
+    (part,) = plan_preview(
+        oblique, middle_of(oblique), (Plane.CORONAL,), tied=False, halo=24
+    ).planes
     assert part.box == Region(0, 20, 0, 16, 0, 24)
 
 
 def test_that_turned_axes_give_the_slices_along_the_planes_normal():
     turned = torso_geometry(((0, 1, 0), (0, 0, 1), (1, 0, 0)), shape=(200, 160, 160))
-    (part,) = plan_preview(turned, middle_of(turned), (Plane.CORONAL,), tied=False).planes
+    (part,) = plan_preview(turned, middle_of(turned), (Plane.CORONAL,), tied=False, halo=24).planes
     assert part.box == Region(99, 102, 0, 160, 0, 160)
 
 
 def test_that_a_cursor_outside_stays_at_the_edge():
     geometry = grid((90, 128, 128))
-    plan = plan_preview(geometry, np.array([1e4, -1e4, 1e4]), BOTH, tied=True)
+    plan = plan_preview(geometry, np.array([1e4, -1e4, 1e4]), BOTH, tied=True, halo=24)
     box = plan.neighbourhood
     assert (box.z1, box.y0, box.x1) == (90, 0, 128)
     assert plan.slice_index == 89
