@@ -14,11 +14,12 @@ from tests.unit.nets.fakes import (
 
 from kiview.core.errors import NetworkError, QuantityMismatchError
 from kiview.core.images import ScaledFrameStore
+from kiview.core.made import Made
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, SUV_BW, V0
-from kiview.nets import infer
+from kiview.nets import infer, run_record
 from kiview.nets.infer import Region
 from kiview.nets.noise import patlak_noise
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
@@ -136,8 +137,11 @@ def test_that_the_tie_can_be_switched_off():
     assert maps.provenance.settings["tied_to_patlak"] is False
 
 
-def test_that_the_record_names_network_weights_and_inputs():
+def test_that_the_record_names_network_weights_and_inputs(monkeypatch):
+    made = Made("2026-01-31T09:30:00+00:00", "rmeyer")
+    monkeypatch.setattr(run_record, "made_now", lambda: made)
     record = run().provenance
+    assert (record.computed_at, record.operator) == (made.at, made.by)
     network = card()
     assert record.network_id == network.id
     assert not record.modified
