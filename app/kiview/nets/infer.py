@@ -15,6 +15,7 @@ from kiview.core.provenance import Provenance
 from kiview.core.tracer import F18_HALF_LIFE_S
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, V0
 from kiview.nets import preprocess
+from kiview.nets.blend import blended_ki, blended_sigma
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.domain import Finding, Severity, check_domain, check_noise
 from kiview.nets.doubt import Doubt, doubt_of
@@ -92,6 +93,13 @@ class PreparedStudy:
     def spacing_mm(self) -> tuple[float, ...]:
         """Voxel spacing along z, y, x."""
         return tuple(float(d) for d in self.geometry.spacing_zyx_mm)
+
+    @property
+    def fur(self) -> Volume:
+        """(z, y, x) uptake ratio in /min, without the padding."""
+        _, rows, columns = self.geometry.shape_zyx
+        values = self.features.values[preprocess.FEATURE_NAMES.index("fur"), :, :rows, :columns]
+        return values * np.float32(self.features.normaliser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +318,7 @@ def finish(
 ) -> MapSet:
     """Make consistent with Patlak, blend, and wrap the volumes of a run.
 
-    The standard deviation of Ki follows: the consistency step, and what the blend leaves of the
-    network.
+    The standard deviation of Ki follows: the consistency step, then the blend with that of Patlak.
 
     Args:
         request: The run.
@@ -326,10 +333,11 @@ def finish(
         consistent = make_consistent(ki, doubt_in(volumes), prepared.patlak)
         ki, sigma, alarm = consistent.ki, consistent.sigma, consistent.alarm
         messages += _alarm_message(alarm, ki, prepared.features.normaliser)
-    blend = np.float32(request.weights.image_blend)
-    if blend:
-        ki = (1 - blend) * ki + blend * prepared.patlak.ki
-        sigma = None if sigma is None else (1 - blend) * sigma
+    share = request.weights.image_blend
+    if share:
+        ki = blended_ki(ki, share, prepared.patlak)
+        if sigma is not None:
+            sigma = blended_sigma(sigma, share, prepared.patlak, prepared.fur)
     v0 = volumes.v * prepared.v0_per_v.astype(np.float32)[:, None, None]
     made = ((ki, KI), (v0, V0), (sigma, KI_STANDARD_DEVIATION), (alarm, LOG_CORRECTION))
     maps = tuple(

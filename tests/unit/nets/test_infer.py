@@ -20,6 +20,7 @@ from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, SUV_BW, V0
 from kiview.nets import infer, run_record
+from kiview.nets.blend import voxel_noise
 from kiview.nets.infer import Region
 from kiview.nets.noise import patlak_noise
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
@@ -242,9 +243,29 @@ def test_that_the_uncertainty_of_a_network_follows_its_ki(tmp_path):
     assert follows.mean() > 0.9
     assert (spread > least)[~follows].all()
     assert np.abs(tied.main.values - free.main.values).max() > 1e-4
-    np.testing.assert_allclose(
-        blended.by_code("KiSD").values, 0.75 * tied.by_code("KiSD").values, rtol=1e-5
-    )
+    prepared = infer.prepare(request(card=network), NOBODY)
+    expected = 0.75 * spread + 0.25 * voxel_noise(patlak, prepared.fur)
+    np.testing.assert_allclose(blended.by_code("KiSD").values, expected, rtol=1e-5)
+
+
+def test_that_patlak_alone_keeps_the_uncertainty_of_its_noise(tmp_path):
+    network = card_with_sigma(tmp_path)
+    weights = dataclasses.replace(shipped_weights(network), image_blend=1.0)
+    image = fake_image((12, 40, 44), noise=0.05)
+    clean = infer.prepare(request(fake_image((12, 40, 44), noise=0.0)), NOBODY).patlak.ki
+    maps = run(image, card=network, weights=weights)
+    inside = truth((12, 40, 44))[1] > 0
+    errors = (maps.main.values - clean)[inside]
+    told = maps.by_code("KiSD").values[inside]
+    assert told.min() > 0
+    assert 0.8 * errors.std() < np.sqrt(np.square(told).mean()) < 1.3 * errors.std()
+
+
+def test_that_an_empty_study_blends_to_no_uncertainty(tmp_path):
+    network = card_with_sigma(tmp_path)
+    weights = dataclasses.replace(shipped_weights(network), image_blend=1.0)
+    maps = run(scaled(fake_image(), 0.0), card=network, weights=weights)
+    assert not maps.by_code("KiSD").values.any()
 
 
 def test_that_a_calibration_scales_the_uncertainty_of_the_consistent_map_alone(tmp_path):
