@@ -20,7 +20,7 @@ from kiview.nets.catalog import NetworkCard
 from kiview.nets.domain import Finding, Severity, check_domain, check_noise
 from kiview.nets.doubt import Doubt, doubt_of
 from kiview.nets.grid import GridPlan, plan_grid
-from kiview.nets.noise import patlak_noise
+from kiview.nets.noise import uptake_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.run_record import network_provenance, record_files
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
@@ -156,7 +156,7 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     maps, unfitted = _read_maps(image, frames, operators, plan, progress)
     spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
     features = preprocess.study_features(maps, operators.noise_gain, spacing)
-    noise_findings = check_noise(request.card.domain, patlak_noise(features))
+    noise_findings = check_noise(request.card.domain, uptake_noise(features), features.noise_gain)
     refuse(noise_findings)
     findings += noise_findings
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))

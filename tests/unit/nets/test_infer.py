@@ -22,7 +22,7 @@ from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, SUV_BW,
 from kiview.nets import infer, run_record
 from kiview.nets.blend import voxel_noise
 from kiview.nets.infer import Region
-from kiview.nets.noise import patlak_noise
+from kiview.nets.noise import uptake_noise
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.tie import widened
 from kiview.nets.weights import WeightSet, shipped_weights
@@ -299,12 +299,12 @@ def test_that_where_ki_is_zero_the_uncertainty_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize("refused", [True, False])
 def test_that_a_study_noisier_than_the_training_is_warned_about_or_refused(refused):
     image = fake_image((8, 40, 44), noise=0.002)
-    noise = patlak_noise(infer.prepare(request(image), NOBODY).features)
+    noise = uptake_noise(infer.prepare(request(image), NOBODY).features)
     limit = noise / 4 if refused else noise / 2
-    domain = dataclasses.replace(card().domain, patlak_noise=(0.0, limit))
+    domain = dataclasses.replace(card().domain, uptake_noise=(0.0, limit))
     network = dataclasses.replace(card(), domain=domain)
     if refused:
-        with pytest.raises(NetworkError, match=r"4\.0 times noisier"):
+        with pytest.raises(NetworkError, match=r"Too few counts: .* is 4\.0 times"):
             run(image, card=network)
     else:
-        assert any("noise of the Patlak map" in told for told in run(image, card=network).findings)
+        assert any("few counts" in told for told in run(image, card=network).findings)
