@@ -12,7 +12,7 @@ RECORD = {
     },
     "shipped_seeds": {"smooth": [0, 1], "sharp": [0, 1], "direct": [1]},
     "shipped_position": 0.75,
-    "measured": {"noise_gain": [4.0, 5.0], "patlak_noise": [0.1, 2.0]},
+    "measured": {"noise_gain": [4.0, 5.0], "uptake_noise": [0.1, 2.0]},
     "seed": 0,
     "device": "CPU",
     "torch": torch.__version__,

@@ -39,8 +39,11 @@ def test_that_a_variant_trained_on_a_reference_is_a_network_of_its_own(models):
     assert default.slider is not None
     assert direct.slider is None
     assert direct.title == "Ki of FDG, as 4-D direct of the same counts"
-    assert direct.domain.patlak_noise == (0.1, 2.0)
+    assert direct.domain.uptake_noise == (0.1, 2.0)
     assert direct.domain.region == "head to thigh"
+    assert {"WHOLEBODY", "CHEST", "BRAIN"} <= {*direct.domain.body_parts}
+    assert not {"LEG", "BREAST", "EXTREMITY"} & {*direct.domain.body_parts}
+    assert direct.domain.scan_height_mm == (32.0, 1257.0)
     told = [tomllib.loads((models / card.id / "card.toml").read_text("utf-8")) for card in cards]
     assert [card["training"]["weights"] for card in told] == [
         "mean of the weights of seeds 0, 1",

@@ -48,7 +48,7 @@ RECORD = {
     },
     "shipped_seeds": {"smooth": [0], "sharp": [0]},
     "shipped_position": 0.75,
-    "measured": {"noise_gain": [4.0, 5.0], "patlak_noise": [0.1, 2.0]},
+    "measured": {"noise_gain": [4.0, 5.0], "uptake_noise": [0.1, 2.0]},
     "seed": 0,
     "device": "CPU",
     "torch": torch.__version__,

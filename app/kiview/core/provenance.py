@@ -40,6 +40,8 @@ class Step:
 class Provenance:
     """Record of how a result came to be; complete enough to compute it again.
 
+    When and by whom it was computed is told beside that and changes nothing.
+
     Attributes:
         method: For example `patlak` or `network`.
         software: Name and version.
@@ -51,6 +53,8 @@ class Provenance:
         user_given: Values that the user entered because the files lack them.
         steps: What was done to the frames before, in order; frame numbers in `settings` count the
             frames that came of it.
+        computed_at: UTC as ISO 8601, empty if nobody recorded it.
+        operator: Login name of who computed it, empty if nobody recorded it; never the patient.
     """
 
     method: str
@@ -62,6 +66,8 @@ class Provenance:
     modified: bool = False
     user_given: Mapping[str, JsonValue] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    computed_at: str = ""
+    operator: str = ""
 
     def __post_init__(self) -> None:
         for name in ("settings", "inputs", "user_given"):
@@ -79,4 +85,6 @@ class Provenance:
             "weights_modified": self.modified,
             "user_given": dict(self.user_given),
             "steps": [step.to_dict() for step in self.steps],
+            "computed_at": self.computed_at,
+            "operator": self.operator,
         }

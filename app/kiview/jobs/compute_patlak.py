@@ -15,6 +15,7 @@ from kiview.core import patlak
 from kiview.core.errors import InvalidInputError
 from kiview.core.images import DynamicImage, MapSet, ParametricMap
 from kiview.core.input_function import InputFunction, require_same_quantity
+from kiview.core.made import made_now
 from kiview.core.patlak import PatlakDesign, PatlakSettings
 from kiview.core.progress import Progress
 from kiview.core.provenance import JsonValue, Provenance
@@ -194,6 +195,7 @@ def _map_set(
         findings += (f"{unfitted} slices have fewer than two frames in the window: not fitted.",)
     frames = next(design.frames for design in designs if design is not None)
     record = patlak_record(request.settings) | {"frames": [int(t) + 1 for t in frames]}
+    made = made_now()
     provenance = Provenance(
         method="patlak",
         software=f"KiView {__version__}",
@@ -204,6 +206,8 @@ def _map_set(
         },
         user_given=_plain(dict(image.user_given)),
         steps=image.steps,
+        computed_at=made.at,
+        operator=made.by,
     )
     quantities = (KI, V0, KI_STANDARD_ERROR)
     maps = tuple(

@@ -12,6 +12,7 @@ from kiview.core.progress import Progress
 from kiview.core.reslice import Plane
 from kiview.core.voxel_box import VoxelBox
 from kiview.jobs.preview_plan import PreviewPlan, plan_preview
+from kiview.nets.blend import blended_ki
 from kiview.nets.catalog import CALIBRATION
 from kiview.nets.infer import (
     BLOCK_VOXELS,
@@ -237,9 +238,8 @@ def _finished(
     ki, reference = found.ki, state.prepared.patlak.part(_part(box))
     if run.tied:
         ki = consistent_ki(ki, doubt_in(found), reference)
-    share = np.float32(run.weights.image_blend)
-    if share:
-        ki = (1 - share) * ki + share * reference.ki
+    if run.weights.image_blend:
+        ki = blended_ki(ki, run.weights.image_blend, reference)
     return np.where(state.prepared.unfitted[_part(box)], np.float32(np.nan), ki)
 
 

@@ -1,6 +1,5 @@
 """Which networks a folder holds, what their cards say, and whether their files are unchanged."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from kiview.core.errors import NetworkError
+from kiview.nets.card_domain import Domain, read_domain
 from kiview.nets.card_values import (
     NAME,
-    POSITIVE,
     VERSION,
     VOXEL_LIMITS_MM,
     matching,
     output_names,
-    pair,
     plain_name,
     read_toml,
     within,
@@ -38,7 +36,6 @@ MAP_OUTPUTS = ("ki", "v")
 BLOOD_OUTPUTS = ("blood",)
 """Output of a curve network: a logit that a voxel is blood."""
 MAP_KINDS = (MAP_OUTPUTS, (*MAP_OUTPUTS, SIGMA), (*MAP_OUTPUTS, SIGMA, CALIBRATION))
-_ANY = (-math.inf, math.inf)
 
 
 class Origin(StrEnum):
@@ -65,39 +62,6 @@ class TensorSpec:
     name: str
     shape: tuple[int, ...]
     offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """What a network was trained on; each pair is (lowest, highest).
-
-    Attributes:
-        tracers: Names of tracers.
-        region: Part of the body.
-        half_life_s: Of the radionuclide.
-        frame_count: Number of frames used.
-        start_min: Start of the first frame after injection.
-        end_min: End of the last frame.
-        frame_length_min: Length of a frame.
-        noise_gain: g of the protocol, how much noisier Ki is than the uptake ratio.
-        source_voxel_mm: Voxel spacing of the frames before resampling.
-        scan_height_mm: Length of the scan along the patient; endless where the card has none.
-        patlak_noise: Noise of the Patlak map over its normaliser (`nets.noise`); likewise.
-        body_parts: DICOM terms of what was scanned; empty for any.
-    """
-
-    tracers: tuple[str, ...]
-    region: str
-    half_life_s: float
-    frame_count: tuple[float, float]
-    start_min: tuple[float, float]
-    end_min: tuple[float, float]
-    frame_length_min: tuple[float, float]
-    noise_gain: tuple[float, float]
-    source_voxel_mm: tuple[float, float]
-    scan_height_mm: tuple[float, float] = _ANY
-    patlak_noise: tuple[float, float] = _ANY
-    body_parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +302,6 @@ def verify(card: NetworkCard) -> None:
 def _card(
     content: Mapping[str, Any], folder: Path, origin: Origin, kinds: tuple[tuple[str, ...], ...]
 ) -> NetworkCard:
-    domain = content["domain"]
     z, y, x = (within(float(d), VOXEL_LIMITS_MM) for d in content["voxel_mm"])
     return NetworkCard(
         id=matching(NAME, content["id"]),
@@ -347,20 +310,7 @@ def _card(
         licence=words(content["licence"]),
         network=_file(folder, content["network"]),
         voxel_mm=(z, y, x),
-        domain=Domain(
-            tracers=tuple(words(name) for name in domain["tracers"]),
-            region=words(domain["region"]),
-            half_life_s=within(float(domain["half_life_s"]), POSITIVE),
-            frame_count=pair(domain["frame_count"]),
-            start_min=pair(domain["start_min"]),
-            end_min=pair(domain["end_min"]),
-            frame_length_min=pair(domain["frame_length_min"]),
-            noise_gain=pair(domain["noise_gain"]),
-            source_voxel_mm=pair(domain["source_voxel_mm"]),
-            scan_height_mm=pair(domain.get("scan_height_mm", _ANY)),
-            patlak_noise=pair(domain.get("patlak_noise", _ANY)),
-            body_parts=tuple(words(part) for part in domain.get("body_parts", ())),
-        ),
+        domain=read_domain(content["domain"]),
         slider=_slider(content["slider"], folder) if "slider" in content else None,
         tensors=_tensors(content["tensors"]),
         results={str(k): float(v) for k, v in content["results"].items()},

@@ -29,7 +29,7 @@ from kiview.nets.infer import (
     prepare,
     refuse,
 )
-from kiview.nets.noise import patlak_noise
+from kiview.nets.noise import uptake_noise
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weights import shipped_weights
 
@@ -126,7 +126,7 @@ def _differences(request: CurveNetworkRequest, prepared: PreparedStudy) -> tuple
     domain, features = request.card.network.domain, prepared.features
     timing = request.image.timing.select(prepared.frames).weighted()
     findings = check_domain(domain, request.image, timing, features.noise_gain)
-    findings += check_noise(domain, patlak_noise(features))
+    findings += check_noise(domain, uptake_noise(features), features.noise_gain)
     refuse(findings)
     return tuple(finding.message for finding in findings)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from kiview.core.images import DynamicImage
 from kiview.core.timing import FrameTiming
-from kiview.nets.catalog import Domain
+from kiview.nets.card_domain import Domain
 
 _MINUTE_S = 60.0
 _HALF_LIFE_TOLERANCE = 0.02
@@ -17,7 +17,9 @@ _EARLIEST_MIN = 10.0
 _FAR_NOISE_GAIN = 3.0
 """A protocol this much noisier than any of the training is refused."""
 _FAR_NOISE = 3.0
-"""Likewise a study: it has a ninth of the fewest counts of the training."""
+"""Likewise a study: it has a ninth of the fewest counts that the training covers."""
+
+_BETWEEN_PARTS = ("TO", "AND")
 
 
 class Severity(StrEnum):
@@ -148,39 +150,69 @@ def _check_gain(domain: Domain, gain: float) -> list[Finding]:
     return []
 
 
-def check_noise(domain: Domain, noise: float) -> tuple[Finding, ...]:
-    """Compare the noise of a study with a network's domain; counts are not known from images.
+def check_noise(domain: Domain, noise: float, noise_gain: float) -> tuple[Finding, ...]:
+    """Compare the counts of a study with a network's domain, by the noise that they leave.
+
+    Counts are not known from images. Cards of before limit the noise of the Patlak map instead,
+    which depends on the frames more than on counts.
 
     Args:
         domain: Of the card.
-        noise: From `nets.noise.patlak_noise`, NaN where it could not be measured.
+        noise: From `nets.noise.uptake_noise`, NaN where it could not be measured.
+        noise_gain: g of the chosen frames.
     """
-    low, high = domain.patlak_noise
+    return (
+        *_check_noise_of("uptake", domain.uptake_noise, noise),
+        *_check_noise_of("the Patlak map", domain.patlak_noise, noise * noise_gain),
+    )
+
+
+def _check_noise_of(what: str, limits: tuple[float, float], noise: float) -> tuple[Finding, ...]:
+    low, high = limits
     if noise > _FAR_NOISE * high:
         message = (
-            f"The Patlak map of these frames is {noise / high:.1f} times noisier than any of the"
-            " network's training: too few counts. Choose a longer time window, or use Patlak."
+            f"Too few counts: the noise of {what} is {noise / high:.1f} times what the network's"
+            " training covers. Choose a longer time window, or use Patlak."
         )
         return (Finding("noise", Severity.REFUSAL, message),)
     if noise < low or noise > high:
-        told = f"the noise of the Patlak map is {noise:.2g} of its level, the training covers"
-        return (_warning("noise", f"{told} {low:g}-{high:g}"),)
+        why = "few counts" if noise > high else "many counts, or a strong filter"
+        told = f"the noise of {what} is {noise:.2g} of its level ({why})"
+        return (_warning("noise", f"{told}, the training covers {low:g}-{high:g}"),)
     return ()
 
 
 def _check_region(domain: Domain, image: DynamicImage) -> list[Finding]:
     found = []
-    part = image.body_part.upper()
-    if domain.body_parts and part and part not in domain.body_parts:
-        found.append(
-            _warning("body-part", f"the files say {part!r}, the training covers {domain.region}")
-        )
+    part = image.body_part
+    if domain.body_parts and not _is_seen(part, domain.body_parts):
+        told = f"the files say {part.upper()!r}, the training covers {domain.region}"
+        found.append(_warning("body-part", told))
     low, high = domain.scan_height_mm
     height = float(image.geometry.shape_zyx[0] * image.geometry.spacing_zyx_mm[0])
     if not low <= height <= high:
         told = f"the scan is {height:.0f} mm high, the training covers {low:g}-{high:g}"
         found.append(_warning("scan-height", told))
     return found
+
+
+def _is_seen(part: str, seen: tuple[str, ...]) -> bool:
+    """Whether every word of a term is one that was seen; no term at all says nothing.
+
+    Terms run words together (HEADNECK) and scanners write them as they like: `Whole Body`,
+    `CHEST_ABDOMEN`, `HEAD TO THIGH`, `LUNGS`.
+    """
+    letters, *known = (_letters(word) for word in (part, *seen))
+    words = (*known, *(f"{word}S" for word in known), *_BETWEEN_PARTS)
+    ends = {0}
+    for start in range(len(letters)):
+        if start in ends:
+            ends |= {start + len(word) for word in words if letters.startswith(word, start)}
+    return len(letters) in ends
+
+
+def _letters(term: str) -> str:
+    return "".join(filter(str.isalpha, term.upper()))
 
 
 def _warning(code: str, what: str) -> Finding:

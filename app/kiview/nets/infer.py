@@ -15,11 +15,12 @@ from kiview.core.provenance import Provenance
 from kiview.core.tracer import F18_HALF_LIFE_S
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, V0
 from kiview.nets import preprocess
+from kiview.nets.blend import blended_ki, blended_sigma
 from kiview.nets.catalog import NetworkCard
 from kiview.nets.domain import Finding, Severity, check_domain, check_noise
 from kiview.nets.doubt import Doubt, doubt_of
 from kiview.nets.grid import GridPlan, plan_grid
-from kiview.nets.noise import patlak_noise
+from kiview.nets.noise import uptake_noise
 from kiview.nets.preprocess import FrameInput, LinearOperators, StudyFeatures
 from kiview.nets.reach import Reach
 from kiview.nets.run_record import network_provenance, record_files
@@ -93,6 +94,13 @@ class PreparedStudy:
         """Voxel spacing along z, y, x."""
         return tuple(float(d) for d in self.geometry.spacing_zyx_mm)
 
+    @property
+    def fur(self) -> Volume:
+        """(z, y, x) uptake ratio in /min, without the padding."""
+        _, rows, columns = self.geometry.shape_zyx
+        values = self.features.values[preprocess.FEATURE_NAMES.index("fur"), :, :rows, :columns]
+        return values * np.float32(self.features.normaliser)
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -148,7 +156,7 @@ def prepare(request: NetworkRequest, progress: Progress) -> PreparedStudy:
     maps, unfitted = _read_maps(image, frames, operators, plan, progress)
     spacing = tuple(float(d) for d in plan.geometry.spacing_zyx_mm)
     features = preprocess.study_features(maps, operators.noise_gain, spacing)
-    noise_findings = check_noise(request.card.domain, patlak_noise(features))
+    noise_findings = check_noise(request.card.domain, uptake_noise(features), features.noise_gain)
     refuse(noise_findings)
     findings += noise_findings
     v0 = plan.slice_values(operators.v0_factor(0, image.geometry.shape_zyx[0]))
@@ -314,8 +322,7 @@ def finish(
 ) -> MapSet:
     """Make consistent with Patlak, blend, and wrap the volumes of a run.
 
-    The standard deviation of Ki follows: the consistency step, and what the blend leaves of the
-    network.
+    The standard deviation of Ki follows: the consistency step, then the blend with that of Patlak.
 
     Args:
         request: The run.
@@ -330,10 +337,11 @@ def finish(
         consistent = make_consistent(ki, doubt_in(volumes), prepared.patlak)
         ki, sigma, alarm = consistent.ki, consistent.sigma, consistent.alarm
         messages += _alarm_message(alarm, ki, prepared.features.normaliser)
-    blend = np.float32(request.weights.image_blend)
-    if blend:
-        ki = (1 - blend) * ki + blend * prepared.patlak.ki
-        sigma = None if sigma is None else (1 - blend) * sigma
+    share = request.weights.image_blend
+    if share:
+        ki = blended_ki(ki, share, prepared.patlak)
+        if sigma is not None:
+            sigma = blended_sigma(sigma, share, prepared.patlak, prepared.fur)
     v0 = volumes.v * prepared.v0_per_v.astype(np.float32)[:, None, None]
     made = ((ki, KI), (v0, V0), (sigma, KI_STANDARD_DEVIATION), (alarm, LOG_CORRECTION))
     maps = tuple(

@@ -1,4 +1,4 @@
-"""How noisy the Patlak map of a study is, as a measurable stand-in for its counts."""
+"""How noisy a study is, as a measurable stand-in for its counts."""
 
 import numpy as np
 
@@ -11,8 +11,11 @@ BODY_LEVEL = 0.3
 FEWEST_PAIRS = 200
 
 
-def patlak_noise(features: StudyFeatures) -> float:
-    """Standard deviation of the noise of linear Patlak Ki over the normaliser n.
+def uptake_noise(features: StudyFeatures) -> float:
+    """Standard deviation of the noise of linear Patlak Ki over the normaliser n and the gain g.
+
+    The gain is how much noisier the fit of these frames makes Ki than their uptake ratio, so this
+    is the noise of uptake: it falls with the root of the counts of the window, whatever the frames.
 
     From differences of neighbouring slices where both show tissue: half the squared spread is
     noise, anatomy cancels in the median. Slices of a scanner are correlated, which makes it
@@ -31,4 +34,4 @@ def patlak_noise(features: StudyFeatures) -> float:
         return float("nan")
     differences = ki[1:][pairs] - ki[:-1][pairs]
     spread = np.median(np.abs(differences - np.median(differences))) / MAD_PER_SIGMA
-    return float(spread / np.sqrt(2.0) * features.noise_gain)
+    return float(spread / np.sqrt(2.0))

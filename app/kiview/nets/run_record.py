@@ -11,6 +11,7 @@ from kiview import __version__
 from kiview.core import input_record
 from kiview.core.images import RecordFile
 from kiview.core.input_function import InputFunction
+from kiview.core.made import Made, made_now
 from kiview.core.provenance import JsonValue, Provenance
 from kiview.nets.tie import CONSISTENCY_VERSION
 from kiview.nets.weight_files import loaded_content, weight_record
@@ -31,15 +32,19 @@ def curve_sha256(input_function: InputFunction) -> str:
 
 
 def network_provenance(
-    request: "NetworkRequest", frames: NDArray[np.intp], device: str
+    request: "NetworkRequest", frames: NDArray[np.intp], device: str, made: Made | None = None
 ) -> Provenance:
     """Everything that decides a network map; complete enough to compute it again.
+
+    When and by whom it was computed is told beside that.
 
     Args:
         request: The run.
         frames: Indices of the frames it used.
         device: What it computed on.
+        made: When and by whom; None takes now and who the program runs as.
     """
+    made = made or made_now()
     weights = weight_record(request.card, request.weights, WEIGHTS_FILE)
     settings: dict[str, JsonValue] = {
         "start_s": request.start_s,
@@ -72,6 +77,8 @@ def network_provenance(
         modified=request.weights.state(request.card) is WeightState.MODIFIED,
         user_given=dict(request.image.user_given),
         steps=request.image.steps,
+        computed_at=made.at,
+        operator=made.by,
     )
 
 

@@ -259,20 +259,34 @@ def local_noise(
     """
     if normaliser_per_min <= 0:
         return np.zeros_like(patlak_ki)
-    half = halved(np.nan_to_num(patlak_ki))
-    band, _ = _between(half, spacing_mm)
-    weight = _evenness(halved(np.nan_to_num(fur)), normaliser_per_min, spacing_mm)
-    np.sqrt(np.abs(band, out=band), out=band)
-    band *= weight
+    band, _ = _between(halved(np.nan_to_num(patlak_ki)), spacing_mm)
+    weight = evenness(fur, normaliser_per_min, spacing_mm)
+    root = np.sqrt(np.abs(band, out=band), out=band)
+    spread = local_spread(root, weight, spacing_mm)
+    spread /= np.float32(_BAND_SHARE)
+    return doubled(doubled(spread, root.shape), patlak_ki.shape)
+
+
+def local_spread(root: Volume, weight: Volume, spacing_mm: tuple[float, ...]) -> Volume:
+    """Standard deviation of noise over 60 mm from the mean square root of its size.
+
+    Args:
+        root: Square root of |noise|, on halved voxels; overwritten.
+        weight: What each counts, from `evenness`.
+        spacing_mm: Along z, y, x, before halving.
+
+    Returns:
+        On voxels halved twice.
+    """
+    root *= weight
     coarse_mm = tuple(4 * d for d in spacing_mm)
 
     def local_sum(volume: Volume) -> Volume:
         return smooth(halved(volume), (_NOISE_FWHM_MM,) * 3, coarse_mm)
 
     inside = np.maximum(local_sum(weight), np.float32(TIE_FLOOR))
-    spread = np.square(local_sum(band) / inside / np.float32(_ROOT_MEAN))
-    spread /= np.float32(_BAND_SHARE)
-    return doubled(doubled(spread, half.shape), patlak_ki.shape)
+    spread: Volume = np.square(local_sum(root) / inside / np.float32(_ROOT_MEAN))
+    return spread
 
 
 def _between(half: Volume, spacing_mm: tuple[float, ...]) -> tuple[Volume, Volume]:
@@ -286,9 +300,9 @@ def _between(half: Volume, spacing_mm: tuple[float, ...]) -> tuple[Volume, Volum
     return near - wide, wide
 
 
-def _evenness(half: Volume, normaliser_per_min: float, spacing_mm: tuple[float, ...]) -> Volume:
-    """1 where the uptake of the body is even, a little where it is not, 0 outside."""
-    band, wide = _between(half, spacing_mm)
+def evenness(fur: Volume, normaliser_per_min: float, spacing_mm: tuple[float, ...]) -> Volume:
+    """1 where the uptake of the body is even, a little where it is not, 0 outside; halved."""
+    band, wide = _between(halved(np.nan_to_num(fur)), spacing_mm)
     even = np.abs(band, out=band) < _EVEN_SHARE * wide
     body = wide > _BODY_LEVEL * normaliser_per_min
     return np.where(even, np.float32(1), np.float32(_UNEVEN_WEIGHT)) * body

@@ -15,6 +15,8 @@ NOMINAL_HEIGHT_M = 1.75
 """Heights z of the nominal anatomy are those of a person this tall."""
 WEIGHT_LIMITS_KG = (45.0, 130.0)
 HEIGHT_LIMITS_M = (1.40, 2.10)
+DRAWN_HEIGHTS_M = (1.45, 2.0)
+"""Shortest and tallest of those drawn at random."""
 BMI_LIMITS = (14.0, 52.0)
 
 
@@ -113,7 +115,7 @@ def draw_person(rng: np.random.Generator) -> PersonSettings:
     """A random adult of a clinic: BMI 26 (18 %), arms up in 70 %, weight within the limits."""
     sex: Sex = "female" if rng.random() < _FEMALE_SHARE else "male"
     centre, spread = (1.63, 0.065) if sex == "female" else (1.76, 0.07)
-    height = float(np.clip(centre + spread * rng.standard_normal(), 1.45, 2.0))
+    height = float(np.clip(centre + spread * rng.standard_normal(), *DRAWN_HEIGHTS_M))
     bmi = float(_MEAN_BMI * np.exp(_BMI_SPREAD * np.clip(rng.standard_normal(), -2.5, 3.0)))
     weight = float(np.clip(bmi * height**2, *WEIGHT_LIMITS_KG))
     arms: Arms = "up" if rng.random() < _ARMS_UP_SHARE else "down"

@@ -49,8 +49,7 @@ def compare_variants(
         for seed in config["seeds"]
     }
     families = [
-        network_family(weights, f"{name}, seed {seed}")
-        for (name, seed), weights in trained.items()
+        network_family(weights, f"{name}, seed {seed}") for (name, seed), weights in trained.items()
     ]
     found = score_set((load_record(path) for path in paths), families, report).methods
     rows: dict[str, MethodScores] = {}

@@ -217,6 +217,7 @@ def test_that_provenance_becomes_plain_json():
     record = Provenance("network", "KiView 1", {"a": 0.5}, modified=True).to_dict()
     assert record["settings"] == {"a": 0.5}
     assert record["weights_modified"] is True
+    assert (record["computed_at"], record["operator"]) == ("", "")  # nobody told
 
 
 def test_that_agreement_numbers_equal_their_definitions():

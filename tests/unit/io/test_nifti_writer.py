@@ -27,7 +27,8 @@ def test_that_nibabel_reads_the_same_floats_at_the_same_place(tmp_path):
 
 
 def test_that_the_sidecar_says_what_made_the_map(tmp_path):
-    made_by = provenance(user_given={"weight_kg": 70.0})
+    made = {"computed_at": "2026-01-31T09:30:00+00:00", "operator": "rmeyer"}
+    made_by = provenance(user_given={"weight_kg": 70.0}, **made)
     _, sidecar = write(tmp_path, ki_map(made_by), ("A gap was filled.",))
     record = json.loads(sidecar.read_text(encoding="utf-8"))
     assert record["unit"] == "mL/min/mL"
@@ -37,6 +38,7 @@ def test_that_the_sidecar_says_what_made_the_map(tmp_path):
     assert record["software_version"] == "1.2.3"
     assert record["user_given"] == {"weight_kg": 70.0}
     assert record["findings"] == ["A gap was filled."]
+    assert {name: record[name] for name in made} == made
     assert record["voxels_without_value"] == 2
     assert record["weights_modified"] is False
     assert "Research use only" in record["intended_use"]

@@ -1,6 +1,7 @@
 """Patlak maps of whole images."""
 
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from kiview.core.geometry import VolumeGeometry
 from kiview.core.images import DynamicImage, ScaledFrameStore
 from kiview.core.input_curves import FengCurve
 from kiview.core.input_function import InputFunction, InputSource, from_samples
+from kiview.core.made import Made
 from kiview.core.patlak import PatlakSettings
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.timing import FrameTiming
@@ -45,6 +47,14 @@ def test_that_ki_and_v0_of_every_voxel_are_recovered():
     assert (run.by_code("KiSE").values < 1e-6).all()
     assert run.provenance.settings["frames"] == [7, 8, 9, 10, 11, 12]
     assert run.provenance.settings["window_min"] == [30, 60]
+
+
+def test_that_the_record_tells_when_and_by_whom_it_was_computed(monkeypatch):
+    made = Made("2026-01-31T09:30:00+00:00", "rmeyer")
+    monkeypatch.setattr(import_module("kiview.jobs.compute_patlak"), "made_now", lambda: made)
+    run = compute_patlak(PatlakRequest(patlak_image(per_frame()), ARTERIAL), NullProgress())
+    record = run.provenance.to_dict()
+    assert (record["computed_at"], record["operator"]) == (made.at, made.by)
 
 
 def test_that_each_slice_is_fitted_with_its_own_times():

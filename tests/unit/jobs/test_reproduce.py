@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.unit.nets.fakes import card, fake_image, plasma
+from tests.unit.nets.fakes import SIX_FRAMES, card, fake_image, plasma
 
 from kiview.core.errors import InvalidInputError, NetworkError, ReadError
+from kiview.core.made import Made
 from kiview.core.merge_frames import merge_frames
 from kiview.core.merge_plan import MergeSettings
 from kiview.jobs.reproduce import read_recorded_run
@@ -26,10 +27,13 @@ def twin(name):
     return dataclasses.replace(NETWORK, id=name, slider=ends)
 
 
+MADE = Made("2026-01-31T09:30:00+00:00", "rmeyer")
+
+
 def record_of(network, tied=True, image=IMAGE):
     weights = WeightSet(network.network.sha256, 0.25)
     request = NetworkRequest(image, plasma(), 1800.0, 3600.0, network, weights, tied)
-    made = network_provenance(request, np.arange(6), "CPU").to_dict()
+    made = network_provenance(request, np.arange(6), "CPU", MADE).to_dict()
     return json.loads(json.dumps(made))
 
 
@@ -37,6 +41,24 @@ def read(tmp_path, record):
     path = tmp_path / "network_Ki.json"
     path.write_text(json.dumps(record), encoding="utf-8")
     return read_recorded_run(path)
+
+
+def test_that_when_and_by_whom_change_nothing(tmp_path):
+    record = record_of(NETWORK)
+    assert (record["computed_at"], record["operator"]) == (MADE.at, MADE.by)
+
+    def request_of(content):
+        run = read(tmp_path, content)
+        return run.request(IMAGE, run.chosen((NETWORK,)))
+
+    first = request_of(record)
+    del record["computed_at"], record["operator"]  # as records of before
+    before = request_of(record)
+    for name in ("card", "weights", "start_s", "end_s", "tied"):
+        assert getattr(first, name) == getattr(before, name)
+    np.testing.assert_array_equal(
+        first.input_function.at(SIX_FRAMES.mid_s), before.input_function.at(SIX_FRAMES.mid_s)
+    )
 
 
 MERGED = merge_frames(IMAGE, MergeSettings(600.0, 1800.0))

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from tests.unit.nets.fakes import SIX_FRAMES, card, fake_image
 
+from kiview import paths
 from kiview.core.geometry import VolumeGeometry
 from kiview.core.timing import FrameTiming
 from kiview.core.tracer import Injection, Radionuclide
+from kiview.nets.catalog import load_catalog
 from kiview.nets.domain import Severity, check_domain, check_noise
 
 GAIN = 4.2
@@ -93,20 +95,50 @@ def limited(**limits):
     return dataclasses.replace(card().domain, **limits)
 
 
-def test_that_the_shipped_network_sets_no_limit_that_its_card_does_not_name():
-    image = dataclasses.replace(fake_image((4, 8, 8)), body_part="BRAIN")
-    assert check(image) == ()
+def default_domain():
+    return load_catalog(paths.models_dir()).default.domain
+
+
+def told_of(domain, part):
+    image = dataclasses.replace(fake_image((10, 8, 8)), body_part=part)
+    return check_domain(domain, image, SIX_FRAMES, GAIN)
+
+
+def test_that_a_card_sets_no_limit_that_it_does_not_name():
+    assert told_of(limited(body_parts=()), "LEG") == ()
     for noise in (0.0, 1e3, float("nan")):
-        assert check_noise(card().domain, noise) == ()
+        assert check_noise(card().domain, noise, GAIN) == ()
 
 
-@pytest.mark.parametrize(("part", "told"), [("brain", True), ("CHEST", False), ("", False)])
-def test_that_another_body_part_is_warned_about(part, told):
-    domain = limited(body_parts=("CHEST", "WHOLEBODY"))
-    image = dataclasses.replace(fake_image((4, 8, 8)), body_part=part)
-    found = check_domain(domain, image, SIX_FRAMES, GAIN)
+@pytest.mark.parametrize(
+    "part",
+    [
+        "", "?", "WHOLEBODY", "Whole Body", "TRUNK", "TORSO", "HEAD", "BRAIN", "CHEST", "ABDOMEN",
+        "PELVIS", "HEADNECK", "CHEST_ABDOMEN", "CHESTABDPELVIS", "NECKCHESTABDPELV", "LUNGS",
+        "HEAD TO THIGH", "THORAX/ABDOMEN", "PHANTOM",
+    ],
+)  # fmt: skip
+def test_that_parts_of_the_simulated_people_are_known_to_the_body_network(part):
+    assert told_of(default_domain(), part) == ()
+
+
+@pytest.mark.parametrize("part", ["EXTREMITY", "LEG", "FOOT", "BREAST", "HEADTOTOE", "CHESTARM"])
+def test_that_parts_no_network_has_seen_are_warned_about(part):
+    found = told_of(default_domain(), part)
+    assert codes(found) == {("body-part", Severity.WARNING)}
+    assert f"the files say {part!r}, the training covers head to thigh" in found[0].message
+
+
+@pytest.mark.parametrize(("part", "told"), [("brain", True), ("CHEST", False), ("TRUNK", False)])
+def test_that_the_torso_network_is_for_the_torso(part, told):
+    found = told_of(card().domain, part)
     assert codes(found) == ({("body-part", Severity.WARNING)} if told else set())
-    assert all("'BRAIN'" in finding.message for finding in found)
+    assert all("'BRAIN', the training covers torso" in finding.message for finding in found)
+
+
+def test_that_terms_on_a_card_may_be_written_as_scanners_do():
+    domain = limited(body_parts=("Whole Body", "CHEST"))
+    assert told_of(domain, "WHOLEBODY") == told_of(domain, "WHOLE BODY") == ()
 
 
 @pytest.mark.parametrize(("slices", "told"), [(4, True), (40, False), (400, True)])
@@ -117,16 +149,25 @@ def test_that_a_scan_of_another_height_is_warned_about(slices, told):
     assert all(f"{4 * slices} mm high" in finding.message for finding in found)
 
 
+def test_that_legs_are_warned_about_by_the_height_of_the_scan():
+    (finding,) = check_domain(default_domain(), fake_image((485, 2, 2)), SIX_FRAMES, GAIN)
+    assert "1940 mm high, the training covers 32-1257" in finding.message
+
+
+@pytest.mark.parametrize("of", ["uptake", "the Patlak map"])
 @pytest.mark.parametrize(
-    ("noise", "severity"),
+    ("noise", "severity", "told"),
     [
-        (0.01, Severity.WARNING),
-        (0.3, None),
-        (1.0, Severity.WARNING),
-        (1.6, Severity.REFUSAL),
-        (float("nan"), None),
+        (0.01, Severity.WARNING, "many counts"),
+        (0.3, None, ""),
+        (1.0, Severity.WARNING, "few counts"),
+        (1.6, Severity.REFUSAL, "Too few counts: the noise of {of} is 3.2 times"),
+        (float("nan"), None, ""),
     ],
 )
-def test_that_too_noisy_a_study_is_warned_about_or_refused(noise, severity):
-    found = check_noise(limited(patlak_noise=(0.05, 0.5)), noise)
+def test_that_too_noisy_a_study_is_warned_about_or_refused(of, noise, severity, told):
+    is_new = of == "uptake"
+    domain = limited(**{"uptake_noise" if is_new else "patlak_noise": (0.05, 0.5)})
+    found = check_noise(domain, noise if is_new else noise / GAIN, GAIN)
     assert codes(found) == (set() if severity is None else {("noise", severity)})
+    assert all(told.format(of=of) in finding.message for finding in found)

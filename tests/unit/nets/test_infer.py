@@ -14,13 +14,15 @@ from tests.unit.nets.fakes import (
 
 from kiview.core.errors import NetworkError, QuantityMismatchError
 from kiview.core.images import ScaledFrameStore
+from kiview.core.made import Made
 from kiview.core.progress import CallbackProgress, Cancelled, NullProgress
 from kiview.core.suv import SuvScale
 from kiview.core.timing import FrameTiming
 from kiview.core.units import KI, KI_STANDARD_DEVIATION, LOG_CORRECTION, SUV_BW, V0
-from kiview.nets import infer
+from kiview.nets import infer, run_record
+from kiview.nets.blend import voxel_noise
 from kiview.nets.infer import Region
-from kiview.nets.noise import patlak_noise
+from kiview.nets.noise import uptake_noise
 from kiview.nets.runtime import NetworkOutputs, NetworkRuntime
 from kiview.nets.tie import widened
 from kiview.nets.weights import WeightSet, shipped_weights
@@ -136,8 +138,11 @@ def test_that_the_tie_can_be_switched_off():
     assert maps.provenance.settings["tied_to_patlak"] is False
 
 
-def test_that_the_record_names_network_weights_and_inputs():
+def test_that_the_record_names_network_weights_and_inputs(monkeypatch):
+    made = Made("2026-01-31T09:30:00+00:00", "rmeyer")
+    monkeypatch.setattr(run_record, "made_now", lambda: made)
     record = run().provenance
+    assert (record.computed_at, record.operator) == (made.at, made.by)
     network = card()
     assert record.network_id == network.id
     assert not record.modified
@@ -238,9 +243,29 @@ def test_that_the_uncertainty_of_a_network_follows_its_ki(tmp_path):
     assert follows.mean() > 0.9
     assert (spread > least)[~follows].all()
     assert np.abs(tied.main.values - free.main.values).max() > 1e-4
-    np.testing.assert_allclose(
-        blended.by_code("KiSD").values, 0.75 * tied.by_code("KiSD").values, rtol=1e-5
-    )
+    prepared = infer.prepare(request(card=network), NOBODY)
+    expected = 0.75 * spread + 0.25 * voxel_noise(patlak, prepared.fur)
+    np.testing.assert_allclose(blended.by_code("KiSD").values, expected, rtol=1e-5)
+
+
+def test_that_patlak_alone_keeps_the_uncertainty_of_its_noise(tmp_path):
+    network = card_with_sigma(tmp_path)
+    weights = dataclasses.replace(shipped_weights(network), image_blend=1.0)
+    image = fake_image((12, 40, 44), noise=0.05)
+    clean = infer.prepare(request(fake_image((12, 40, 44), noise=0.0)), NOBODY).patlak.ki
+    maps = run(image, card=network, weights=weights)
+    inside = truth((12, 40, 44))[1] > 0
+    errors = (maps.main.values - clean)[inside]
+    told = maps.by_code("KiSD").values[inside]
+    assert told.min() > 0
+    assert 0.8 * errors.std() < np.sqrt(np.square(told).mean()) < 1.3 * errors.std()
+
+
+def test_that_an_empty_study_blends_to_no_uncertainty(tmp_path):
+    network = card_with_sigma(tmp_path)
+    weights = dataclasses.replace(shipped_weights(network), image_blend=1.0)
+    maps = run(scaled(fake_image(), 0.0), card=network, weights=weights)
+    assert not maps.by_code("KiSD").values.any()
 
 
 def test_that_a_calibration_scales_the_uncertainty_of_the_consistent_map_alone(tmp_path):
@@ -274,12 +299,12 @@ def test_that_where_ki_is_zero_the_uncertainty_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize("refused", [True, False])
 def test_that_a_study_noisier_than_the_training_is_warned_about_or_refused(refused):
     image = fake_image((8, 40, 44), noise=0.002)
-    noise = patlak_noise(infer.prepare(request(image), NOBODY).features)
+    noise = uptake_noise(infer.prepare(request(image), NOBODY).features)
     limit = noise / 4 if refused else noise / 2
-    domain = dataclasses.replace(card().domain, patlak_noise=(0.0, limit))
+    domain = dataclasses.replace(card().domain, uptake_noise=(0.0, limit))
     network = dataclasses.replace(card(), domain=domain)
     if refused:
-        with pytest.raises(NetworkError, match=r"4\.0 times noisier"):
+        with pytest.raises(NetworkError, match=r"Too few counts: .* is 4\.0 times"):
             run(image, card=network)
     else:
-        assert any("noise of the Patlak map" in told for told in run(image, card=network).findings)
+        assert any("few counts" in told for told in run(image, card=network).findings)

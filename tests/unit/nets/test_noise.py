@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from kiview.nets.noise import patlak_noise
+from kiview.nets.noise import uptake_noise
 from kiview.nets.preprocess import FEATURE_NAMES, StudyFeatures
 
 KI, FUR = FEATURE_NAMES.index("ki"), FEATURE_NAMES.index("fur")
@@ -24,21 +24,21 @@ def features(noise, gain, anatomy=0.0, shape=(12, 40, 40)):
 @pytest.mark.parametrize("noise", [0.02, 0.3, 2.0])
 @pytest.mark.parametrize("gain", [3.0, 20.0])
 def test_that_white_noise_is_measured(noise, gain):
-    assert patlak_noise(features(noise, gain)) == pytest.approx(noise, rel=0.03)
+    assert gain * uptake_noise(features(noise, gain)) == pytest.approx(noise, rel=0.03)
 
 
 def test_that_organs_hardly_add_to_it():
-    assert patlak_noise(features(0.1, 4.0, anatomy=3.0)) == pytest.approx(0.1, rel=0.05)
+    assert 4.0 * uptake_noise(features(0.1, 4.0, anatomy=3.0)) == pytest.approx(0.1, rel=0.05)
 
 
 def test_that_what_lies_outside_the_body_does_not_count():
     study = features(0.1, 4.0)
     study.values[KI][study.values[FUR] == 0] = 1e6
-    assert patlak_noise(study) == pytest.approx(0.1, rel=0.03)
+    assert uptake_noise(study) == pytest.approx(0.1 / 4.0, rel=0.03)
 
 
 def test_that_one_slice_or_no_tissue_tells_nothing():
-    assert math.isnan(patlak_noise(features(0.1, 4.0, shape=(1, 40, 40))))
+    assert math.isnan(uptake_noise(features(0.1, 4.0, shape=(1, 40, 40))))
     study = features(0.1, 4.0)
     study.values[FUR] = 0
-    assert math.isnan(patlak_noise(study))
+    assert math.isnan(uptake_noise(study))
