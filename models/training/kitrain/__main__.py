@@ -23,6 +23,7 @@ from kitrain.options import make_parser
 from kitrain.parallel import joined
 from kitrain.people import GroupFolder
 from kitrain.report import report_text, write_confirmation
+from kitrain.results import title_of, write_results
 from kitrain.targets import Target
 from kitrain.update import UpdateRequest, update_network
 from kiview.core.errors import InvalidInputError, KiviewError
@@ -141,10 +142,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     seeds = None if options.run is None else pipeline.load_seeds(options.run, run)
     judged = judge_network(run, effort, options.data, _say, direct, seeds)
     judged = replace(judged, asked=_asked(options))
-    text = report_text(judged, options.network.name, bundle.title_of(options.network))
+    text = report_text(judged, options.network.name, title_of(options.network))
     _say(text)
     if options.write:
-        bundle.write_results(options.network, judged)
+        write_results(options.network, judged)
     if options.confirm:
         write_confirmation(options.network, text)
     return 0 if judged.passed else 1
