@@ -110,11 +110,13 @@ def test_that_the_direct_image_of_more_counts_is_told_where_there_is_one(scores)
 
 
 def test_that_a_confirmation_lies_beside_the_report_and_says_what_it_is(judged, tmp_path):
-    write_confirmation(tmp_path, report_text(judged, "some-network", "Some 1.0.0"))
+    told = report_text(judged, "some-network", "Some 1.0.0")
+    write_confirmation(tmp_path, f"{told}\n![Body 1](body-1.png)\n")
     text = (tmp_path / "CONFIRMATION.md").read_text(encoding="utf-8")
     assert text.startswith("# How Some 1.0.0 was judged, once more\n\n")
     assert "were simulated for it" in text
     assert "## What it has to reach" in text
+    assert "body-1.png" not in text  # those are of the people of the report
     assert not (tmp_path / "REPORT.md").exists()
 
 

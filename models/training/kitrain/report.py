@@ -99,8 +99,9 @@ def write_report(folder: Path, judged: Judgement, name: str) -> None:
 
 
 def write_confirmation(folder: Path, text: str) -> None:
-    """Write a report on other people beside the report of a network."""
-    heading, _, body = text.partition("\n\n")
+    """Write a report on other people beside the report of a network, without its pictures."""
+    told = "\n".join(line for line in text.split("\n") if not line.startswith("!["))
+    heading, _, body = told.partition("\n\n")
     write_whole(folder / CONFIRMATION_NAME, f"{heading}, once more\n\n{_CONFIRMED}{body}")
 
 
