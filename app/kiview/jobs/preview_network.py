@@ -119,7 +119,7 @@ def preview_network(
     Args:
         request: What to preview.
         kept: What an earlier step kept; of it is used what belongs to `key` and to the weights.
-        key: Identity of study, input function and window.
+        key: Identity of study, input function, window and network.
         progress: May stop the work between blocks of voxels.
 
     Returns:

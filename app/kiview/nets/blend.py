@@ -23,8 +23,8 @@ def blended_sigma(sigma: Volume, share: float, patlak: PatlakReference, fur: Vol
     """Standard deviation of a mixture of network and Patlak.
 
     The network sees the same counts as Patlak, so their errors go together to an unknown degree;
-    the standard deviations are mixed as the maps are, which is the most that there can be. With
-    Patlak alone it is that of Patlak's noise.
+    the standard deviations are mixed as the maps are, as if they went together wholly. With Patlak
+    alone it is that of Patlak's noise (`voxel_noise`).
 
     Args:
         sigma: (z, y, x) of the network's map, /min.
@@ -39,7 +39,9 @@ def voxel_noise(patlak: PatlakReference, fur: Volume) -> Volume:
     """Standard deviation of unfiltered Patlak by its noise, from the map itself.
 
     That of what 8 mm keep (`PatlakReference.noise`) plus that of what they remove, measured
-    around every voxel in the same way; the two go together, so the sum is an upper limit.
+    around every voxel in the same way; the two go together, so they are added. On pairs of
+    simulated scans it is 1.02 to 1.07 of the noise at standard counts (1.3 in a head), and too
+    little, 0.6 to 0.8, at 1.7e3 true coincidences a frame and bed.
 
     Args:
         patlak: (z, y, x).
