@@ -53,7 +53,7 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setattr(curve_judge, "ki_network_of", lambda _: None)
     monkeypatch.setattr(curve_judge, "test_groups", lambda *_: [])
     monkeypatch.setattr(
-        curve_judge, "score_curves", lambda _groups, seed, *_: scores_with(ERRORS[seed])
+        curve_judge, "score_curve_files", lambda _paths, seed, *_: scores_with(ERRORS[seed])
     )
     monkeypatch.setattr(curve_judge, "list_in_catalogue", lambda *_: None)
     return made

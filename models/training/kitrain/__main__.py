@@ -102,6 +102,7 @@ def _judge_all(
         "confirm": False,
         "data": options.data,
         "seeds": [],
+        "workers": config.data.workers,
         **asdict(JudgeConfig()),
     }
     return [_evaluate(argparse.Namespace(**told | one)) for one in asked if one["network"]]
@@ -134,7 +135,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     people = (options.slabs, options.conditions, options.counts, options.bodies)
-    effort = Effort(*people, seed=options.seed)
+    effort = Effort(*people, seed=options.seed, workers=options.workers)
     if curve_bundle.is_curve_network(options.network):
         return _evaluate_curve(options, effort)
     run = bundle.read_bundle(options.network)
@@ -152,7 +153,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    text = compare_variants(options.run, options.slabs, options.data, 0, _say)
+    text = compare_variants(options.run, options.slabs, options.data, options.workers, _say)
     write_whole(options.run / "VARIANTS.md", text)
     _say(text)
     return 0
@@ -169,6 +170,7 @@ def _evaluate_curve(options: argparse.Namespace, effort: Effort) -> int:
     ki_folder = options.ki or load_catalog(MODELS).default.network.path.parent
     args = (options.network, effort, options.data, _say, ki_folder)
     judged = curve_judge.judge_curve_network(*args, seeds=options.seeds)
+    judged = replace(judged, asked=_asked(options))
     text = curve_judge.report_text(options.network, judged)
     _say(text)
     if options.write:

@@ -7,9 +7,8 @@ from kitrain.config import DataConfig
 from kitrain.data import make_groups
 from kitrain.methods import network_family, shipped_name
 from kitrain.pipeline import load_run, load_variant
-from kitrain.records import load_record
 from kitrain.report import scores_table
-from kitrain.scores import MethodScores, score_set
+from kitrain.scores import MethodScores, score_files
 from kitrain.test_sets import validation_jobs
 
 _TEXT = """# The variants of {run}
@@ -30,7 +29,7 @@ def compare_variants(
         run_dir: Of the run.
         people: Who are scanned, as a report tells its trade-off on.
         data: Cache of simulated scans.
-        workers: Processes that simulate, 0 takes all cores.
+        workers: Processes that simulate and threads that score, 0 takes all cores.
         report: Takes progress lines.
 
     Returns:
@@ -51,7 +50,7 @@ def compare_variants(
     families = [
         network_family(weights, f"{name}, seed {seed}") for (name, seed), weights in trained.items()
     ]
-    found = score_set((load_record(path) for path in paths), families, report).methods
+    found = score_files(paths, families, workers, report).methods
     rows: dict[str, MethodScores] = {}
     for name in run.variants:
         seeds = {
@@ -66,7 +65,5 @@ def together(seeds: Mapping[str, MethodScores]) -> MethodScores:
     """Scores of several networks as if they were one: every map and every lesion counts."""
     every = MethodScores()
     for scores in seeds.values():
-        every.maps += scores.maps
-        every.noise += scores.noise
-        every.lesions += scores.lesions
+        every.extend(scores)
     return every

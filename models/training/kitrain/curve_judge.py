@@ -8,9 +8,8 @@ from kitrain.bars import Bar
 from kitrain.bundle import list_in_catalogue
 from kitrain.curve_bundle import card_of, ki_network_of, read_curve_model
 from kitrain.curve_report import curve_card_text, curve_report
-from kitrain.curve_scores import CurveModel, CurveScores, curve_bars, score_curves
+from kitrain.curve_scores import CurveModel, CurveScores, curve_bars, score_curve_files
 from kitrain.evaluate import Effort, test_groups
-from kitrain.group_file import load_group
 from kitrain.learning import Report
 from kitrain.manifest import write_whole
 from kitrain.network import KiNetwork
@@ -34,6 +33,7 @@ class CurveJudgement:
         ki_id: Network that made Ki maps with its curves.
         seeds: Bars of the same training from every seed, its own included; empty where the others
             were not judged.
+        asked: What else the command was given, for the report.
     """
 
     effort: Effort
@@ -43,6 +43,7 @@ class CurveJudgement:
     bars: Sequence[Bar]
     ki_id: str
     seeds: Mapping[int, Sequence[Bar]] = field(default_factory=dict)
+    asked: str = ""
 
     @property
     def passed(self) -> bool:
@@ -77,7 +78,7 @@ def judge_curve_network(
         model: CurveModel, kind: TestSet, count: int, network: KiNetwork | None
     ) -> CurveScores:
         paths = test_groups(kind, effort.size(count), effort.workers, data, report)
-        return score_curves((load_group(path) for path in paths), model, report, network)
+        return score_curve_files(paths, model, effort.workers, report, network)
 
     kinds = ROBUSTNESS if effort.per_condition else ()
     found: dict[int, tuple[CurveScores, dict[str, CurveScores]]] = {}

@@ -113,7 +113,7 @@ def curve_report(judged: "CurveJudgement", card: Mapping[str, Any]) -> str:
     return _TEXT.format(
         id=card["id"],
         version=card["version"],
-        options=_options(judged.effort, judged.ki_id),
+        options=_options(judged.effort, judged.ki_id) + judged.asked,
         bars=bars_table(judged.bars),
         seeds=_SEEDS.format(table=seeds_table(judged.seeds)) if judged.seeds else "",
         table=_table(judged.titles, sets),

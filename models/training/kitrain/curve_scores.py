@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +13,13 @@ from scipy.ndimage import binary_erosion, label
 from kitrain.bars import Bar
 from kitrain.curve_data import CurveSample, samples_of
 from kitrain.curve_network import CurveNetwork
+from kitrain.group_file import load_group
 from kitrain.groups import TrainingGroup, Volume
 from kitrain.metrics import nrmse
 from kitrain.network import KiNetwork
 from kitrain.records import GroupRecord, record_of
 from kitrain.scored import scored_voxels
+from kitrain.threads import in_order
 from kitrain.train import network_outputs
 from kiview.core.errors import NetworkError
 from kiview.core.feng import FENG_SUV_PER_UNIT
@@ -82,6 +85,17 @@ class CurveScores:
         """Mean of an error, NaN where there is none."""
         values = [float(getattr(error, name)) for error in self.errors.get(method, [])]
         return float(np.mean(values)) if values else float("nan")
+
+    def extend(self, other: "CurveScores") -> None:
+        """Count the scans of others too."""
+        for method, errors in other.errors.items():
+            self.errors.setdefault(method, []).extend(errors)
+        self.refused += other.refused
+        self.with_vessel += other.with_vessel
+        self.refused_without += other.refused_without
+        self.without_vessel += other.without_vessel
+        self.true_nrmse += other.true_nrmse
+        self.probabilities += other.probabilities
 
     @property
     def chain(self) -> float:
@@ -166,6 +180,33 @@ def score_curves(
         _add(scores, group, sample, model, chain_network)
         if number % 10 == 0:
             report(f"scored {number} curves")
+    return scores
+
+
+def score_curve_files(
+    paths: Sequence[Path],
+    model: CurveModel,
+    workers: int,
+    report: Callable[[str], None],
+    chain_network: KiNetwork | None = None,
+) -> CurveScores:
+    """Score every method on groups in files, several at once, as `score_curves` does.
+
+    Args:
+        paths: Groups, held out.
+        model: The network.
+        workers: Groups at once, each in memory; 0 for one per core.
+        report: Takes a line per group.
+        chain_network: Makes Ki maps with the found and with the true curve; None for no maps.
+    """
+
+    def scored(path: Path) -> CurveScores:
+        return score_curves([load_group(path)], model, lambda _: None, chain_network)
+
+    scores = CurveScores()
+    for number, found in enumerate(in_order(scored, paths, workers), start=1):
+        scores.extend(found)
+        report(f"scored curve {number}")
     return scores
 
 

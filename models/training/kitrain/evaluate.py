@@ -1,6 +1,6 @@
 """Judging a network: filters chosen on validation people, then every set of test people."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,12 +27,11 @@ from kitrain.methods import (
     tradeoff_family,
 )
 from kitrain.pipeline import Run, Weights
-from kitrain.records import GroupRecord, load_record
-from kitrain.scores import MethodScores, SetScores, score_set
+from kitrain.records import load_record
+from kitrain.scores import MethodScores, SetScores, score_files
 from kitrain.targets import Target
 from kitrain.test_sets import COUNT_LEVELS, ROBUSTNESS, STANDARD, TestSet, validation_jobs
 from kitrain.whole_bodies import WholeBodies, judge_bodies
-from kiview.simulate.slab_config import SlabConfig
 
 COMPARED = "network trained on the same counts"
 SLIDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -51,7 +50,7 @@ class Effort:
             deviation is judged tissue by tissue there.
         bodies: Whole bodies, for false hot spots and pictures.
         seed: Which test people.
-        workers: Processes that simulate, 0 takes all cores.
+        workers: Processes that simulate and threads that score, 0 takes all cores.
     """
 
     scans: int = 48
@@ -137,12 +136,13 @@ def judge_network(
     most = max(effort.scans, 2)
     spare = validation_jobs(size, min(VALIDATION_SCANS, most))
     more = validation_jobs(size, min(TRADEOFF_SCANS, most))
-    chosen = choose_filters([*_records(spare, effort, folder, report)])
+    where = (effort.workers, folder, report)
+    chosen = choose_filters([load_record(path) for path in make_groups(spare, *where)])
     report(f"filters chosen on {len(spare)} validation people: {chosen}")
     weights = run.at(run.shipped_position)
     report("more and less of the consistency step, on validation people")
     tried = tradeoff_family(weights)
-    tradeoff = score_set(_records(more, effort, folder, report), [tried], report).methods
+    tradeoff = score_files(make_groups(more, *where), [tried], effort.workers, report).methods
     families = [*conventional(chosen), control_family(), network_family(weights)]
     if direct is not None:
         theirs = direct.at(direct.shipped_position)
@@ -221,7 +221,7 @@ def _scored(
     report: Report,
 ) -> SetScores:
     paths = test_groups(kind, size, effort.workers, folder, report)
-    return score_set((load_record(path) for path in paths), families, report)
+    return score_files(paths, families, effort.workers, report)
 
 
 def test_groups(
@@ -240,9 +240,3 @@ def test_groups(
 
 
 test_groups.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name
-
-
-def _records(
-    jobs: Sequence[tuple[int, SlabConfig]], effort: Effort, folder: Path, report: Report
-) -> Iterator[GroupRecord]:
-    return (load_record(path) for path in make_groups(jobs, effort.workers, folder, report))

@@ -48,6 +48,7 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command = commands.add_parser("compare", help="score every variant of a finished run")
     command.add_argument("--run", type=Path, required=True)
     command.add_argument("--slabs", type=int, default=_TEST_SLABS)
+    _add_workers(command)
     _add_evaluate(commands.add_parser("evaluate", help="score a network folder on fresh phantoms"))
     _add_add(commands.add_parser("add", help="add real cases to learn from", usage=_ADD_USAGE))
     _add_update(commands.add_parser("update", help="fine-tune a network on added cases"))
@@ -83,12 +84,19 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
         metavar="SLABS",
         help="scans with few and with many counts, where each tissue's uncertainty is judged",
     )
+    _add_workers(command)
     written = command.add_mutually_exclusive_group()
     written.add_argument("--write", action="store_true", help="put the results into the card")
     written.add_argument(
         "--confirm",
         action="store_true",
         help="write CONFIRMATION.md instead: use with a --seed that nothing was chosen with",
+    )
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="scans at once; one per core"
     )
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import binomtest
@@ -10,7 +11,7 @@ from scipy.stats import binomtest
 from kitrain import metrics
 from kitrain.groups import Volume
 from kitrain.methods import Family, Made
-from kitrain.records import GroupRecord
+from kitrain.records import GroupRecord, load_record
 from kitrain.scored import (
     contrast_of,
     lesions_of,
@@ -19,6 +20,7 @@ from kitrain.scored import (
     volume_ml,
 )
 from kitrain.simulated import DIRECT_HIGH
+from kitrain.threads import in_order
 from kiview.core.map_scores import LOST_RECOVERY, Lesion, LesionScore, Mask
 from kiview.simulate.tissues import NOT_TISSUE, Label
 
@@ -132,6 +134,18 @@ class MethodScores:
         low, high = np.percentile(inside / count, (2.5, 97.5))
         return float(low), float(high), len(rows)
 
+    def extend(self, other: "MethodScores") -> None:
+        """Count the scans of others too: every map and every lesion counts."""
+        self.maps += other.maps
+        self.noise += other.noise
+        self.lesions += other.lesions
+        for tissue, sums in other.organs.items():
+            _add(self.organs, tissue, sums)
+        for tissue, people in other.covered.items():
+            known = self.covered.setdefault(tissue, {})
+            for subject, voxels in people.items():
+                _add(known, subject, voxels)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetScores:
@@ -165,6 +179,34 @@ def score_set(
     for record in records:
         scans += 1
         lesions += _score_scan(record, families, methods)
+        report(f"scored scan {scans}")
+    return SetScores(dict(methods), scans, lesions)
+
+
+def score_files(
+    paths: Sequence[Path],
+    families: Sequence[Family],
+    workers: int,
+    report: Callable[[str], None],
+) -> SetScores:
+    """Score methods on scans in files, several at once; the same numbers as one after the other.
+
+    Args:
+        paths: Scans, as `data.make_groups` writes them.
+        families: What is judged.
+        workers: Scans at once, each in memory; 0 for one per core.
+        report: Takes a line per scan.
+    """
+
+    def scored(path: Path) -> SetScores:
+        return score_set([load_record(path)], families, lambda _: None)
+
+    methods: dict[str, MethodScores] = defaultdict(MethodScores)
+    scans, lesions = 0, 0
+    for found in in_order(scored, paths, workers):
+        for name, scores in found.methods.items():
+            methods[name].extend(scores)
+        scans, lesions = scans + found.scans, lesions + found.lesions
         report(f"scored scan {scans}")
     return SetScores(dict(methods), scans, lesions)
 

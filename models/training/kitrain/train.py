@@ -26,6 +26,10 @@ from kiview.nets.runtime import NetworkOutputs
 __all__ = ["ki_map", "network_maps", "network_outputs", "network_with"]
 
 
+_SLICES_AT_ONCE = 16
+"""Through a network; a whole body at once needs several gigabytes."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One training, complete.
@@ -146,10 +150,15 @@ def ki_map(network: KiNetwork, study: StudyFeatures) -> Volume:
 def network_outputs(network: KiNetwork, study: StudyFeatures) -> NetworkOutputs:
     """All that a network gives of all slices of a study, each (z, y, x), in /min."""
     device = next(network.parameters()).device
-    features = torch.from_numpy(study.block(0, study.values.shape[1])).to(device)
+    slices = study.values.shape[1]
+    found = []
     with torch.inference_mode():
-        found = [part.float().cpu().numpy() for part in network(features)]
-    return NetworkOutputs(*found).times(study.normaliser)
+        for first in range(0, slices, _SLICES_AT_ONCE):
+            last = min(first + _SLICES_AT_ONCE, slices)
+            features = torch.from_numpy(study.block(first, last)).to(device)
+            found.append([part.float().cpu().numpy() for part in network(features)])
+    whole = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return NetworkOutputs(*whole).times(study.normaliser)
 
 
 def network_maps(network: KiNetwork, study: StudyFeatures) -> tuple[Volume, Volume]:

@@ -13,6 +13,7 @@ from kitrain.leaks import check_splits
 from kitrain.methods import DIRECT, PATLAK_5, SHIPPED, Family
 from kitrain.pictures import picture_sheet
 from kitrain.records import load_record
+from kitrain.threads import in_order
 
 PICTURED = 3
 TRUTH = "truth"
@@ -52,20 +53,27 @@ def judge_bodies(
         seed: Which test people.
         families: What is judged.
         folder: Cache of simulated scans.
-        workers: Processes that simulate, 0 takes all cores.
+        workers: Processes that simulate and threads that judge, 0 takes all cores.
         report: Takes progress lines.
     """
     paths = make_bodies(body_seeds(count, seed), folder, workers, report)
     check_splits(split_of("test", paths, folder / f"test-bodies-{count}-{seed}.manifest.json"))
-    hot_spots: dict[str, list[int]] = {}
-    sheets = []
-    for number, path in enumerate(paths):
+
+    def judged(path: Path) -> tuple[dict[str, int], Image.Image | None]:
         record = load_record(path)
         made = {name: m.ki for family in families for name, m in family(record, 0).items()}
-        for name, ki in made.items():
-            hot_spots.setdefault(name, []).append(false_hot_spots(ki, record).count)
-        if number < PICTURED:
-            shown = {name: made[name] for name in _COLUMNS if name in made}
-            sheets.append(picture_sheet(record, {**shown, TRUTH: record.ki}))
-        report(f"judged body {number + 1} of {count}")
+        counts = {name: false_hot_spots(ki, record).count for name, ki in made.items()}
+        if path not in paths[:PICTURED]:
+            return counts, None
+        shown = {name: made[name] for name in _COLUMNS if name in made}
+        return counts, picture_sheet(record, {**shown, TRUTH: record.ki})
+
+    hot_spots: dict[str, list[int]] = {}
+    sheets = []
+    for number, (counts, sheet) in enumerate(in_order(judged, paths, workers), start=1):
+        for name, found in counts.items():
+            hot_spots.setdefault(name, []).append(found)
+        if sheet is not None:
+            sheets.append(sheet)
+        report(f"judged body {number} of {count}")
     return WholeBodies(hot_spots, sheets)
