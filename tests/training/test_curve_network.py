@@ -166,8 +166,9 @@ def test_that_the_exported_network_is_the_trained_one(tmp_path):
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ([(True, 0.9), (True, 0.8), (False, 0.2), (False, 0.1)], 0.5),
-        ([(True, 0.9), (True, 0.05), (False, 0.2), (False, 0.1)], 0.55),
+        ([(True, 0.9), (True, 0.8), (False, 0.2), (False, 0.1)], 0.55),
+        ([(True, 0.9), (True, 0.05), (False, 0.2), (False, 0.1)], 0.6),
+        ([(True, 0.9), (True, 0.3), (True, 0.25), (False, 0.38), (False, 0.1)], 0.69),
         ([(True, 0.9)], 0.45),
     ],
 )

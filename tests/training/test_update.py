@@ -33,13 +33,14 @@ from kiview.core.progress import CallbackProgress, NullProgress
 from kiview.nets.catalog import load_catalog, read_card, verify
 from kiview.nets.runtime import NetworkRuntime
 from kiview.nets.weights import WeightSet
+from tests.training import runs
 from tests.training.slabs import added_group, fill
 
 pytestmark = pytest.mark.slow
 STEPS = OptimiserConfig(
     iterations=12, batch=4, crop=32, learning_rate=2e-3, autocast=False, report_every=4
 )
-RECORD = {
+RECORD = runs.RECORD | {
     "config": {
         "network_id": "site-net",
         "network": {"width": 4},
@@ -47,15 +48,6 @@ RECORD = {
         "slider": {"smooth": "smooth", "sharp": "sharp"},
     },
     "shipped_seeds": {"smooth": [0], "sharp": [0]},
-    "shipped_position": 0.75,
-    "measured": {"noise_gain": [4.0, 5.0], "uptake_noise": [0.1, 2.0]},
-    "seed": 0,
-    "device": "CPU",
-    "torch": torch.__version__,
-    "seconds": {"training": 1.0},
-    "data_sha256": {},
-    "validation_nrmse_by_seed": {"0": 0.5},
-    "validation_nrmse_by_position": {"0.75": 0.5},
 }
 
 

@@ -16,6 +16,7 @@ from kitrain.common_start import Place
 from kitrain.compare import compare_variants
 from kitrain.config import ConfigError, JudgeConfig, RunConfig, as_table
 from kitrain.config_file import read_config
+from kitrain.curve_refusal import Asked, decide_refusals
 from kitrain.evaluate import Effort, judge_network
 from kitrain.joint_bundle import JointRecipe, make_joint_networks
 from kitrain.manifest import write_whole
@@ -117,14 +118,24 @@ def _train_curves(config: RunConfig, folder: Path, options: argparse.Namespace) 
         return {}
     recipe = curve_bundle.Recipe(config.curve, config.data, folder, options.command)
     made = curve_bundle.make_curve_network(recipe, options.data, options.out, _say)
+    _decide_refusals(made, config, options.command, options, folder.parent)
     _say(f"wrote {made}")
     if config.joint is None:
         return {made: folder}
     both = JointRecipe(config.joint, config.data, folder, made, config.loss)
     ki, curve = make_joint_networks(both, options.data, options.out, _say)
+    _decide_refusals(curve, config, options.command, options, folder.parent)
     _say(f"wrote {ki}")
     _say(f"wrote {curve}")
     return {made: folder, curve: ki}
+
+
+def _decide_refusals(
+    folder: Path, config: RunConfig, command: str, options: argparse.Namespace, networks: Path
+) -> bool:
+    people = 0 if config.curve is None else config.curve.refusal_people
+    asked = Asked(people, config.data, networks, command, options.data)
+    return people > 0 and decide_refusals(folder, asked, _say)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -189,6 +200,7 @@ def _curve(options: argparse.Namespace) -> int:
         recipe, curve = f"{recipe} --seed {options.seed}", replace(curve, seed=options.seed)
     made = curve_bundle.Recipe(curve, config.data, options.network, recipe)
     folder = curve_bundle.make_curve_network(made, options.data, options.out, _say)
+    _decide_refusals(folder, config, recipe, options, options.network.parent)
     _say(f"wrote {folder}")
     return 0
 
@@ -198,17 +210,26 @@ def _joint(options: argparse.Namespace) -> int:
     if config.joint is None:
         raise ConfigError(f"{options.config.name} has no [joint]; give a --config that has.")
     recipe = JointRecipe(config.joint, config.data, options.network, options.curve, config.loss)
-    for folder in make_joint_networks(recipe, options.data, options.out, _say):
-        _say(f"wrote {folder}")
+    ki, curve = make_joint_networks(recipe, options.data, options.out, _say)
+    _decide_refusals(curve, config, recipe.command, options, options.curve.parent)
+    _say(f"wrote {ki}")
+    _say(f"wrote {curve}")
     return 0
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    config = read_config(options.config).calibration
-    if config is None:
+    config, recipe = (
+        read_config(options.config),
+        f"calibrate --network models/{options.network.name}",
+    )
+    if curve_bundle.is_curve_network(options.network):
+        if not _decide_refusals(options.network, config, recipe, options, options.network.parent):
+            return 1
+        _say(f"wrote {options.network}")
+        return 0
+    if config.calibration is None:
         raise ConfigError(f"{options.config.name} has no [calibration]; give a --config that has.")
-    recipe = f"calibrate --network models/{options.network.name}"
-    if not calibrate_network(options.network, config, recipe, options.data, _say):
+    if not calibrate_network(options.network, config.calibration, recipe, options.data, _say):
         return 1
     _say(f"wrote {options.network}")
     return 0

@@ -217,13 +217,18 @@ def replace_folder(folder: Path, write: Callable[[Path], dict[str, Any]]) -> Non
     list_in_catalogue(folder)
 
 
+def next_minor(version: str) -> str:
+    """The minor version after a version."""
+    major, minor, *_ = version.split(".")
+    return f"{major}.{int(minor) + 1}.0"
+
+
 def _next_version(parent: Parent, models: Path) -> tuple[str, Path]:
     """The next minor version that is free, and the folder of its network."""
     root = str(parent.card["id"]).partition("-v")[0]
-    major, minor, *_ = (int(part) for part in str(parent.card["version"]).split("."))
+    version = str(parent.card["version"])
     while True:
-        minor += 1
-        version = f"{major}.{minor}.0"
+        version = next_minor(version)
         folder = models / f"{root}-v{version}"
         if not folder.exists():
             return version, folder

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from kitrain.architecture import CALIBRATION, network_with
-from kitrain.bundle import output_table, read_bundle, replace_folder, write_weights
+from kitrain.bundle import next_minor, output_table, read_bundle, replace_folder, write_weights
 from kitrain.calibrate import Fit, fit_of, learnt_calibration
 from kitrain.calibration_data import Voxels, gathered, voxels_of
 from kitrain.config import CalibrationConfig, DataConfig
@@ -91,7 +91,7 @@ def calibrate_network(
         training = card["training"] | {"torch_onnxruntime_difference": float(f"{difference:.2g}")}
         training["calibration"] = learnt.record(config, command)
         told = {
-            "version": _next_minor(card["version"]) if card["results"] else card["version"],
+            "version": next_minor(card["version"]) if card["results"] else card["version"],
             "outputs": output_table(network.has_sigma, calibrated=True),
             "training": training,
             "results": {},
@@ -100,11 +100,6 @@ def calibrate_network(
 
     replace_folder(folder, write)
     return True
-
-
-def _next_minor(version: str) -> str:
-    major, minor, *_ = version.split(".")
-    return f"{major}.{int(minor) + 1}.0"
 
 
 def _without(weights: Mapping[str, Tensor]) -> Weights:

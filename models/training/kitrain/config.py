@@ -285,6 +285,7 @@ class CurveConfig:
         seen_slices: Of each slab that a step sees; what is attended to is chosen among them.
         realisations: Of each person's noise.
         seed: Of first weights and of what each step sees.
+        refusal_people: Of each kind of scan that tells when it refuses; 0 asks who validates.
     """
 
     network_id: str
@@ -293,6 +294,7 @@ class CurveConfig:
     seen_slices: int = 6
     realisations: int = 1
     seed: int = 0
+    refusal_people: int = 48
 
 
 @dataclass(frozen=True, slots=True)

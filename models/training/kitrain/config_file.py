@@ -27,7 +27,7 @@ from kitrain.config import (
     VerdictConfig,
 )
 from kitrain.targets import Target
-from kitrain.test_sets import MOST_CALIBRATE
+from kitrain.test_sets import MOST_CALIBRATE, MOST_REFUSE
 from kiview.nets.preprocess import SLICE_COUNT
 from kiview.simulate.slab_recipes import KINDS, REGIONS
 
@@ -40,6 +40,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "test": (1, 10_000),
     "seed": (0, 99),
     "people": (5, MOST_CALIBRATE),
+    "refusal_people": (0, MOST_REFUSE),
     "hidden": (2, 256),
     "coverage": (0.0, 10.0),
     "workers": (0, 1024),

@@ -196,8 +196,12 @@ def trained_curve_network(folder: Path) -> CurveNetwork:
     return curve_network(load(file.read()), said["training"]["config"]["curve"]["width"])
 
 
-def read_curve_model(folder: Path) -> CurveModel:
+def read_curve_model(folder: Path, networks: Path | None = None) -> CurveModel:
     """The networks of a folder, as the program uses them.
+
+    Args:
+        folder: Of the curve network.
+        networks: Where the network lies whose maps it sees; None beside it.
 
     Raises:
         NetworkError: a file is missing or was changed.
@@ -209,7 +213,7 @@ def read_curve_model(folder: Path) -> CurveModel:
     return CurveModel(
         lambda features: runtime.values(features)[name],
         card.readout,
-        ki_network_of(folder.parent / said["ki_network"]["id"]),
+        ki_network_of((networks or folder.parent) / said["ki_network"]["id"]),
         card.least_probability,
     )
 

@@ -41,6 +41,10 @@ NETWORK, REGION, FLOOR, UNSCALED = (
 LARGEST_VESSEL_MM2 = 1200.0
 """In a slice; what is larger is a chamber of the heart."""
 _SMALLEST_REGION = 20
+WORSE = 10
+"""Scans with a vessel that may be refused rather than one curve made up."""
+MARGIN = 0.1
+"""Of the probability, between scans without a vessel and the threshold."""
 Mask = NDArray[np.bool_]
 
 
@@ -141,23 +145,39 @@ def probabilities(
     for sample in samples:
         with torch.inference_mode():
             logits: Volume = network(torch.from_numpy(sample.features)).numpy()
-        weights, probability = attention(logits)
-        found.append((sample.has_blood, float((weights * probability).sum(dtype=np.float64))))
+        found.append((sample.has_blood, probability_of(logits)))
     return found
+
+
+def probability_of(logits: Volume) -> float:
+    """Mean probability of blood where a network attends to, from its logits."""
+    weights, probability = attention(logits)
+    return float((weights * probability).sum(dtype=np.float64))
 
 
 def choose_threshold(found: Sequence[tuple[bool, float]]) -> float:
     """The probability below which a scan is refused: fewest mistakes, then farthest from all.
 
+    A curve of a scan without a vessel is wrong and nobody sees it; who is refused draws a region.
+    So the first counts as `WORSE` of the second, and already where the network is surer by
+    `MARGIN` than it was: of scans that nobody has seen yet it may be.
+
     Args:
-        found: Of `probabilities`.
+        found: Whether a scan has a vessel, and its probability.
     """
+    found = [(vessel, p if vessel else min(p + MARGIN, 1.0)) for vessel, p in found]
     values = sorted({0.0, 1.0, *(p for _, p in found)})
     middles = [0.5 * (a + b) for a, b in itertools.pairwise(values)]
     gaps = [b - a for a, b in itertools.pairwise(values)]
-    mistakes = [sum((p < middle) == vessel for vessel, p in found) for middle in middles]
+    mistakes = [sum(_mistake(*scan, middle) for scan in found) for middle in middles]
     best = min(range(len(middles)), key=lambda i: (mistakes[i], -gaps[i]))
     return middles[best]
+
+
+def _mistake(has_vessel: bool, probability: float, threshold: float) -> int:
+    if has_vessel:
+        return int(probability < threshold)
+    return WORSE * int(probability >= threshold)
 
 
 def score_curves(

@@ -39,7 +39,7 @@ def make_parser(training: Path) -> argparse.ArgumentParser:
     command.add_argument("--curve", type=Path, required=True, help="folder of the curve network")
     command.add_argument("--config", type=Path, default=training / "configs" / "full.toml")
     command.add_argument("--out", type=Path, default=training / "runs" / "joint")
-    command = commands.add_parser("calibrate", help="fit the uncertainty of a network anew")
+    command = commands.add_parser("calibrate", help="fit anew how sure a network is of itself")
     command.add_argument("--network", type=Path, required=True, help="its folder, written anew")
     command.add_argument("--config", type=Path, default=training / "configs" / "full.toml")
     command = commands.add_parser("export", help="make a network folder from a finished run")

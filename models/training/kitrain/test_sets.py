@@ -19,6 +19,8 @@ FEW_COUNTS, MANY_COUNTS = 1e5, 3e6
 MOST_CALIBRATE, CALIBRATE_FROM_END = 192, 240
 """Of the people whom no training draws, those from the 240th before the end calibrate; the last 48
 choose filters and show what the consistency step costs."""
+MOST_REFUSE, REFUSE_FROM_END = 240, 480
+"""Of those people, who tell when a curve network has to refuse."""
 STANDARD_SLICES, STANDARD_LESIONS, SMALLEST_LESION_MM = 16, 16, 8.0
 _TORSO: tuple[Region | None, ...] = ("thorax", "abdomen")
 _DRAWN: tuple[Region | None, ...] = (None,)
@@ -157,3 +159,25 @@ def calibration_jobs(size: DataConfig, people: int) -> dict[str, list[tuple[int,
         },
         "as-trained": [(seed, slab_config("train", seed)) for seed, _ in standard],
     }
+
+
+def refusal_jobs(size: DataConfig, people: int) -> dict[str, list[tuple[int, SlabConfig]]]:
+    """Scans that tell when a curve network has to refuse, by their kind: half have no vessel.
+
+    Heads have hardly any, with standard and with few counts; thighs, pelves and torsos have.
+
+    Args:
+        size: Its seed tells which people.
+        people: Of each kind, at most `MOST_REFUSE`; fewer are the first of more.
+    """
+    few = _counts(FEW_COUNTS)
+    kinds = (
+        TestSet("head", "head", _PLAIN, ("head",)),
+        TestSet("head-low-counts", "head, low counts", few, ("head",)),
+        TestSet("brain", "brain-like", replace(_PLAIN, kind="brain", lesions=2), _DRAWN),
+        TestSet("thigh", "thigh", _PLAIN, ("thigh",)),
+        TestSet("pelvis", "pelvis", _PLAIN, ("pelvis",)),
+        TestSet("torso-low-counts", "torso, low counts", few),
+    )
+    seeds = spare_seeds(size, REFUSE_FROM_END)[:people]
+    return {kind.name: list(zip(seeds, kind.configs(people), strict=True)) for kind in kinds}
