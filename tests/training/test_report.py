@@ -15,7 +15,7 @@ from kitrain.data import split_seeds
 from kitrain.evaluate import Effort, Judgement
 from kitrain.groups import DIRECT
 from kitrain.methods import DIRECT_MORE, SHIPPED, Chosen, conventional, network_family, plain
-from kitrain.report import report_text, write_confirmation, write_report
+from kitrain.report import bars_table, report_text, write_confirmation, write_report
 from kitrain.scores import MethodScores, SetScores, score_set
 from kitrain.simulated import DIRECT_HIGH
 from kitrain.test_sets import ROBUSTNESS, STANDARD, validation_jobs
@@ -118,6 +118,22 @@ def test_that_a_confirmation_lies_beside_the_report_and_says_what_it_is(judged, 
     assert "## What it has to reach" in text
     assert "body-1.png" not in text  # those are of the people of the report
     assert not (tmp_path / "REPORT.md").exists()
+    assert not (tmp_path / "CARD.md").exists()
+
+
+def test_that_the_card_ends_with_what_was_reached_on_other_people(judged, tmp_path):
+    card = tmp_path / "CARD.md"
+    card.write_text("# Some network\n\nFound there: 0.5.\n", encoding="utf-8")
+    told = report_text(judged, "some-network", "Some 1.0.0")
+    write_confirmation(tmp_path, told.replace("SSIM to truth above", "an older figure of"))
+    write_confirmation(tmp_path, told)
+    text = card.read_text(encoding="utf-8")
+    assert text.startswith("# Some network\n\nFound there: 0.5.\n\n## On people with whom nothing")
+    assert "an older figure of" not in text
+    section = text.partition("(CONFIRMATION.md), which says")[2]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    assert lines[0] == "| what | found | to reach | | |"
+    assert len(lines) == 1 + len(judged.bars)
 
 
 def test_that_a_slider_must_not_turn_back():
@@ -212,3 +228,9 @@ def test_that_the_robustness_sets_differ_from_the_standard_and_from_each_other()
     ]
     regions = [config.region for config in STANDARD.configs(4)]
     assert regions == ["thorax", "abdomen", "thorax", "abdomen"]
+
+
+def test_that_a_bar_with_strokes_stays_in_its_column(judged):
+    lines = bars_table(judged.bars).splitlines()
+    assert any("(mean of \\|bias\\|)" in line for line in lines)
+    assert {line.replace("\\|", "").count("|") for line in lines} == {6}

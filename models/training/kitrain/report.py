@@ -23,9 +23,16 @@ from kiview.core.map_scores import LOST_RECOVERY
 from kiview.nets.tie import DENY_SIGMAS, KEEP_SIGMAS
 
 REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
-CONFIRMATION_NAME = "CONFIRMATION.md"
+CONFIRMATION_NAME, CARD_TEXT_NAME = "CONFIRMATION.md", "CARD.md"
 _CONFIRMED = """The judgement of `REPORT.md` once more, of a finished network, on people who
 were simulated for it: nothing of network, program or judging was chosen with them.
+
+"""
+
+_REACHED = "## What it has to reach\n\n"
+_IN_CARD = """## On people with whom nothing was chosen
+
+From [{file}]({file}), which says who they are and holds every table.
 
 """
 
@@ -99,10 +106,19 @@ def write_report(folder: Path, judged: Judgement, name: str) -> None:
 
 
 def write_confirmation(folder: Path, text: str) -> None:
-    """Write a report on other people beside the report of a network, without its pictures."""
+    """Write a report on other people beside the report of a network, without its pictures.
+
+    What it reached there is told at the end of its card, too.
+    """
     told = "\n".join(line for line in text.split("\n") if not line.startswith("!["))
     heading, _, body = told.partition("\n\n")
     write_whole(folder / CONFIRMATION_NAME, f"{heading}, once more\n\n{_CONFIRMED}{body}")
+    card = folder / CARD_TEXT_NAME
+    if card.is_file():
+        section = _IN_CARD.format(file=CONFIRMATION_NAME)
+        before = card.read_text(encoding="utf-8").partition(section)[0].rstrip("\n")
+        reached = body.partition(_REACHED)[2].partition("\n\n")[0]
+        write_whole(card, f"{before}\n\n{section}{reached}\n")
 
 
 def report_text(judged: Judgement, network_id: str, name: str) -> str:
@@ -143,10 +159,14 @@ def bars_table(bars: Sequence[Bar]) -> str:
     """Bars as Markdown."""
     lines = ["| what | found | to reach | | |", "|---|---|---|---|---|"]
     lines += [
-        f"| {b.what} | {b.value:.3g} | {b.sign} {b.bound:.3g} | {b.verdict} | {b.note} |"
+        f"| {_cell(b.what)} | {b.value:.3g} | {b.sign} {b.bound:.3g} | {b.verdict} | {b.note} |"
         for b in bars
     ]
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 _SEEDS = """## Every seed of the training
@@ -166,7 +186,7 @@ def seeds_table(seeds: Mapping[int, Sequence[Bar]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for bars in zip(*seeds.values(), strict=True):
         mean = mean_bar(bars)
-        cells = [mean.what, *(f"{bar.value:.3g}" for bar in (*bars, mean))]
+        cells = [_cell(mean.what), *(f"{bar.value:.3g}" for bar in (*bars, mean))]
         cells += [f"{mean.sign} {mean.bound:.3g}", mean.verdict]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
