@@ -19,8 +19,15 @@ def names(wanted: list[str]) -> list[str]:
     return wanted or there
 
 
+def use_own_folder() -> None:
+    """Keep what the program keeps of its user apart: no benchmark study in anybody's library."""
+    paths = importlib.import_module("kiview.paths")
+    os.environ.setdefault("KIVIEW_USER_DIR", str(paths.cache_dir() / "benchmarks"))
+
+
 def main() -> int:
     """Run and print; 0 also when a target is missed, since the figures depend on the machine."""
+    use_own_folder()
     for name in names(sys.argv[1:]):
         sys.stdout.write(f"{name}\n")
         for ratio in importlib.import_module(f"tests.benchmarks.bench_{name}").run():
