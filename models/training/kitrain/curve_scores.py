@@ -215,7 +215,7 @@ def score_curve_files(
     Args:
         paths: Groups, held out.
         model: The network.
-        workers: Groups at once, each in memory; 0 for one per core.
+        workers: Groups at once, each in memory; 0 as `threads.in_order` does.
         report: Takes a line per group.
         chain_network: Makes Ki maps with the found and with the true curve; None for no maps.
     """

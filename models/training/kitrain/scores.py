@@ -194,7 +194,7 @@ def score_files(
     Args:
         paths: Scans, as `data.make_groups` writes them.
         families: What is judged.
-        workers: Scans at once, each in memory; 0 for one per core.
+        workers: Scans at once, each in memory; 0 as `threads.in_order` does.
         report: Takes a line per scan.
     """
 

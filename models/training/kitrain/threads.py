@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch
 
+MOST = 8
+"""Threads by default: more gain nothing, as they share the interpreter, and each holds a scan."""
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -20,12 +22,13 @@ def in_order(work: Callable[[Item], Found], items: Sequence[Item], workers: int)
     Args:
         work: Safe to run at once for several items.
         items: Small ones, a path rather than a scan.
-        workers: Threads; 0 for one per core.
+        workers: Threads; 0 for one per core, but no more than `MOST`.
 
     Raises:
         Exception: whatever the work raises; what was not begun is left.
     """
-    with ThreadPoolExecutor(workers or os.cpu_count(), initializer=_one_core) as pool:
+    count = workers or min(os.cpu_count() or 1, MOST)
+    with ThreadPoolExecutor(count, initializer=_one_core) as pool:
         yield from pool.map(work, items)
 
 
