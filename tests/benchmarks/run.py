@@ -5,7 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+from kiview.paths import USER_DIR_VARIABLE, cache_dir
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# What the program keeps of its user stays apart: no benchmark study in anybody's library.
+os.environ.setdefault(USER_DIR_VARIABLE, str(cache_dir() / "benchmarks"))
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parents[1]))
 
@@ -19,15 +23,8 @@ def names(wanted: list[str]) -> list[str]:
     return wanted or there
 
 
-def use_own_folder() -> None:
-    """Keep what the program keeps of its user apart: no benchmark study in anybody's library."""
-    paths = importlib.import_module("kiview.paths")
-    os.environ.setdefault("KIVIEW_USER_DIR", str(paths.cache_dir() / "benchmarks"))
-
-
 def main() -> int:
     """Run and print; 0 also when a target is missed, since the figures depend on the machine."""
-    use_own_folder()
     for name in names(sys.argv[1:]):
         sys.stdout.write(f"{name}\n")
         for ratio in importlib.import_module(f"tests.benchmarks.bench_{name}").run():

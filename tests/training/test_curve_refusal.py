@@ -1,9 +1,11 @@
 """When a curve network refuses: who tells, and what is written."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
+import kitrain
 from kitrain import curve_refusal
 from kitrain.__main__ import main
 from kitrain.config import DataConfig
@@ -14,6 +16,7 @@ from kiview.nets.catalog import verify
 from kiview.nets.curve_card import load_curve_card
 from tests.helpers import curve_network
 
+SMOKE = Path(kitrain.__file__).parents[1] / "configs" / "smoke.toml"
 SIZE = DataConfig(1, 1, 1, seed=3)
 SEEN = {
     "head": [(False, 0.02), (False, 0.31)],
@@ -82,6 +85,7 @@ def test_that_the_card_is_written_anew_and_the_judgement_goes(folder):
     assert told["command"] == "python -m kitrain calibrate"
     assert "pelvis: 2 scans with a vessel, probability 0.050 to 0.970" in lines
     assert "head: 2 scans without a vessel, probability 0.020 to 0.310" in lines
+    assert "wrong by kind: head 0, head-low-counts 0, brain 0, thigh 0, pelvis 1" in lines[-1]
     assert not any((folder / name).exists() for name in curve_refusal.JUDGED)
     for name in before.keys() - {"card.toml", *curve_refusal.JUDGED}:
         assert (folder / name).read_bytes() == before[name]
@@ -110,3 +114,11 @@ def test_that_calibrate_takes_a_curve_network(folder, monkeypatch):
     assert (where, told.people, told.data) == (folder, 48, folder.parent)
     assert (told.networks, told.size.seed) == (folder.parent, 2)
     assert told.command == f"calibrate --network models/{folder.name}"
+
+
+def test_that_calibrate_says_who_is_missing(folder, capsys):
+    config = folder.parent / "none.toml"
+    config.write_text(SMOKE.read_text("utf-8").replace("refusal_people = 1", "refusal_people = 0"))
+    given = ["calibrate", "--network", str(folder), "--data", str(folder.parent)]
+    assert main([*given, "--config", str(config)]) == 1
+    assert capsys.readouterr().err.startswith("kitrain: none.toml has no refusal_people")

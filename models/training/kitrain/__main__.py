@@ -218,11 +218,11 @@ def _joint(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    config, recipe = (
-        read_config(options.config),
-        f"calibrate --network models/{options.network.name}",
-    )
+    config = read_config(options.config)
+    recipe = f"calibrate --network models/{options.network.name}"
     if curve_bundle.is_curve_network(options.network):
+        if config.curve is None or not config.curve.refusal_people:
+            raise ConfigError(f"{options.config.name} has no refusal_people in a [curve] to ask.")
         if not _decide_refusals(options.network, config, recipe, options, options.network.parent):
             return 1
         _say(f"wrote {options.network}")

@@ -25,6 +25,7 @@ from kiview.core.errors import NetworkError
 from kiview.nets.catalog import CARD_NAME, CATALOG_NAME, SCHEMA_VERSION, read_card, verify
 from kiview.nets.preprocess import FEATURE_VERSION
 
+CARD_TEXT_NAME = "CARD.md"
 NETWORK_FILE, SMOOTH_FILE, SHARP_FILE = "model.onnx", "smooth.safetensors", "sharp.safetensors"
 _HELP = "From smooth (less noise, lesions fainter) to sharp (lesions stronger, more noise)."
 
@@ -186,7 +187,7 @@ def write_update(
         card |= files
         card["training"]["parent_card_sha256"] = parent.card_sha256
         card["training"]["torch_onnxruntime_difference"] = float(f"{difference:.2g}")
-        (part / "CARD.md").write_text(update_text(card), encoding="utf-8")
+        (part / CARD_TEXT_NAME).write_text(update_text(card), encoding="utf-8")
         return card
 
     replace_folder(folder, write)
@@ -275,7 +276,7 @@ def write_card(folder: Path, card: dict[str, Any], text: str) -> None:
     """Write the card, its text if there is one, and list the network."""
     (folder / CARD_NAME).write_text(to_toml(card), encoding="utf-8")
     if text:
-        (folder / "CARD.md").write_text(text, encoding="utf-8")
+        (folder / CARD_TEXT_NAME).write_text(text, encoding="utf-8")
     list_in_catalogue(folder)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kitrain.bars import Bar
-from kitrain.bundle import list_in_catalogue
+from kitrain.bundle import CARD_TEXT_NAME, list_in_catalogue
 from kitrain.curve_bundle import card_of, ki_network_of, read_curve_model
 from kitrain.curve_report import curve_card_text, curve_report
 from kitrain.curve_scores import CurveModel, CurveScores, curve_bars, score_curve_files
@@ -115,5 +115,5 @@ def write_curve_results(folder: Path, judged: CurveJudgement) -> None:
         said["results"] |= {f"{bar.what}, mean of the seeds": round(bar.value, 4) for bar in means}
     write_whole(folder / CARD_NAME, to_toml(said))
     write_whole(folder / REPORT_NAME, curve_report(judged, said))
-    write_whole(folder / "CARD.md", curve_card_text(said, judged))
+    write_whole(folder / CARD_TEXT_NAME, curve_card_text(said, judged))
     list_in_catalogue(folder, CURVE_ENTRY)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kitrain.bundle import list_in_catalogue, next_minor
+from kitrain.bundle import CARD_TEXT_NAME, list_in_catalogue, next_minor
 from kitrain.config import DataConfig
 from kitrain.curve_bundle import card_of, read_curve_model
 from kitrain.curve_data import samples_of
@@ -14,13 +14,14 @@ from kitrain.data import make_groups, split_of
 from kitrain.group_file import load_group
 from kitrain.learning import Report
 from kitrain.manifest import write_whole
+from kitrain.report import CONFIRMATION_NAME, REPORT_NAME
 from kitrain.test_sets import refusal_jobs
 from kitrain.threads import in_order
 from kitrain.toml_writer import to_toml
 from kiview.nets.catalog import CARD_NAME
 from kiview.nets.curve_card import CURVE_ENTRY
 
-JUDGED = ("REPORT.md", "CONFIRMATION.md", "CARD.md")
+JUDGED = (REPORT_NAME, CONFIRMATION_NAME, CARD_TEXT_NAME)
 """What a judgement wrote, and a change of the network takes away."""
 Seen = tuple[bool, float]
 """Whether a scan has a vessel, and how sure the network is of what it attends to."""
@@ -70,11 +71,13 @@ def decide_refusals(folder: Path, asked: Asked, report: Report) -> bool:
         report(f"{kind}: {_told(found[kind])}")
     scans = [one for kind in found.values() for one in kind]
     threshold = choose_threshold(scans)
-    mistakes = sum((probability < threshold) == vessel for vessel, probability in scans)
+    wrong = {kind: _mistakes(seen, threshold) for kind, seen in found.items()}
+    mistakes = sum(wrong.values())
     if 2 * mistakes >= len(scans):
         report(f"{folder.name} cannot tell scans with a vessel from others; its threshold stays")
         return False
     report(f"refuses below a probability of {threshold:.3f}: {mistakes} of {len(scans)} wrong")
+    report("wrong by kind: " + ", ".join(f"{kind} {count}" for kind, count in wrong.items()))
     manifest = asked.data / f"refusal-{asked.people}-{size.seed}.manifest.json"
     _write(
         folder,
@@ -98,6 +101,10 @@ def _seen(model: CurveModel, paths: Sequence[Path], workers: int) -> list[Seen]:
         return sample.has_blood, probability_of(model.logits(sample.features))
 
     return list(in_order(seen, paths, workers))
+
+
+def _mistakes(scans: Sequence[Seen], threshold: float) -> int:
+    return sum((probability < threshold) == vessel for vessel, probability in scans)
 
 
 def _told(scans: Sequence[Seen]) -> str:

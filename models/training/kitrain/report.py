@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kitrain.bars import SMALLEST_ORGAN_KI, Bar, best_conventional
+from kitrain.bundle import CARD_TEXT_NAME
 from kitrain.coverage_text import coverage_numbers, coverage_text
 from kitrain.evaluate import Effort, Judgement
 from kitrain.manifest import write_whole
@@ -23,7 +24,7 @@ from kiview.core.map_scores import LOST_RECOVERY
 from kiview.nets.tie import DENY_SIGMAS, KEEP_SIGMAS
 
 REPORT_NAME, LESIONS_NAME, SCORES_NAME = "REPORT.md", "lesions.csv", "scores.json"
-CONFIRMATION_NAME, CARD_TEXT_NAME = "CONFIRMATION.md", "CARD.md"
+CONFIRMATION_NAME = "CONFIRMATION.md"
 _CONFIRMED = """The judgement of `REPORT.md` once more, of a finished network, on people who
 were simulated for it: nothing of network, program or judging was chosen with them.
 
